@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * skald.h - run open-weight language models inside your program.
+ *
+ * This file is the manual. Read it from top to bottom; everything the library does is here,
+ * except what is not promised yet, which lives in skald_experimental.h.
+ *
+ *     #include <skald.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         skald_model *model;
+ *         skald_context *ctx;
+ *         const char *text;
+ *         size_t n;
+ *
+ *         if (skald_model_load("model.gguf", NULL, &model) < 0)
+ *             return puts(skald_error_message());
+ *         if (skald_context_new(model, NULL, &ctx) < 0)
+ *             return puts(skald_error_message());
+ *         skald_append_text(ctx, "Once upon a time", -1);
+ *         while (skald_step(ctx, -1) == SKALD_TOKEN) {
+ *             skald_text(ctx, &text, &n);
+ *             fwrite(text, 1, n, stdout);
+ *         }
+ *         skald_context_free(ctx);
+ *         skald_model_release(model);
+ *         return 0;
+ *     }
+ *
+ * Rules that hold everywhere
+ *
+ * Status.   Every call that can fail returns int32_t: 0 is success, a negative value is an error
+ *           (SKALD_E_...), a positive value is information (SKALD_TOKEN, SKALD_PENDING). After an
+ *           error the handle's message function gives one sentence that names the thing, what
+ *           was found and what was wanted; skald_error_message() gives this thread's last one.
+ *           Out-parameters are set to NULL or 0 first and written only on success. A handle that
+ *           reported an error stays usable, and can always be freed.
+ * Text.     UTF-8. A text goes in with its length in bytes, or -1 when it ends in NUL. Text
+ *           comes out into a buffer of the caller's (the size needed is always reported, so that
+ *           a call with a NULL buffer asks for the size) or as a view.
+ * Views.    A view of a model's lives as long as the model; a view of a context's until that
+ *           context is next stepped, appended to, changed or freed. Views need no freeing. A
+ *           view that is text ends in a NUL that is not counted.
+ * Threads.  A model is immutable once loaded: any number of threads may use it at once. A
+ *           context or an options handle belongs to one thread at a time; it may move between
+ *           threads. Using a context from two threads at once is reported as SKALD_E_BUSY.
+ *           skald_cancel and skald_model_cancel may be called from any thread or signal handler.
+ * Manners.  The library never prints, exits, aborts, asserts on input, reads the environment,
+ *           installs a signal handler, changes the locale or the floating-point environment that
+ *           its caller sees, and keeps no mutable global but one message per thread.
+ * Files.    Files are untrusted input: the worst that one can do is an error. Of one hazard no
+ *           library can guard you: a file that is mapped (load=map) and is truncated by another
+ *           program in the middle of a call raises SIGBUS. load=read is immune.
+ * Bits.     The same file, tokens and options give the same logits, bit for bit, on any number
+ *           of threads, however a prompt was split, sliced or batched, on every machine.
+ *
+ * Names and values in this file never change meaning after release 1.0; new ones are added.
+ */
+#ifndef SKALD_H
+#define SKALD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef SKALD_API
+#if defined(_WIN32)
+#define SKALD_API
+#elif defined(__GNUC__)
+#define SKALD_API __attribute__((visibility("default")))
+#else
+#define SKALD_API
+#endif
+#endif
+
+/* ---- Version -------------------------------------------------------------------------------- */
+
+#define SKALD_VERSION_MAJOR 0
+#define SKALD_VERSION_MINOR 1
+#define SKALD_VERSION_PATCH 0
+#define SKALD_VERSION ((SKALD_VERSION_MAJOR << 16) | (SKALD_VERSION_MINOR << 8) | SKALD_VERSION_PATCH)
+
+/* The version of the binary interface: the number in the shared library's SONAME. */
+#define SKALD_ABI_VERSION 0
+
+/* The version of the arithmetic: logits may differ between two libraries only if this does. */
+#define SKALD_NUMERIC_VERSION 1
+
+/* The same three of the library that is running. */
+SKALD_API int32_t skald_version(void);
+SKALD_API int32_t skald_abi_version(void);
+SKALD_API int32_t skald_numeric_version(void);
+
+/* ---- Status --------------------------------------------------------------------------------- */
+
+#define SKALD_OK 0
+#define SKALD_DONE 0     /* from a step: nothing is left to do; see "stop_reason" */
+#define SKALD_TOKEN 1    /* from a step: a token was generated; see skald_text */
+#define SKALD_PENDING 2  /* from a step: the slice is spent and work is left; call again */
+
+#define SKALD_E_NOT_FOUND (-1)    /* no such file, key or item */
+#define SKALD_E_IO (-2)           /* the operating system or the host's reader failed */
+#define SKALD_E_NOT_MODEL (-3)    /* not a model file at all */
+#define SKALD_E_VERSION (-4)      /* a model file of a version or byte order that is not read */
+#define SKALD_E_TRUNCATED (-5)    /* the file ends before what it announces */
+#define SKALD_E_CORRUPT (-6)      /* the file contradicts itself or its format */
+#define SKALD_E_ARCHITECTURE (-7) /* unsupported architecture; the message names it */
+#define SKALD_E_TYPE (-8)         /* unsupported tensor type; the message names it */
+#define SKALD_E_TOKENIZER (-9)    /* unsupported tokeniser, or the model has none */
+#define SKALD_E_MEMORY (-10)      /* out of memory, or over max_memory; the message has the bytes */
+#define SKALD_E_ARGUMENT (-11)    /* an argument is out of range; the message names it */
+#define SKALD_E_OPTION (-12)      /* unknown option or bad value; the message names the nearest */
+#define SKALD_E_BUSY (-13)        /* the handle is in use by another thread, or re-entered */
+#define SKALD_E_CANCELLED (-14)   /* skald_cancel or skald_model_cancel was called */
+#define SKALD_E_CONTEXT_FULL (-15) /* more tokens than n_ctx */
+#define SKALD_E_GRAMMAR (-16)     /* the grammar allows no token */
+#define SKALD_E_NUMERIC (-17)     /* a value became infinite or NaN; the message names the layer */
+#define SKALD_E_CHANGED (-18)     /* the model file was changed after it was opened */
+#define SKALD_E_STATE (-19)       /* the call does not fit the handle's state, e.g. still loading */
+#define SKALD_E_BUFFER (-20)      /* the caller's buffer is too small; the size needed was written */
+
+/* The name of a status code, e.g. "SKALD_E_MEMORY"; "?" for an unknown one. Static. */
+SKALD_API const char *skald_status_name(int32_t status);
+
+/* The sentence of this thread's last error, never NULL; overwritten by this thread's next error. */
+SKALD_API const char *skald_error_message(void);
+
+/* ---- Host tables ---------------------------------------------------------------------------- */
+
+/*
+ * What the host may provide. The first member is the size of the struct as the host knows it;
+ * fields are only ever appended. The library copies the table when it is set; `user` is handed
+ * back in every call and must outlive the handles made with it.
+ */
+
+/* Memory. `alloc` returns memory aligned to `align` bytes (a power of two, at most 64) or NULL;
+ * `free` gets back a pointer that `alloc` returned and its size. Called from any thread that uses
+ * the library, the executor's included. */
+typedef struct skald_allocator {
+    size_t size;
+    void *user;
+    void *(*alloc)(void *user, size_t size, size_t align);
+    void (*free)(void *user, void *pointer, size_t size);
+} skald_allocator;
+
+/* A file inside the host's own archive. `read` copies exactly `n` bytes from `offset` to
+ * `buffer` and returns 0, or any other value on failure; called from the thread that loads. */
+typedef struct skald_reader {
+    size_t size;
+    void *user;
+    uint64_t file_size; /* bytes */
+    int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
+} skald_reader;
+
+/* The host's job system. `parallel_for` calls task(arg, i) once for each i in [0, n), in any
+ * order, on any threads, and returns when all have returned. Tasks never wait for one another,
+ * so a plain loop is a correct implementation. */
+typedef struct skald_executor {
+    size_t size;
+    void *user;
+    int32_t n_threads; /* how many tasks run at once, at least 1: a hint for dividing work */
+    void (*parallel_for)(void *user, int64_t n, void (*task)(void *arg, int64_t i), void *arg);
+} skald_executor;
+
+/* ---- Options -------------------------------------------------------------------------------- */
+
+/*
+ * Everything that can be configured has a key. One options handle serves skald_model_open and
+ * skald_context_new alike: each reads the keys that concern it. NULL options mean defaults.
+ * skald_options_describe lists every key with its type, default and help text.
+ */
+typedef struct skald_options skald_options;
+
+#define SKALD_TYPE_INT 1
+#define SKALD_TYPE_FLOAT 2
+#define SKALD_TYPE_STRING 3
+#define SKALD_TYPE_POINTER 4
+
+/* Makes an empty set of options; `out` is owned by the caller. Errors: MEMORY, ARGUMENT. */
+SKALD_API int32_t skald_options_new(skald_options **out);
+SKALD_API void skald_options_free(skald_options *options); /* NULL does nothing */
+
+/* Sets one option. Strings are copied. Errors: OPTION (unknown key, wrong type, out of range). */
+SKALD_API int32_t skald_options_set_int(skald_options *options, const char *key, int64_t value);
+SKALD_API int32_t skald_options_set_float(skald_options *options, const char *key, double value);
+SKALD_API int32_t skald_options_set_string(skald_options *options, const char *key,
+                                           const char *value);
+SKALD_API int32_t skald_options_set_pointer(skald_options *options, const char *key,
+                                            const void *value);
+
+/* Adds to an option that is a list ("stop"); sets any other string option. Errors: OPTION. */
+SKALD_API int32_t skald_options_add_string(skald_options *options, const char *key,
+                                           const char *value);
+
+/* Sets several: "n_ctx=4096 temperature=0.7 stop='\n\n'". Pairs are separated by white space;
+ * a value may stand in '' or "", where \n \t \\ \' \" are escapes. Nothing is set if any pair is
+ * bad. Errors: OPTION. */
+SKALD_API int32_t skald_options_parse(skald_options *options, const char *text);
+
+/* Reads an option back: its default if it was not set. Errors: OPTION. The string is a view that
+ * lives until the option is next set; for a list it is the first value. */
+SKALD_API int32_t skald_options_get_int(const skald_options *options, const char *key,
+                                        int64_t *value);
+SKALD_API int32_t skald_options_get_float(const skald_options *options, const char *key,
+                                          double *value);
+SKALD_API int32_t skald_options_get_string(const skald_options *options, const char *key,
+                                           const char **value);
+
+/* Describes option `index`, from 0 on: its key, its SKALD_TYPE_..., its default as text and one
+ * line of help, all static; any out-pointer may be NULL. Errors: NOT_FOUND past the last one. */
+SKALD_API int32_t skald_options_describe(int32_t index, const char **key, int32_t *type,
+                                         const char **default_value, const char **help);
+
+/* The sentence of this handle's last error, never NULL. */
+SKALD_API const char *skald_options_message(const skald_options *options);
+
+/* ---- Models --------------------------------------------------------------------------------- */
+
+/*
+ * A model: the weights and the vocabulary of one file (or one split set of files), immutable once
+ * loaded, shared between threads and contexts, counted. A file without tensors but with a
+ * vocabulary loads too: it can tokenise, and refuses contexts. A file without a vocabulary loads
+ * too: it is driven by token ids.
+ */
+typedef struct skald_model skald_model;
+
+/* Loads the model at `path` (UTF-8; the first file of a split set) and returns when it is ready;
+ * `path` may be NULL when the option "reader" or "memory" says where the bytes are.
+ * `options` may be NULL and is not kept. The caller owns one count of `*out`.
+ * Errors: NOT_FOUND, IO, NOT_MODEL, VERSION, TRUNCATED, CORRUPT, ARCHITECTURE, TYPE, TOKENIZER,
+ * MEMORY, ARGUMENT, CANCELLED; the sentence is in skald_error_message(). */
+SKALD_API int32_t skald_model_load(const char *path, const skald_options *options,
+                                   skald_model **out);
+
+/* The same in slices: opens the file and returns a handle that is still loading. Only step,
+ * cancel, message, get_float("progress"), retain and release may be called until it is loaded. */
+SKALD_API int32_t skald_model_open(const char *path, const skald_options *options,
+                                   skald_model **out);
+
+/* Loads for about `budget_us` microseconds (-1: until ready). Returns SKALD_DONE when the model is
+ * ready, SKALD_PENDING when the slice is spent, or the errors of skald_model_load; after an error
+ * the handle can only be released. One thread at a time. */
+SKALD_API int32_t skald_model_step(skald_model *model, int64_t budget_us);
+
+/* Ends a load from any thread or signal handler: the running, or else the next, skald_model_step
+ * returns CANCELLED. */
+SKALD_API void skald_model_cancel(skald_model *model);
+
+/* One more, one fewer user of the model. It is freed with the last one; contexts count as users.
+ * Any thread. NULL does nothing. */
+SKALD_API void skald_model_retain(skald_model *model);
+SKALD_API void skald_model_release(skald_model *model);
+
+/* The sentence of this handle's last error, never NULL. */
+SKALD_API const char *skald_model_message(const skald_model *model);
+
+/*
+ * What a model is, by key. Errors: NOT_FOUND (unknown key; the message names the nearest), STATE.
+ *   int     n_layer n_embd n_head n_head_kv n_ff n_expert n_expert_used n_vocab n_ctx_train
+ *           n_parameters n_tensors n_metadata file_size tensor_size has_vocab
+ *           token_bos token_eos token_eot token_eom token_unk token_sep token_pad token_mask
+ *           token_fim_pre token_fim_suf token_fim_mid token_fim_pad token_fim_rep token_fim_sep
+ *           (-1: the model has none) add_bos add_eos
+ *           memory_live memory_peak (bytes allocated, mapped weights not included)
+ *   float   progress (of loading, 0 to 1)
+ *   string  architecture name tokenizer chat_template plan (the resolved plan, a line per step)
+ *           warning (what was odd about the file but tolerated, a line each; empty if nothing)
+ */
+SKALD_API int32_t skald_model_get_int(const skald_model *model, const char *key, int64_t *value);
+SKALD_API int32_t skald_model_get_float(const skald_model *model, const char *key, double *value);
+SKALD_API int32_t skald_model_get_string(const skald_model *model, const char *key,
+                                         const char **value);
+
+/* The file's metadata. Entry `index`, 0 to n_metadata - 1: its key, and its type as text ("u32",
+ * "string", "array of f32[32000]"); views. Errors: NOT_FOUND, STATE. */
+SKALD_API int32_t skald_model_metadata(const skald_model *model, int64_t index, const char **key,
+                                       const char **type);
+
+/* The value of a metadata key: a number or bool as integer, as double, a string as bytes (a view),
+ * or any value as text into a buffer of `size` bytes, NUL included, arrays as "[a, b, ...]" cut to
+ * what fits; `*needed`, which may be NULL, is the length of the whole text without the NUL.
+ * Errors: NOT_FOUND, ARGUMENT (another type), STATE. */
+SKALD_API int32_t skald_model_metadata_int(const skald_model *model, const char *key,
+                                           int64_t *value);
+SKALD_API int32_t skald_model_metadata_float(const skald_model *model, const char *key,
+                                             double *value);
+SKALD_API int32_t skald_model_metadata_string(const skald_model *model, const char *key,
+                                              const char **value, size_t *n);
+SKALD_API int32_t skald_model_metadata_text(const skald_model *model, const char *key,
+                                            char *buffer, size_t size, size_t *needed);
+
+/* Tensor `index`, 0 to n_tensors - 1: name, type name ("Q4_K"), four dimensions (the first varies
+ * fastest; missing ones are 1) and bytes; any out-pointer may be NULL. Errors: NOT_FOUND, STATE. */
+SKALD_API int32_t skald_model_tensor(const skald_model *model, int64_t index, const char **name,
+                                     const char **type, int64_t shape[4], int64_t *n_bytes);
+
+/* ---- Tokens --------------------------------------------------------------------------------- */
+
+/* Token ids are int32_t, 0 to n_vocab - 1. Any bytes are accepted as text. */
+
+#define SKALD_ADD_SPECIAL 1   /* tokenize: BOS and EOS as the model wants; detokenize: drop them */
+#define SKALD_PARSE_SPECIAL 2 /* tokenize: the texts of control tokens become those tokens;
+                                 detokenize: control tokens are written out */
+
+/* Tokenises `n` bytes of `text` (-1: up to its NUL) into `ids`, which has room for `capacity`;
+ * `*needed` is the number of tokens, also when they did not fit. `flags`: SKALD_ADD_SPECIAL |
+ * SKALD_PARSE_SPECIAL. Errors: BUFFER, TOKENIZER, ARGUMENT, MEMORY. */
+SKALD_API int32_t skald_tokenize(const skald_model *model, const char *text, int64_t n,
+                                 int32_t flags, int32_t *ids, size_t capacity, size_t *needed);
+
+/* The bytes of `n` tokens, into `buffer` of `size` bytes; `*needed` is the number of bytes, also
+ * when they did not fit. No NUL is added. Errors: BUFFER, TOKENIZER, ARGUMENT, MEMORY. */
+SKALD_API int32_t skald_detokenize(const skald_model *model, const int32_t *ids, size_t n,
+                                   int32_t flags, char *buffer, size_t size, size_t *needed);
+
+/* The bytes of one token as they are streamed (control tokens: their text), a view; they need not
+ * be whole code points. Errors: TOKENIZER, ARGUMENT. */
+SKALD_API int32_t skald_token_bytes(const skald_model *model, int32_t token, const char **bytes,
+                                    size_t *n);
+
+#define SKALD_TOKEN_CONTROL 1  /* a control token: has no text of its own */
+#define SKALD_TOKEN_END 2      /* generation stops at it */
+#define SKALD_TOKEN_BYTE 4     /* stands for one byte */
+#define SKALD_TOKEN_UNKNOWN 8  /* stands for what the vocabulary lacks */
+#define SKALD_TOKEN_USER 16    /* user-defined: always matched in text */
+#define SKALD_TOKEN_UNUSED 32
+
+/* What kind of token it is: a set of SKALD_TOKEN_... bits. Errors: TOKENIZER, ARGUMENT. */
+SKALD_API int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flags);
+
+/* ---- Contexts ------------------------------------------------------------------------------- */
+
+/*
+ * A context is one conversation: its tokens, the model's memory of them (the KV cache), and a
+ * sampler. Text or tokens are appended, then the context is stepped until it is done; more can be
+ * appended then. Contexts count as users of their model.
+ */
+typedef struct skald_context skald_context;
+
+/* Errors: MEMORY (the message has the bytes), OPTION, STATE (the model is loading, or it has no
+ * weights), ARGUMENT. The sentence is in skald_error_message(). */
+SKALD_API int32_t skald_context_new(skald_model *model, const skald_options *options,
+                                    skald_context **out);
+SKALD_API void skald_context_free(skald_context *ctx); /* NULL does nothing */
+
+/* The sentence of this handle's last error, never NULL. */
+SKALD_API const char *skald_context_message(const skald_context *ctx);
+
+/* Appends text, tokenised by the model's tokeniser. Into an empty context BOS goes first where
+ * the model wants it (option "add_bos"); the texts of control tokens stay text unless the option
+ * "parse_special" is on. Nothing is computed yet. Errors: CONTEXT_FULL (nothing was appended),
+ * TOKENIZER, MEMORY, BUSY, ARGUMENT. */
+SKALD_API int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n);
+
+/* Appends tokens as they are: nothing is added. Errors: CONTEXT_FULL, ARGUMENT (no such token),
+ * BUSY. */
+SKALD_API int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n);
+
+/*
+ * Works for about `budget_us` microseconds, -1 without bound, 0 for the smallest piece of work:
+ * evaluates what was appended, then generates. Returns
+ *   SKALD_TOKEN    one token was generated: read it with skald_text, skald_token, skald_bytes
+ *   SKALD_PENDING  the slice is spent, in the middle of the prompt or of a token: call again
+ *   SKALD_DONE     generation has ended ("stop_reason" says why; text held back for a stop string
+ *                  may be left in skald_text), or n_predict is 0 and all is evaluated
+ * or an error: CANCELLED, MEMORY, NUMERIC, CHANGED, BUSY, STATE (nothing was ever appended).
+ * After any of them the context is as if the unfinished work had not begun, and may be stepped
+ * again. How the work was sliced never changes a result.
+ */
+SKALD_API int32_t skald_step(skald_context *ctx, int64_t budget_us);
+
+/*
+ * Steps `n` contexts of one model together: what they have to compute is done in one batch.
+ * status[i] becomes what skald_step would have returned for ctxs[i]; a context that fails does
+ * not affect the others. A context is listed once. Returns how many are still running (a status
+ * of TOKEN or PENDING), or an error of the call as a whole: ARGUMENT. While a slice is unfinished
+ * (PENDING) its contexts share work: stepping them in other company is allowed, and repeats it.
+ */
+SKALD_API int32_t skald_step_many(skald_context *const *ctxs, size_t n, int64_t budget_us,
+                                  int32_t *status);
+
+/* Steps until done; `callback`, which may be NULL, gets each piece of text and stops generation
+ * by returning non-zero ("stop_reason" is then "host"). Returns SKALD_DONE or an error of
+ * skald_step. The callback may read the context's views and call skald_cancel, nothing else. */
+SKALD_API int32_t skald_generate(skald_context *ctx,
+                                 int32_t (*callback)(void *user, const char *text, size_t n),
+                                 void *user);
+
+/* Ends the running, or else the next, call that steps this context: it returns CANCELLED, and the
+ * cancellation is spent. One atomic store: any thread, any signal handler. */
+SKALD_API void skald_cancel(skald_context *ctx);
+
+/* What the last step brought; views. skald_text: text that can be shown now, whole code points
+ * only, possibly none (bytes of an unfinished code point or of a possible stop string are held
+ * back). skald_bytes: the token's own bytes. skald_token: its id. Errors: NOT_FOUND (no token). */
+SKALD_API int32_t skald_text(const skald_context *ctx, const char **text, size_t *n);
+SKALD_API int32_t skald_bytes(const skald_context *ctx, const char **bytes, size_t *n);
+SKALD_API int32_t skald_token(const skald_context *ctx, int32_t *token);
+
+/* All tokens of the context, evaluated or not: a view. */
+SKALD_API int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n);
+
+/* Cuts the context back to its first `n_tokens` tokens; the rest is forgotten. Generation may
+ * then go on from there. Errors: ARGUMENT (more than there are), BUSY. */
+SKALD_API int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
+
+/* The logits that follow the token at `position` (0 is the first token; -1 is the last evaluated
+ * one): n_vocab floats as the model computed them, before any sampler; a view. Kept are those of
+ * the last evaluated token, and with the option "logits_all" those of every token of the batch
+ * evaluated last (at most n_batch tokens). Errors: NOT_FOUND. */
+SKALD_API int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits,
+                               size_t *n);
+
+/* Changes an option of a living context: those of sampling and stopping (temperature, top_k,
+ * top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, penalty_last_n, logit_bias,
+ * seed, n_predict, stop, ignore_eos, parse_special). They hold for the next token on; setting
+ * n_predict begins a new count. Errors: OPTION, BUSY. */
+SKALD_API int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value);
+SKALD_API int32_t skald_context_set_float(skald_context *ctx, const char *key, double value);
+SKALD_API int32_t skald_context_set_string(skald_context *ctx, const char *key,
+                                           const char *value);
+SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
+                                           const char *value);
+
+/*
+ * What a context is and did, by key; also every option above. Errors: NOT_FOUND.
+ *   int     n_ctx n_batch n_threads (in use) n_tokens n_evaluated (tokens in the cache)
+ *           n_prompt n_generated (tokens evaluated as prompt, generated; since creation)
+ *           prompt_us decode_us (time spent so) memory_live memory_peak n_alloc (allocations so
+ *           far) cache_size (bytes of cache in use) token_last (-1: none)
+ *   string  stop_reason: "none" (running) "end" (an end-of-generation token) "stop" (a stop
+ *           string) "length" (n_predict) "context" (n_ctx is full) "host" (the callback said so)
+ */
+SKALD_API int32_t skald_context_get_int(const skald_context *ctx, const char *key,
+                                        int64_t *value);
+SKALD_API int32_t skald_context_get_float(const skald_context *ctx, const char *key,
+                                          double *value);
+SKALD_API int32_t skald_context_get_string(const skald_context *ctx, const char *key,
+                                           const char **value);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Options: one table of keys, and sets of values for them. skald_options is an sk_options;
+ * a context keeps one of its own for what can be changed while it lives.
+ */
+#ifndef SK_BASE_OPTIONS_H
+#define SK_BASE_OPTIONS_H
+
+#include "alloc.h"
+
+/* SK_OPTION(ID, key, type, default, minimum, maximum, flags, help). Numbers outside their range
+ * are refused. Flags: L a list of strings, S may be changed while a context lives, C a choice: the
+ * help begins with the allowed values, separated by '|' and ended by ':'. */
+#define SK_OPTION_LIST 1
+#define SK_OPTION_LIVE 2
+#define SK_OPTION_CHOICE 4
+
+#define SK_OPTIONS(X) \
+    X(LOAD, "load", STRING, "map", 0, 0, SK_OPTION_CHOICE, \
+      "map|read: map the file's weights, or copy them to memory") \
+    X(MEMORY, "memory", POINTER, "", 0, 0, 0, \
+      "the model file's bytes, which must outlive the model (with memory_size)") \
+    X(MEMORY_SIZE, "memory_size", INT, "0", 0, 9.2e18, 0, "bytes at `memory`") \
+    X(READER, "reader", POINTER, "", 0, 0, 0, "a skald_reader table: where the file's bytes are") \
+    X(ALLOCATOR, "allocator", POINTER, "", 0, 0, 0, "a skald_allocator table for all memory") \
+    X(EXECUTOR, "executor", POINTER, "", 0, 0, 0, "a skald_executor table: the host's job system") \
+    X(MAX_MEMORY, "max_memory", INT, "0", 0, 9.2e18, 0, \
+      "bytes that one handle may allocate, mapped weights not included; 0: no limit") \
+    X(THREADS, "threads", INT, "0", 0, 1024, 0, \
+      "threads of a model's pool, the caller's included; 0: one per usable processor") \
+    X(CPU, "cpu", STRING, "auto", 0, 0, 0, \
+      "tier of kernels: auto, or a tier's name (c, ...); all tiers give the same bits") \
+    X(N_CTX, "n_ctx", INT, "4096", 1, 134217728, 0, "tokens that a context can hold") \
+    X(N_BATCH, "n_batch", INT, "256", 1, 65536, 0, "tokens that are evaluated at once at most") \
+    X(CACHE_TYPE_K, "cache_type_k", STRING, "f16", 0, 0, SK_OPTION_CHOICE, \
+      "f16|f32: type of the cached keys") \
+    X(CACHE_TYPE_V, "cache_type_v", STRING, "f16", 0, 0, SK_OPTION_CHOICE, \
+      "f16|f32: type of the cached values") \
+    X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
+      "1: keep the logits of every token of the last batch") \
+    X(ADD_BOS, "add_bos", INT, "-1", -1, 1, 0, \
+      "BOS before the first text: 1 yes, 0 no, -1 as the model says") \
+    X(PARSE_SPECIAL, "parse_special", INT, "0", 0, 1, SK_OPTION_LIVE, \
+      "1: texts of control tokens in skald_append_text become those tokens") \
+    X(N_PREDICT, "n_predict", INT, "-1", -1, 9.2e18, SK_OPTION_LIVE, \
+      "tokens to generate at most; -1: until the end, 0: only evaluate") \
+    X(STOP, "stop", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "text at which generation stops; it is not part of the output (a list)") \
+    X(IGNORE_EOS, "ignore_eos", INT, "0", 0, 1, SK_OPTION_LIVE, \
+      "1: end-of-generation tokens are never chosen") \
+    X(SEED, "seed", INT, "0", -9.2e18, 9.2e18, SK_OPTION_LIVE, \
+      "of the random numbers; the same seed gives the same text") \
+    X(TEMPERATURE, "temperature", FLOAT, "0.8", 0, 1e6, SK_OPTION_LIVE, \
+      "divides the logits; 0: always the likeliest token") \
+    X(TOP_K, "top_k", INT, "40", 0, 2147483647, SK_OPTION_LIVE, \
+      "keep the k likeliest tokens; 0: all") \
+    X(TOP_P, "top_p", FLOAT, "0.95", 0, 1, SK_OPTION_LIVE, \
+      "keep the likeliest tokens whose probabilities add up to p; 1: all") \
+    X(MIN_P, "min_p", FLOAT, "0.05", 0, 1, SK_OPTION_LIVE, \
+      "keep tokens at least p times as likely as the likeliest; 0: all") \
+    X(REPEAT_PENALTY, "repeat_penalty", FLOAT, "1", 0.01, 100, SK_OPTION_LIVE, \
+      "divides the logits of recent tokens (multiplies negative ones); 1: off") \
+    X(PRESENCE_PENALTY, "presence_penalty", FLOAT, "0", -1000, 1000, SK_OPTION_LIVE, \
+      "subtracted once from the logits of recent tokens") \
+    X(FREQUENCY_PENALTY, "frequency_penalty", FLOAT, "0", -1000, 1000, SK_OPTION_LIVE, \
+      "subtracted from the logits of recent tokens for each occurrence") \
+    X(PENALTY_LAST_N, "penalty_last_n", INT, "64", 0, 134217728, SK_OPTION_LIVE, \
+      "how many tokens are recent") \
+    X(LOGIT_BIAS, "logit_bias", STRING, "", 0, 0, SK_OPTION_LIVE, \
+      "added to logits: 'ID:BIAS,ID:BIAS', where BIAS may be -inf")
+
+enum {
+#define X(ID, key, type, def, min, max, flags, help) SK_OPT_##ID,
+    SK_OPTIONS(X)
+#undef X
+    SK_N_OPTIONS
+};
+
+typedef struct sk_option_info {
+    const char *key, *def, *help;
+    int32_t type; /* SKALD_TYPE_... */
+    int32_t flags;
+    double min, max;
+} sk_option_info;
+
+typedef struct sk_option_value {
+    int64_t i;
+    double f;
+    const void *p;
+    char **strings; /* owned, each owned; a list has any number, a string 0 or 1 */
+    uint64_t n_strings, capacity;
+    bool set;
+} sk_option_value;
+
+typedef struct sk_options {
+    sk_heap *heap; /* borrowed */
+    sk_option_value values[SK_N_OPTIONS];
+    /* The tables of the host, copied when they were set. */
+    skald_reader reader;
+    skald_allocator allocator;
+    skald_executor executor;
+} sk_options;
+
+const sk_option_info *sk_option_info_get(int32_t id); /* NULL outside [0, SK_N_OPTIONS) */
+int32_t sk_option_find(const char *key);              /* -1: no such key */
+
+void sk_options_init(sk_options *options, sk_heap *heap);
+void sk_options_clear(sk_options *options);
+/* Copies all of `from` (NULL: the defaults) to an initialised set. Errors: MEMORY. */
+int32_t sk_options_copy(sk_options *to, const sk_options *from, sk_error *error);
+
+/* The setters of skald.h, by key. Errors: OPTION, ARGUMENT, MEMORY. */
+int32_t sk_options_set_int(sk_options *o, const char *key, int64_t value, sk_error *error);
+int32_t sk_options_set_float(sk_options *o, const char *key, double value, sk_error *error);
+int32_t sk_options_set_string(sk_options *o, const char *key, const char *value, bool add,
+                              sk_error *error);
+int32_t sk_options_set_pointer(sk_options *o, const char *key, const void *value, sk_error *error);
+int32_t sk_options_parse(sk_options *o, const char *text, sk_error *error);
+int32_t sk_options_get_int(const sk_options *o, const char *key, int64_t *value, sk_error *error);
+int32_t sk_options_get_float(const sk_options *o, const char *key, double *value, sk_error *error);
+int32_t sk_options_get_string(const sk_options *o, const char *key, const char **value,
+                              sk_error *error);
+
+/* By id, for the library's own use: the value, or the default. */
+int64_t sk_opt_int(const sk_options *o, int32_t id);
+double sk_opt_float(const sk_options *o, int32_t id);
+const char *sk_opt_string(const sk_options *o, int32_t id); /* never NULL */
+const void *sk_opt_pointer(const sk_options *o, int32_t id); /* a host table: the copy */
+bool sk_opt_is_set(const sk_options *o, int32_t id);
+
+/* Locale-free reading of a whole text as a number; false if it is none. */
+bool sk_parse_int(const char *text, uint64_t n, int64_t *value);
+bool sk_parse_double(const char *text, uint64_t n, double *value);
+
+/* The word of a list that is nearest to `word` by edit distance, or NULL if none is near. */
+const char *sk_nearest_word(const char *word, const char *const *list, size_t n);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernels: one table of functions per tier (a named set of CPU features), chosen once when a
+ * model is opened. All tiers give the same bits; the tier "c" is the specification, written in
+ * the *_impl.h files, and README.md of this folder has the numeric contract in prose.
+ *
+ * A kernel divides nothing among threads: callers give disjoint outputs to each. No kernel
+ * allocates. No sum depends on how many rows or columns a call has.
+ */
+#ifndef SK_TENSOR_KERNELS_H
+#define SK_TENSOR_KERNELS_H
+
+#include "base/dtype.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How the other factor of a product is held: F32 as it is for F32, F16 and BF16 weights; int8 in
+ * blocks of 32 or of 256 elements for quantised weights. */
+enum { SK_ACT_F32 = 0, SK_ACT_Q32 = 1, SK_ACT_Q256 = 2 };
+
+/* The kind that goes with a weight type. */
+int sk_act_kind(int dtype);
+
+/* Bytes of a row of `n` activations of a kind; rows are 64-byte multiples. `n` need not be whole
+ * blocks for F32; for Q32 and Q256 it is. */
+size_t sk_act_row_size(int kind, int64_t n);
+
+/* out[oc(c)][r] = sum over i of W[r][i] * x[ic(c)][i], for r in [row0, row1), c in [col0, col1). */
+typedef struct sk_matmul {
+    int dtype;             /* of W */
+    const void *w;         /* [n_row] rows of row_size bytes, any alignment */
+    size_t row_size;       /* bytes */
+    int64_t n;             /* elements of a row */
+    const void *act;       /* rows as `quantise` of the type's kind wrote them, 64-byte aligned */
+    size_t act_size;       /* bytes from one to the next */
+    const int32_t *in_col; /* ic(c) = in_col[c], or c when NULL */
+    const int32_t *out_col; /* oc(c) = out_col[c], or c when NULL */
+    float *out;
+    int64_t out_stride; /* elements from one column's outputs to the next's */
+} sk_matmul;
+
+#define SK_KEY_BLOCK 64 /* keys per block of attention and of the cache, by absolute position */
+
+/* Attention of one token's query heads that share a K/V head. Key j lies in block j / 64, row
+ * j % 64. Keys [first, last) are seen. */
+typedef struct sk_attend {
+    const float *q;         /* [n_head][dk], query heads of the group */
+    int64_t n_head, dk, dv;
+    const void *const *k;   /* [block]: address of this K/V head's part of the block's row 0 */
+    const void *const *v;
+    int k_dtype, v_dtype;   /* SK_F32 or SK_F16 */
+    size_t k_size, v_size;  /* bytes from one key's row to the next */
+    int64_t first, last;
+    float scale;            /* multiplies q.k */
+    float *out;             /* [n_head][dv] */
+} sk_attend;
+
+enum { SK_ROPE_NONE = 0, SK_ROPE_NORM = 1, SK_ROPE_NEOX = 2 };
+
+typedef struct sk_kernels {
+    const char *name;
+
+    /* Activations: x[n] to a row of the kind. Returns 0, or -1 when a value is not finite (the row
+     * is then unspecified). For F32 it copies and checks too. */
+    int (*quantise)(int kind, const float *x, int64_t n, void *row);
+    void (*matmul)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0, int64_t col1);
+
+    /* y = x / sqrt(mean(x^2) + eps) * w; w may be NULL (ones); y may be x. */
+    void (*rms_norm)(float *y, const float *x, const float *w, int64_t n, float eps);
+    void (*add)(float *y, const float *x, int64_t n);          /* y += x */
+    void (*scale)(float *y, float s, int64_t n);               /* y *= s */
+    void (*fma)(float *y, const float *x, float s, int64_t n); /* y = x * s + y, fused */
+    /* y = silu(gate) * up; y may be gate. */
+    void (*silu_mul)(float *y, const float *gate, const float *up, int64_t n);
+    /* x = exp(x - max) / sum, in place. Returns nothing; n >= 1. */
+    void (*softmax)(float *x, int64_t n);
+    /* Rotates pairs of x[0, n_rot) in place by cs[i] = {cos, sin} of pair i (magnitude included). */
+    void (*rope)(int kind, float *x, const float (*cs)[2], int64_t n_rot);
+    void (*attend)(const sk_attend *a);
+    void (*to_f16)(uint16_t *y, const float *x, int64_t n);
+    void (*from_f16)(float *y, const uint16_t *x, int64_t n);
+} sk_kernels;
+
+/* The tier of a name, "auto" for the best that this CPU runs; NULL when there is none such, or
+ * this CPU cannot run it. */
+const sk_kernels *sk_kernels_get(const char *name);
+
+/* Tier `index`, from 0 ("c") on; NULL past the last, *runs tells whether this CPU can run it. */
+const sk_kernels *sk_kernels_at(int index, bool *runs);
+
+#endif

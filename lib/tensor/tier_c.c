@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tier "c": the kernels in portable C, for any CPU. It is the specification of the numeric
+ * contract. Its fused multiply-add is the hardware's where the compiler may assume one.
+ */
+#include "base/portable.h"
+
+#define TIER(name) name##_c
+#define TIER_NAME "c"
+#include "tensor/tier_impl.h"
