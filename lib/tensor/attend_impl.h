@@ -32,20 +32,20 @@ typedef struct TIER(attend_block) {
     bool fresh;                 /* no block before it */
 } TIER(attend_block);
 
-SK_ALWAYS_INLINE v16 TIER(cache_load)(const unsigned char *row, int64_t i, int dtype)
+SK_INLINE v16 TIER(cache_load)(const unsigned char *row, int64_t i, int dtype)
 {
     return dtype == SK_F16 ? v16_load_f16((const uint16_t *)(const void *)row + i)
                            : v16_load((const float *)(const void *)row + i);
 }
 
-SK_ALWAYS_INLINE float TIER(cache_get)(const unsigned char *row, int64_t i, int dtype)
+SK_INLINE float TIER(cache_get)(const unsigned char *row, int64_t i, int dtype)
 {
     return dtype == SK_F16 ? sk_f16_to_f32(((const uint16_t *)(const void *)row)[i])
                            : ((const float *)(const void *)row)[i];
 }
 
 /* Adds the elements past the last whole 16, and the lanes. */
-SK_ALWAYS_INLINE float TIER(dot_end)(v16 s, const float *q, const unsigned char *key, int64_t i,
+SK_INLINE float TIER(dot_end)(v16 s, const float *q, const unsigned char *key, int64_t i,
                                      int64_t n, int dtype)
 {
     if (i < n) {
@@ -59,7 +59,7 @@ SK_ALWAYS_INLINE float TIER(dot_end)(v16 s, const float *q, const unsigned char 
 }
 
 /* Scores of `n` heads (a constant) with the block's seen keys. */
-SK_ALWAYS_INLINE void TIER(scores_n)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
+SK_INLINE void TIER(scores_n)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
                                      int dtype, int n)
 {
     const int64_t dk = b->a->dk;
@@ -80,7 +80,7 @@ SK_ALWAYS_INLINE void TIER(scores_n)(const TIER(attend_block) *b, float (*p)[SK_
     }
 }
 
-SK_ALWAYS_INLINE void TIER(scores_of)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
+SK_INLINE void TIER(scores_of)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
                                       int dtype, int n)
 {
     if (n == 4)
@@ -129,7 +129,7 @@ static void TIER(block_merge)(const TIER(attend_block) *b, float m_b, float l_b,
 }
 
 /* o of `n` heads (a constant): sixteen columns of V at a time, then one by one. */
-SK_ALWAYS_INLINE void TIER(values_n)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
+SK_INLINE void TIER(values_n)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
                                      const float *keep, const float *take, int dtype, int n)
 {
     const int64_t dv = b->a->dv;
@@ -163,7 +163,7 @@ SK_ALWAYS_INLINE void TIER(values_n)(const TIER(attend_block) *b, float (*p)[SK_
     }
 }
 
-SK_ALWAYS_INLINE void TIER(values_of)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
+SK_INLINE void TIER(values_of)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
                                       const float *keep, const float *take, int dtype, int n)
 {
     if (n == 4)

@@ -9,19 +9,12 @@
 #include "tensor/kernels.h"
 #include "tensor/math.h"
 #include "tensor/types.h"
+#include "tensor/unit.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-/* For functions that take a constant which decides their loops: without it the compiler may keep
- * one general copy. */
-#if defined(__GNUC__)
-#define SK_ALWAYS_INLINE static inline __attribute__((always_inline))
-#else
-#define SK_ALWAYS_INLINE static inline
-#endif
 
 #endif
