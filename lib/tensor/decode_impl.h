@@ -406,7 +406,7 @@ static void TIER(decode_iq1_s)(const uint8_t *restrict src, int n, sk_unit *rest
         u->scale[2 * ib] = u->scale[2 * ib + 1] = (int16_t)(2 * (qh >> 12 & 7) + 1);
         for (int l = 0; l < 4; l++)
             TIER(iq1_group)
-            (u->q + 32 * ib + 8 * l, src[2 + 4 * ib + l] | (qh >> 3 * l & 7) << 8, qh >> 15);
+        (u->q + 32 * ib + 8 * l, src[2 + 4 * ib + l] | (qh >> 3 * l & 7) << 8, qh >> 15);
     }
 }
 

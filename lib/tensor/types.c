@@ -7,7 +7,7 @@
  */
 #include "base/portable.h"
 #include "tensor/types.h"
-#include "tensor/kernels.h"
+#include "tensor/act.h"
 
 #define TIER(name) name##_types
 #include "tensor/decode_impl.h"
@@ -51,6 +51,16 @@ const sk_format *sk_format_get(int dtype)
 int sk_act_kind(int dtype)
 {
     return sk_format_get(dtype)->act;
+}
+
+size_t sk_act_row_size(int kind, int64_t n)
+{
+    const size_t block = (size_t)sk_act_block(kind), part = (size_t)sk_act_part(kind);
+    const size_t size = (size_t)n;
+    if (kind == SK_ACT_F32)
+        return sk_act_align(size * sizeof(float));
+    return sk_act_align(size) + sk_act_align(size / block * sizeof(float)) +
+           sk_act_align(size / part * sizeof(int16_t));
 }
 
 static void unit_to_float(const sk_unit *u, const sk_format *f, int n, float *dst)
