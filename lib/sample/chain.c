@@ -60,14 +60,31 @@ static void chain_top_k(const sk_pick *pick, sk_candidates *set)
         sk_candidates_keep_best(set, (uint64_t)k);
 }
 
+/* Removes, before anything is ranked, what cannot be in the run: candidates which together weigh
+ * less than half of what the run leaves. (Only half: roundings of the sums are far smaller, as p
+ * is not closer to 1 than 1e-6 here.) Most of a vocabulary goes this way. */
+static void chain_drop_tail(sk_candidates *set, double total, double p)
+{
+    if (p > 1 - 1e-6)
+        return;
+    float light = (float)(0.5 * (1 - p) * total / (double)set->n);
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < set->n; i++) {
+        set->items[kept] = set->items[i];
+        kept += set->items[i].weight >= light;
+    }
+    set->n = kept;
+}
+
 /* Where the sums round differently, the run may end at the last candidate without reaching p. */
 static void chain_top_p(const sk_pick *pick, sk_candidates *set)
 {
     if (pick->params->top_p >= 1)
         return;
-    double wanted = sk_candidates_weigh(set) * pick->params->top_p;
+    double total = sk_candidates_weigh(set), wanted = total * pick->params->top_p;
     double sum = 0;
     uint64_t kept = 0;
+    chain_drop_tail(set, total, pick->params->top_p);
     sk_candidates_rank_begin(set);
     do
         sum += (double)sk_candidates_rank_next(set)->weight;

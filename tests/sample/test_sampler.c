@@ -330,6 +330,12 @@ static void check_truncation(void)
         CHECKF(support(s, &params, logits) == rows[i].wanted, "row %zu, hot", i);
     }
     sampler_end(s);
+    const float equal[4] = {2, 2, 2, 2}; /* exactly p is enough */
+    sk_sampler_params params = plain_params;
+    s = sampler_new(4);
+    params.top_p = 0.5;
+    CHECK_INT(support(s, &params, equal), 3);
+    sampler_end(s);
 }
 
 static void check_greedy(void)
