@@ -291,27 +291,28 @@ SK_INLINE void TIER(unit_scales)(sk_unit *u)
         u->scale[k] = 1;
 }
 
-/* The digits of bytes that hold base-3 numbers as fractions of 256; digit `i` is the first after
- * multiplying by 3^i. */
-SK_INLINE void TIER(ternary)(int8_t *restrict q, const uint8_t *restrict qs, int n, int n_digit)
-{
-    static const uint8_t power[5] = {1, 3, 9, 27, 81};
-    for (int i = 0; i < n_digit; i++)
-        for (int m = 0; m < n; m++) {
-            const uint8_t t = (uint8_t)(qs[m] * power[i]);
-            q[n * i + m] = (int8_t)((t * 3 >> 8) - 1);
-        }
-}
-
-/* TQ1_0 {u8 qs[48]; u8 qh[4]; f16 d}: five digits a byte, four in qh */
+/* TQ1_0 {u8 qs[48]; u8 qh[4]; f16 d}: a byte is a number with five base-3 digits (four in qh) as a
+ * fraction of 256; digit i is the first after multiplying by 3^i. Digits of the first 32 bytes come
+ * first, each for all bytes, then those of the next 16, then qh's. */
 static void TIER(decode_tq1_0)(const uint8_t *restrict src, int n, sk_unit *restrict u)
 {
+    static const uint8_t power[5] = {1, 3, 9, 27, 81};
+    uint8_t byte[64] = {0};
+    int8_t digit[64];
     (void)n;
     u->d[0] = TIER(half_at)(src + 52);
     TIER(unit_scales)(u);
-    TIER(ternary)(u->q, src, 32, 5);
-    TIER(ternary)(u->q + 160, src + 32, 16, 5);
-    TIER(ternary)(u->q + 240, src + 48, 4, 4);
+    memcpy(byte, src, 52);
+    for (int i = 0; i < 5; i++) {
+        for (int m = 0; m < 64; m++) {
+            const uint8_t t = (uint8_t)(byte[m] * power[i]);
+            digit[m] = (int8_t)((t * 3 >> 8) - 1);
+        }
+        memcpy(u->q + 32 * i, digit, 32);
+        memcpy(u->q + 160 + 16 * i, digit + 32, 16);
+        if (i < 4)
+            memcpy(u->q + 240 + 4 * i, digit + 48, 4);
+    }
 }
 
 /* TQ2_0 {u8 qs[64]; f16 d} */
