@@ -136,8 +136,10 @@ static void TIER(decode_q1_0)(const uint8_t *restrict src, int n, sk_unit *restr
     for (int b = 0; b < n / 128; b++, src += 18) {
         for (int k = 0; k < 4; k++)
             u->d[4 * b + k] = TIER(half_at)(src);
-        for (int k = 0; k < 16; k++) /* 1 stays 1, 0 becomes 255, which is -1 */
-            sk_put_le64(u->q + 128 * b + 8 * k, sk_spread1(src[2 + k] ^ 255u) * 254 ^ SK_BYTES(1));
+        for (int k = 0; k < 16; k++) {
+            const uint64_t minus = sk_spread1(src[2 + k] ^ 255u);
+            sk_put_le64(u->q + 128 * b + 8 * k, ((minus << 8) - minus) | (minus ^ SK_BYTES(1)));
+        }
     }
 }
 
@@ -412,7 +414,7 @@ static void TIER(decode_iq3_s)(const uint8_t *restrict src, int n, sk_unit *rest
         const uint32_t high = (uint32_t)qh[k / 4] >> 2 * (k % 4);
         const uint64_t code = sk_spread3(sk_iq3s_grid[qs[2 * k] | (high & 1) << 8],
                                          sk_iq3s_grid[qs[2 * k + 1] | (high & 2) << 7]);
-        sk_put_le64(u->q + 8 * k, sk_apply_signs(code * 2 + SK_BYTES(1), signs[k]));
+        sk_put_le64(u->q + 8 * k, sk_apply_signs((code << 1) + SK_BYTES(1), signs[k]));
     }
 }
 
@@ -421,7 +423,7 @@ static void TIER(decode_iq3_s)(const uint8_t *restrict src, int n, sk_unit *rest
 SK_INLINE void TIER(iq1_group)(int8_t *q, uint32_t index, bool minus)
 {
     const uint64_t code = sk_spread2(sk_iq1s_grid[index & 2047]);
-    const uint64_t v = code * 8 + (minus ? SK_BYTES(128 - 8 - 1) : SK_BYTES(128 - 8 + 1));
+    const uint64_t v = (code << 3) + (minus ? SK_BYTES(128 - 8 - 1) : SK_BYTES(128 - 8 + 1));
     sk_put_le64(q, v ^ SK_BYTES(128));
 }
 
