@@ -33,14 +33,17 @@ float sk_tanhf(float x);
  * in the low bits of that sum. ln 2 is cut after 15 bits, so that n times its upper part is exact.
  * e^r = 1 + r + r^2 q(r), q the minimax polynomial of degree 4 (relative error of e^r 3e-9).
  * 2^n is multiplied in two halves, so that it need not be a normal float: the ends come out as
- * infinity, subnormals and 0 without a test. The clamps only keep n in range: e^89 is infinite and
- * e^-104 is 0 all the same. A NaN passes the clamps (both comparisons are false) and stays one.
+ * infinity, subnormals and 0 without a test. |x| is clamped only to keep n in range, e^104 being
+ * infinite and e^-104 zero all the same; a NaN passes (the comparison is false) and stays one. One
+ * comparison and not two, since gcc turns two into branches and then does not vectorise.
  */
 static inline float sk_expf(float x)
 {
     const float round = 0x1.8p23f;
-    x = x > 89.0f ? 89.0f : x;
-    x = x < -104.0f ? -104.0f : x;
+    const uint32_t sign = sk_f32_bits(x) & 0x80000000u;
+    float z = sk_f32_from_bits(sk_f32_bits(x) & 0x7fffffffu);
+    z = z > 104.0f ? 104.0f : z;
+    x = sk_f32_from_bits(sk_f32_bits(z) | sign);
     const float t = x * 0x1.715476p0f + round; /* 1 / ln 2 */
     const float n = t - round;
     const float r = (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;

@@ -4,8 +4,10 @@
 #define SK_TENSOR_TIER_COMMON_H
 
 #include "base/bytes.h"
+#include "tensor/act.h"
 #include "tensor/fma.h"
 #include "tensor/half.h"
+#include "tensor/iq.h"
 #include "tensor/kernels.h"
 #include "tensor/math.h"
 #include "tensor/types.h"

@@ -20,20 +20,8 @@
 #include "tensor/vec_impl.h"
 #include "tensor/ops_impl.h"
 #include "tensor/attend_impl.h"
-#if __has_include("tensor/matmul_impl.h")
 #include "tensor/act_impl.h"
 #include "tensor/matmul_impl.h"
-#else
-static int TIER(quantise)(int kind, const float *x, int64_t n, void *row)
-{
-    (void)kind, (void)x, (void)n, (void)row;
-    return -1;
-}
-static void TIER(matmul)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0, int64_t col1)
-{
-    (void)m, (void)row0, (void)row1, (void)col0, (void)col1;
-}
-#endif
 
 extern const sk_kernels TIER(sk_kernels);
 
