@@ -23,7 +23,9 @@ static inline uint16_t sk_le16(const void *p)
     const uint8_t *b = p;
     uint16_t v;
     memcpy(&v, p, 2);
-    return sk_host_is_little() ? v : (uint16_t)(b[0] | b[1] << 8);
+    if (sk_host_is_little())
+        return v;
+    return (uint16_t)(b[0] | b[1] << 8);
 }
 
 static inline uint32_t sk_le32(const void *p)

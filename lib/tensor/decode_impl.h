@@ -455,7 +455,7 @@ static void TIER(decode_iq1_m)(const uint8_t *restrict src, int n, sk_unit *rest
     for (int k = 0; k < 16; k++)
         u->scale[k] = (int16_t)(2 * (sc[k / 4] >> 3 * (k % 4) & 7) + 1);
     for (int k = 0; k < 32; k++) {
-        const uint32_t qh = src[32 + k / 2] >> 4 * (k % 2) & 15u;
+        const uint32_t qh = (uint32_t)src[32 + k / 2] >> 4 * (k % 2) & 15;
         TIER(iq1_group)(u->q + 8 * k, src[k] | (qh & 7) << 8, qh >> 3);
     }
 }
@@ -467,7 +467,7 @@ static void TIER(decode_iq4_xs)(const uint8_t *restrict src, int n, sk_unit *res
     (void)n;
     u->d[0] = TIER(half_at)(src);
     for (int ib = 0; ib < 8; ib++) {
-        const uint32_t low = src[4 + ib / 2] >> 4 * (ib % 2) & 15u;
+        const uint32_t low = (uint32_t)src[4 + ib / 2] >> 4 * (ib % 2) & 15;
         const int scale = (int)(low | (high >> 2 * ib & 3) << 4) - 32;
         u->scale[2 * ib] = u->scale[2 * ib + 1] = (int16_t)scale;
         TIER(nibbles_16)(u->q + 32 * ib, src + 8 + 16 * ib);
