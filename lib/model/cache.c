@@ -51,8 +51,8 @@ static void cache_free(void *part)
     sk_free(cache->heap, cache);
 }
 
-int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t n_ctx,
-                     int k_dtype, int v_dtype, sk_error *error)
+int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t n_ctx, int k_dtype,
+                     int v_dtype, sk_error *error)
 {
     *out = NULL;
     sk_cache *cache = sk_alloc_zero(heap, sizeof *cache, "a cache", error);

@@ -29,8 +29,8 @@ struct sk_part_kind;
 extern const struct sk_part_kind sk_cache_kind;
 
 /* Errors: MEMORY. */
-int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t n_ctx,
-                     int k_dtype, int v_dtype, sk_error *error);
+int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t n_ctx, int k_dtype,
+                     int v_dtype, sk_error *error);
 
 /* Where head `head` of layer `layer` begins in every block: bytes. */
 size_t sk_cache_k_offset(const sk_cache *cache, int32_t layer, int64_t head);

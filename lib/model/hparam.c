@@ -128,9 +128,10 @@ static int32_t hp_read_layers(hp_reader *r, const hp_row *row, double def)
     if (!kv)
         return sk_fail(r->error, SKALD_E_NOT_FOUND, "the key %s is missing", r->key);
     if (kv->is_array && kv->n != n_layer)
-        return sk_fail(r->error, SKALD_E_CORRUPT, "%s has %llu values, wanted one for each of the "
-                       "%llu blocks", r->key, (unsigned long long)kv->n,
-                       (unsigned long long)n_layer);
+        return sk_fail(r->error, SKALD_E_CORRUPT,
+                       "%s has %llu values, wanted one for each of the "
+                       "%llu blocks",
+                       r->key, (unsigned long long)kv->n, (unsigned long long)n_layer);
     for (uint64_t i = 0; i < n_layer; i++) {
         int64_t value;
         if (!sk_gguf_int_at(kv, kv->is_array ? i : 0, &value))
@@ -207,21 +208,26 @@ static int32_t hp_check_heads(const sk_hparam *hp, sk_error *error)
 {
     for (int64_t i = 0; i < hp->n_layer; i++) {
         if (hp->n_head[i] < 1 || hp->n_head_kv[i] < 1)
-            return sk_fail(error, SKALD_E_CORRUPT, "block %lld has %d heads and %d of keys and "
-                           "values, wanted at least one of each", (long long)i, (int)hp->n_head[i],
-                           (int)hp->n_head_kv[i]);
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "block %lld has %d heads and %d of keys and "
+                           "values, wanted at least one of each",
+                           (long long)i, (int)hp->n_head[i], (int)hp->n_head_kv[i]);
         if (hp->n_head[i] % hp->n_head_kv[i] != 0)
-            return sk_fail(error, SKALD_E_CORRUPT, "attention.head_count is %d, which is not a "
-                           "multiple of attention.head_count_kv, %d", (int)hp->n_head[i],
-                           (int)hp->n_head_kv[i]);
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "attention.head_count is %d, which is not a "
+                           "multiple of attention.head_count_kv, %d",
+                           (int)hp->n_head[i], (int)hp->n_head_kv[i]);
         if (hp->n_rot[i] % 2 != 0 || hp->n_rot[i] > hp->dk)
-            return sk_fail(error, SKALD_E_CORRUPT, "rope.dimension_count is %d, wanted an even "
-                           "number up to the heads' %lld", (int)hp->n_rot[i], (long long)hp->dk);
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "rope.dimension_count is %d, wanted an even "
+                           "number up to the heads' %lld",
+                           (int)hp->n_rot[i], (long long)hp->dk);
     }
     if (hp->dk < 1 || hp->dv < 1)
-        return sk_fail(error, SKALD_E_CORRUPT, "heads have %lld and %lld elements: "
-                       "embedding_length %lld is below attention.head_count", (long long)hp->dk,
-                       (long long)hp->dv, (long long)hp->n_embd);
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "heads have %lld and %lld elements: "
+                       "embedding_length %lld is below attention.head_count",
+                       (long long)hp->dk, (long long)hp->dv, (long long)hp->n_embd);
     return SKALD_OK;
 }
 
@@ -239,8 +245,10 @@ static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
         return SKALD_OK;
     if (hp->n_group >= hp->n_expert || hp->n_expert % hp->n_group != 0 || hp->n_group_used < 1 ||
         hp->n_group_used >= hp->n_group)
-        return sk_fail(error, SKALD_E_CORRUPT, "%lld of %lld groups of experts are used, of %lld "
-                       "experts", (long long)hp->n_group_used, (long long)hp->n_group,
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "%lld of %lld groups of experts are used, of %lld "
+                       "experts",
+                       (long long)hp->n_group_used, (long long)hp->n_group,
                        (long long)hp->n_expert);
     return SKALD_OK;
 }
@@ -256,8 +264,10 @@ static int32_t hp_check(const sk_hparam *hp, int64_t n_embd_rows, sk_error *erro
         return sk_fail(error, SKALD_E_CORRUPT, "the vocabulary has %lld tokens",
                        (long long)hp->n_vocab);
     if (n_embd_rows != 0 && n_embd_rows < hp->n_vocab)
-        return sk_fail(error, SKALD_E_CORRUPT, "tensor token_embd.weight has %lld rows, wanted one "
-                       "for each of %lld tokens", (long long)n_embd_rows, (long long)hp->n_vocab);
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "tensor token_embd.weight has %lld rows, wanted one "
+                       "for each of %lld tokens",
+                       (long long)n_embd_rows, (long long)hp->n_vocab);
     return SKALD_OK;
 }
 

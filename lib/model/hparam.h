@@ -71,10 +71,10 @@ typedef struct sk_hparam {
 #define X(type, field, key, flags, def, min, max, words) SK_HP_FIELD_##type(field)
     SK_HPARAMS(X)
 #undef X
-    int64_t n_vocab;      /* tokens: rows of the embedding that are used, logits per row */
-    int64_t n_ff_exp;     /* width of an expert */
-    double rope_scale;    /* 1 / factor; 1: none */
-    int32_t max_n_head;   /* over the layers */
+    int64_t n_vocab;    /* tokens: rows of the embedding that are used, logits per row */
+    int64_t n_ff_exp;   /* width of an expert */
+    double rope_scale;  /* 1 / factor; 1: none */
+    int32_t max_n_head; /* over the layers */
     int32_t max_n_ff;
 } sk_hparam;
 

@@ -30,9 +30,9 @@ int32_t sk_pass_new(sk_pass **out, sk_heap *heap, const sk_model *model, int64_t
 void sk_pass_free(sk_pass *pass); /* NULL does nothing */
 
 /*
- * Begins a pass over `n` rows, giving up what was unfinished. Rows of one state come in the order of
- * their positions, which go on from what the state holds (sk_state_length) without a gap; room is
- * reserved already (sk_state_reserve). Errors: ARGUMENT; then no pass is begun.
+ * Begins a pass over `n` rows, giving up what was unfinished. Rows of one state come in the order
+ * of their positions, which go on from what the state holds (sk_state_length) without a gap; room
+ * is reserved already (sk_state_reserve). Errors: ARGUMENT; then no pass is begun.
  */
 int32_t sk_pass_begin(sk_pass *pass, const sk_row *rows, int64_t n, sk_error *error);
 

@@ -61,8 +61,7 @@ sk_step *sk_plan_step(sk_builder *b, int op, int set)
 {
     sk_plan *plan = b->plan;
     void *array = plan->steps;
-    sk_step *step =
-        plan_grow(b, &array, &plan->n_step, &plan->step_capacity, sizeof *plan->steps);
+    sk_step *step = plan_grow(b, &array, &plan->n_step, &plan->step_capacity, sizeof *plan->steps);
     plan->steps = array;
     if (!step)
         step = &b->spare;
@@ -189,8 +188,8 @@ int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weigh
 {
     const sk_hparam *hp = weights->hp;
     sk_builder b = {.plan = plan, .weights = weights, .hp = hp, .arch = arch, .error = error};
-    *plan = (sk_plan){.heap = heap, .n_embd = hp->n_embd, .n_vocab = hp->n_vocab,
-                      .n_layer = hp->n_layer};
+    *plan = (sk_plan){
+        .heap = heap, .n_embd = hp->n_embd, .n_vocab = hp->n_vocab, .n_layer = hp->n_layer};
     plan_ropes(&b);
     sk_plan_embed(&b);
     plan_layers(&b);

@@ -20,32 +20,32 @@
 #include "model/arch.h"
 #include "model/slot.h"
 
-#include "tensor/kernels.h"
+#include "tensor/rope.h"
 
 enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_N_SETS };
 
 /* Registers: X(ID, name, set). */
 #define SK_REGS(X) \
-    X(H, "h", ROWS)           /* the residual stream */ \
-    X(X, "x", ROWS)           /* a branch's input, normed, and then its output */ \
+    X(H, "h", ROWS) /* the residual stream */ \
+    X(X, "x", ROWS) /* a branch's input, normed, and then its output */ \
     X(Q, "q", ROWS) \
     X(K, "k", ROWS) \
     X(V, "v", ROWS) \
-    X(A, "a", ROWS)           /* attention's output, before its projection */ \
+    X(A, "a", ROWS) /* attention's output, before its projection */ \
     X(GATE, "gate", ROWS) \
     X(UP, "up", ROWS) \
     X(ROUTER, "router", ROWS) /* logits, then probabilities of the experts */ \
     X(E_GATE, "e_gate", PAIRS) \
     X(E_UP, "e_up", PAIRS) \
     X(E_OUT, "e_out", PAIRS) \
-    X(LAST, "last", LOGITS)   /* the residual stream of the rows with logits */ \
+    X(LAST, "last", LOGITS) /* the residual stream of the rows with logits */ \
     X(LOGITS, "logits", LOGITS)
 
 enum {
 #define X(ID, name, set) SK_R_##ID,
     SK_REGS(X)
 #undef X
-    SK_N_REGS
+        SK_N_REGS
 };
 
 /* Operations: X(ID, name). What each does is told in the file that runs it. */
@@ -71,20 +71,15 @@ enum {
 #define X(ID, name) SK_OP_##ID,
     SK_OPS(X)
 #undef X
-    SK_N_OPS
+        SK_N_OPS
 };
 
-/* A way to rotate: angles are position * freq[i], cosines and sines are multiplied by mag. */
-typedef struct sk_rope {
-    int turn;                /* SK_ROPE_... */
-    int32_t n_rot;
-    const double *freq;      /* [n_rot / 2] */
-    const double *freq_long; /* the same for contexts above n_ctx_orig; NULL: freq */
-    int64_t n_ctx_orig;
-    double mag;
-    double base, scale; /* for people */
-    int scaling, factors;
-} sk_rope;
+/* A way to rotate. LongRoPE has a second list of factors, for contexts above n_ctx_orig. */
+typedef struct sk_rotary {
+    sk_rope rope;
+    sk_rope longer; /* n_rot 0: there is none */
+    int factors;    /* the slot they came from, -1: none; for people */
+} sk_rotary;
 
 /* One layer's attention over the cache. */
 typedef struct sk_attn {
@@ -104,11 +99,11 @@ typedef struct sk_moe {
 
 typedef struct sk_step {
     int op, set;
-    int32_t layer;      /* n_layer: the head */
-    int dst, src;       /* registers */
-    int64_t n, n_vec;   /* elements of a vector, vectors in a row */
-    unsigned kinds;     /* of activations: bit SK_ACT_... */
-    int n_part;         /* products of one activation */
+    int32_t layer;    /* n_layer: the head */
+    int dst, src;     /* registers */
+    int64_t n, n_vec; /* elements of a vector, vectors in a row */
+    unsigned kinds;   /* of activations: bit SK_ACT_... */
+    int n_part;       /* products of one activation */
     int part_dst[SK_MAX_PARTS];
     sk_linear part[SK_MAX_PARTS];
     const float *weight; /* of a norm */
@@ -128,14 +123,14 @@ typedef struct sk_plan {
     sk_heap *heap; /* borrowed */
     sk_step *steps;
     uint64_t n_step, step_capacity;
-    sk_rope *ropes;
+    sk_rotary *ropes;
     uint64_t n_rope, rope_capacity;
     sk_kv *kvs;
     uint64_t n_kv, kv_capacity;
-    int64_t width[SK_N_REGS];      /* floats per row; 0: not used */
-    int64_t act_n[SK_N_SETS][3];   /* the longest activation by set and kind; 0: none */
+    int64_t width[SK_N_REGS];    /* floats per row; 0: not used */
+    int64_t act_n[SK_N_SETS][3]; /* the longest activation by set and kind; 0: none */
     int64_t n_embd, n_vocab, n_layer;
-    int64_t n_used, n_expert;      /* the most of any layer; 0: none */
+    int64_t n_used, n_expert; /* the most of any layer; 0: none */
 } sk_plan;
 
 /* Makes the plan. Errors: CORRUPT, TYPE, MEMORY. The plan borrows from the weights. */

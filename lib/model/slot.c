@@ -138,12 +138,18 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         const char *name;
         int64_t value;
     } symbols[] = {
-        {"E", hp->n_embd},         {"V", hp->n_vocab},
-        {"H", hp->n_head[layer]},  {"Hk", hp->n_head_kv[layer]},
-        {"dk", hp->dk},            {"dv", hp->dv},
-        {"R", hp->n_rot[layer] / 2}, {"F", hp->n_ff[layer]},
-        {"Fe", hp->n_ff_exp},      {"N", hp->n_expert},
-        {"2", 2},                  {"1", 1},
+        {"E", hp->n_embd},
+        {"V", hp->n_vocab},
+        {"H", hp->n_head[layer]},
+        {"Hk", hp->n_head_kv[layer]},
+        {"dk", hp->dk},
+        {"dv", hp->dv},
+        {"R", hp->n_rot[layer] / 2},
+        {"F", hp->n_ff[layer]},
+        {"Fe", hp->n_ff_exp},
+        {"N", hp->n_expert},
+        {"2", 2},
+        {"1", 1},
     };
     for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
         if (strlen(symbols[i].name) == n && memcmp(symbols[i].name, name, n) == 0)
@@ -337,8 +343,10 @@ static int32_t slot_matrix(sk_weights *weights, int slot, int64_t layer, int64_t
         return sk_fail(error, SKALD_E_TYPE, "tensor %s is of type %s, which cannot be a weight",
                        want.name, dtype->name);
     if (!sk_dtype_row_size(tensor->dtype, (uint64_t)want.ne[0], &row_size))
-        return sk_fail(error, SKALD_E_CORRUPT, "tensor %s has rows of %lld elements, wanted whole "
-                       "blocks of %s", want.name, (long long)want.ne[0], dtype->name);
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "tensor %s has rows of %lld elements, wanted whole "
+                       "blocks of %s",
+                       want.name, (long long)want.ne[0], dtype->name);
     out->w = slot_data(weights, tensor);
     out->n_in = want.ne[0];
     out->n_out = want.ne[1];
@@ -356,8 +364,8 @@ int32_t sk_slot_linear(sk_weights *weights, int slot, int64_t layer, sk_linear *
         status = slot_beside(weights, slot, layer, 0, ".bias", (int64_t[]){out->n_out, 1},
                              &out->bias, error);
     if (status == SKALD_OK)
-        status = slot_beside(weights, slot, layer, 0, ".scale", (int64_t[]){1, 1}, &out->scale,
-                             error);
+        status =
+            slot_beside(weights, slot, layer, 0, ".scale", (int64_t[]){1, 1}, &out->scale, error);
     return status;
 }
 
@@ -388,8 +396,8 @@ int32_t sk_slot_experts(sk_weights *weights, int slot, int64_t layer, sk_linear 
         status = slot_beside(weights, slot, layer, 0, ".bias", (int64_t[]){out->n_out, n},
                              &out->bias, error);
     if (status == SKALD_OK)
-        status = slot_beside(weights, slot, layer, 0, ".scale", (int64_t[]){n, 1}, &out->scale,
-                             error);
+        status =
+            slot_beside(weights, slot, layer, 0, ".scale", (int64_t[]){n, 1}, &out->scale, error);
     return status;
 }
 

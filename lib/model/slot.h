@@ -13,15 +13,22 @@
  *   NORM     NAME.weight [n]
  *   VECTOR   NAME.weight [n]
  *   EXPERTS  NAME.weight [in, out, experts]; NAME.bias [out, experts] and NAME.scale [experts]
- * Norms, vectors, biases and scales are held in F32: where the file has them so and in memory, there;
- * otherwise in a converted copy. Matrices stay as and where the file has them.
+ * Norms, vectors, biases and scales are held in F32: where the file has them so and in memory,
+ * there; otherwise in a converted copy. Matrices stay as and where the file has them.
  */
 #ifndef SK_MODEL_SLOT_H
 #define SK_MODEL_SLOT_H
 
 #include "model/hparam.h"
 
-enum { SK_SLOT_LINEAR, SK_SLOT_LINEAR2, SK_SLOT_TABLE, SK_SLOT_NORM, SK_SLOT_VECTOR, SK_SLOT_EXPERTS };
+enum {
+    SK_SLOT_LINEAR,
+    SK_SLOT_LINEAR2,
+    SK_SLOT_TABLE,
+    SK_SLOT_NORM,
+    SK_SLOT_VECTOR,
+    SK_SLOT_EXPERTS
+};
 
 /*
  * X(ID, kind, name, shape): dimensions in the order of the file, separated by commas; each is a sum
@@ -66,34 +73,34 @@ enum {
 #define X(ID, kind, name, shape) SK_T_##ID,
     SK_SLOTS(X)
 #undef X
-    SK_N_SLOTS
+        SK_N_SLOTS
 };
 
 /* A matrix, or one per expert, ready to be multiplied with. All is borrowed from the weights. */
 typedef struct sk_linear {
-    const void *w;          /* [n_out] rows of row_size bytes; of expert 0 */
+    const void *w;           /* [n_out] rows of row_size bytes; of expert 0 */
     const void *const *w_of; /* [n_expert] the same for each expert, NULL for a plain matrix */
-    const float *bias;      /* [n_expert][bias_stride], NULL: none */
-    const float *scale;     /* [n_expert], NULL: none */
+    const float *bias;       /* [n_expert][bias_stride], NULL: none */
+    const float *scale;      /* [n_expert], NULL: none */
     int64_t n_in, n_out;
-    int64_t n_expert;   /* 0: a plain matrix */
+    int64_t n_expert;    /* 0: a plain matrix */
     int64_t bias_stride; /* from one expert's to the next's */
-    size_t row_size;    /* bytes */
+    size_t row_size;     /* bytes */
     int dtype;
-    int slot;           /* its role, for people */
-    bool scale_bias;     /* (W x + bias) * scale, instead of (W x) * scale + bias */
+    int slot;        /* its role, for people */
+    bool scale_bias; /* (W x + bias) * scale, instead of (W x) * scale + bias */
 } sk_linear;
 
 typedef struct sk_own sk_own;
 
 /* A model's tensors while and after its plan is made. */
 typedef struct sk_weights {
-    sk_heap *heap;          /* borrowed */
-    const sk_gguf *gguf;    /* borrowed */
-    const sk_hparam *hp;    /* borrowed */
-    const void **data;      /* [n_tensors] where each tensor's bytes are or will be; owned */
-    bool *used;             /* [n_tensors] owned */
-    sk_own *own;            /* list of memory that lives as long as the weights */
+    sk_heap *heap;       /* borrowed */
+    const sk_gguf *gguf; /* borrowed */
+    const sk_hparam *hp; /* borrowed */
+    const void **data;   /* [n_tensors] where each tensor's bytes are or will be; owned */
+    bool *used;          /* [n_tensors] owned */
+    sk_own *own;         /* list of memory that lives as long as the weights */
 } sk_weights;
 
 /* `data` of all tensors are the mapped or given bytes, or lie in `copy` (which has room for
