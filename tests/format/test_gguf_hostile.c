@@ -100,7 +100,7 @@ static void check_headers(sk_heap *heap)
 
     put_head(&file, 3, 60000, 0);
     put_zeros(&file, 72);
-    refused(heap, "more tensors than bytes", SKALD_E_TRUNCATED, "60000 times 25");
+    refused(heap, "more tensors than bytes", SKALD_E_TRUNCATED, "60000 x 25");
 
     put_head(&file, 3, 0, UINT64_C(1) << 40);
     put_zeros(&file, 72);
@@ -108,7 +108,7 @@ static void check_headers(sk_heap *heap)
 
     put_head(&file, 3, 0, 60000);
     put_zeros(&file, 72);
-    refused(heap, "more keys than bytes", SKALD_E_TRUNCATED, "60000 times 14");
+    refused(heap, "more keys than bytes", SKALD_E_TRUNCATED, "60000 x 14");
 
     put_head(&file, 3, 0, 2);
     put_kv_int(&file, "a", SK_GGUF_U32, 1, 4);
@@ -170,17 +170,17 @@ static void check_arrays(sk_heap *heap)
     put_head(&file, 3, 0, 1);
     put_array(&file, "k", SK_GGUF_I8, UINT64_C(1) << 40);
     put_zeros(&file, 64);
-    refused(heap, "array of 2^40", SKALD_E_TRUNCATED, "1099511627776 times 1");
+    refused(heap, "array of 2^40", SKALD_E_TRUNCATED, "1099511627776 x 1 bytes");
 
     put_head(&file, 3, 0, 1);
     put_array(&file, "k", SK_GGUF_U64, UINT64_C(1) << 61); /* 2^61 * 8 wraps */
     put_zeros(&file, 64);
-    refused(heap, "array whose bytes wrap", SKALD_E_TRUNCATED, "times 8 bytes");
+    refused(heap, "array whose bytes wrap", SKALD_E_TRUNCATED, "x 8 bytes");
 
     put_head(&file, 3, 0, 1);
     put_array(&file, "k", SK_GGUF_STRING, UINT64_C(1) << 60); /* 2^60 * 16 wraps */
     put_zeros(&file, 64);
-    refused(heap, "array whose index wraps", SKALD_E_TRUNCATED, "times 8 bytes");
+    refused(heap, "array whose index wraps", SKALD_E_TRUNCATED, "x 8 bytes");
 
     put_head(&file, 3, 0, 1);
     put_array(&file, "k", SK_GGUF_ARRAY, 1);
@@ -197,7 +197,7 @@ static void check_arrays(sk_heap *heap)
     put_text(&file, "one");
     put_int(&file, 500, 8);
     put_zeros(&file, 64);
-    refused(heap, "array whose strings pass the end", SKALD_E_TRUNCATED, "500 times 1");
+    refused(heap, "array whose strings pass the end", SKALD_E_TRUNCATED, "500 x 1 bytes");
 
     alignment(SK_GGUF_U32, 24, 4);
     refused(heap, "alignment 24", SKALD_E_CORRUPT, "24, wanted a power of two");
@@ -354,42 +354,19 @@ static void check_flips(sk_heap *heap)
 
 /* ---- A machine that fails -------------------------------------------------------------------- */
 
-static int64_t blocks, attempts, failing_from, failing_to;
-
-static void *failing_alloc(void *user, size_t size, size_t align)
-{
-    (void)user;
-    if (++attempts >= failing_from && attempts <= failing_to)
-        return NULL;
-    blocks++;
-    return aligned_alloc(align, (size + align - 1) / align * align);
-}
-
-static void counting_free(void *user, void *block, size_t size)
-{
-    (void)user;
-    (void)size;
-    blocks--;
-    free(block);
-}
-
 /* Whether the file could be opened. */
 static bool open_failing(int64_t from, int64_t to)
 {
-    static const skald_allocator host = {sizeof host, NULL, failing_alloc, counting_free};
     sk_heap heap;
     sk_gguf *g;
     uint8_t *copy;
-    attempts = 0;
-    failing_from = from;
-    failing_to = to;
-    sk_heap_init(&heap, &host, 0, NULL);
+    failing_heap(&heap, from, to);
     int32_t code = open_bytes(&g, &heap, file.data, file.n, &copy, &error);
     CHECKF(code == 0 || code == SKALD_E_MEMORY, "allocation %lld: %d", (long long)from, code);
     CHECK((code == 0) == (g != NULL));
     sk_gguf_close(g);
     free(copy);
-    CHECK(blocks == 0 && heap.live == 0);
+    CHECK(live_blocks == 0 && heap.live == 0);
     return code == 0;
 }
 
@@ -440,6 +417,21 @@ static void check_reads(sk_heap *heap)
     CHECK(code == 0 && failing_call > 4);
 }
 
+/* A header may not be larger than memory should be taken for, however large the file is. */
+static void check_large_header(sk_heap *heap)
+{
+    sk_source *source;
+    sk_gguf *g;
+    put_head(&file, 3, 0, 1);
+    put_array(&file, "k", SK_GGUF_U8, SK_GGUF_MAX_HEADER - 10);
+    skald_reader reader = {sizeof reader, NULL, UINT64_C(1) << 40, read_or_fail};
+    failing_call = 2; /* the first window is all that may be asked for */
+    calls = 0;
+    CHECK_INT(sk_source_open_reader(&source, heap, &reader, &error), 0);
+    CHECK_INT(sk_gguf_open(&g, heap, source, NULL, false, &error), SKALD_E_CORRUPT);
+    CHECKF(!g && strstr(error.text, "larger than 536870912 bytes"), "%s", error.text);
+}
+
 int main(void)
 {
     sk_heap heap;
@@ -454,6 +446,7 @@ int main(void)
     check_flips(&heap);
     check_allocations();
     check_reads(&heap);
+    check_large_header(&heap);
     CHECK_INT(heap.live, 0);
     return test_end();
 }
