@@ -311,10 +311,11 @@ static int32_t load_slice(sk_model *model, int64_t budget_us, sk_error *error)
     return SKALD_DONE;
 }
 
-int32_t sk_model_step(sk_model *model, int64_t budget_us, sk_error *error)
+int32_t sk_model_step(sk_model *model, int64_t budget_us)
 {
     if (atomic_exchange(&model->stepping, 1))
-        return sk_fail(error, SKALD_E_BUSY, "another thread is loading this model");
+        return SKALD_E_BUSY;
+    sk_error *error = &model->last_error;
     int32_t status = model->broken
                          ? sk_fail(error, SKALD_E_STATE, "loading this model has failed before")
                          : load_slice(model, budget_us, error);

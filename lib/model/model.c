@@ -13,9 +13,13 @@ bool sk_model_is_loaded(const sk_model *model)
     return atomic_load(&model->phase) == SK_LOAD_READY;
 }
 
-bool sk_model_has_weights(const sk_model *model)
+int32_t sk_model_runs(const sk_model *model, sk_error *error)
 {
-    return model->arch != NULL;
+    if (!sk_model_is_loaded(model))
+        return sk_fail(error, SKALD_E_STATE, "the model is still loading");
+    if (!model->arch)
+        return sk_fail(error, SKALD_E_STATE, "the model has no weights: it is a vocabulary only");
+    return SKALD_OK;
 }
 
 int64_t sk_model_n_vocab(const sk_model *model)
@@ -25,7 +29,7 @@ int64_t sk_model_n_vocab(const sk_model *model)
 
 const sk_vocab *sk_model_vocab(const sk_model *model)
 {
-    return model->vocab;
+    return sk_vocab_n(model->vocab) > 0 ? model->vocab : NULL;
 }
 
 const sk_gguf *sk_model_gguf(const sk_model *model)
@@ -33,9 +37,16 @@ const sk_gguf *sk_model_gguf(const sk_model *model)
     return model->gguf;
 }
 
-int32_t sk_model_n_threads(const sk_model *model)
+/* Memory and threads of a model may be used by whoever may use the model: their counts and locks are
+ * no part of what is immutable. */
+sk_heap *sk_model_heap(const sk_model *model)
 {
-    return sk_executor_width(model->executor);
+    return &((sk_model *)model)->heap;
+}
+
+sk_executor *sk_model_executor(const sk_model *model)
+{
+    return model->executor;
 }
 
 int32_t sk_model_check(const sk_model *model, sk_error *error)
@@ -43,14 +54,9 @@ int32_t sk_model_check(const sk_model *model, sk_error *error)
     return model->copy ? SKALD_OK : sk_gguf_check(model->gguf, error);
 }
 
-sk_error *sk_model_last_error(sk_model *model)
+sk_error *sk_model_error(const sk_model *model)
 {
-    return &model->last_error;
-}
-
-const char *sk_model_message(const sk_model *model)
-{
-    return model->last_error.text;
+    return &((sk_model *)model)->last_error;
 }
 
 /* ---- By key -----------------------------------------------------------------------------------

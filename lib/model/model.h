@@ -6,6 +6,7 @@
 #ifndef SK_MODEL_MODEL_H
 #define SK_MODEL_MODEL_H
 
+#include "base/executor.h"
 #include "base/options.h"
 #include "format/gguf.h"
 #include "text/vocab.h"
@@ -23,7 +24,10 @@ int32_t sk_model_open(sk_model **out, const char *path, const sk_options *option
  * SKALD_DONE, SKALD_PENDING, or an error, after which the handle can only be released: those of
  * sk_gguf_open, sk_vocab_new, sk_hparam_read, sk_plan_make; ARCHITECTURE; CANCELLED; BUSY (another
  * thread is at it; the load goes on). */
-int32_t sk_model_step(sk_model *model, int64_t budget_us, sk_error *error);
+int32_t sk_model_step(sk_model *model, int64_t budget_us);
+
+/* Where the handle keeps its last error: sk_model_step's, and what api.c puts there. */
+sk_error *sk_model_error(const sk_model *model);
 
 /* From any thread or signal handler: the running step, or else the next, returns CANCELLED. */
 void sk_model_cancel(sk_model *model);
@@ -34,11 +38,13 @@ void sk_model_release(sk_model *model); /* NULL does nothing; the last one frees
 bool sk_model_is_loaded(const sk_model *model);
 /* The rest is for a loaded model. */
 
-bool sk_model_has_weights(const sk_model *model); /* false: a vocabulary only */
+/* OK, or STATE with a sentence: it has no weights, or is still loading. */
+int32_t sk_model_runs(const sk_model *model, sk_error *error);
 int64_t sk_model_n_vocab(const sk_model *model);  /* logits per row; tokens of the vocabulary */
-const sk_vocab *sk_model_vocab(const sk_model *model); /* never NULL; it may have no tokens */
+const sk_vocab *sk_model_vocab(const sk_model *model); /* NULL: it has none */
 const sk_gguf *sk_model_gguf(const sk_model *model);
-int32_t sk_model_n_threads(const sk_model *model); /* that work on a pass */
+sk_heap *sk_model_heap(const sk_model *model);
+sk_executor *sk_model_executor(const sk_model *model);
 
 /* CHANGED when a file is no longer what it was, unless it was copied to memory. */
 int32_t sk_model_check(const sk_model *model, sk_error *error);
@@ -49,9 +55,5 @@ int32_t sk_model_get_int(const sk_model *model, const char *key, int64_t *value,
 int32_t sk_model_get_float(const sk_model *model, const char *key, double *value, sk_error *error);
 int32_t sk_model_get_string(const sk_model *model, const char *key, const char **value,
                             sk_error *error);
-
-/* Where the handle keeps its last error, for api.c. */
-sk_error *sk_model_last_error(sk_model *model);
-const char *sk_model_message(const sk_model *model);
 
 #endif

@@ -146,9 +146,8 @@ static int32_t pass_rows(sk_pass *pass, sk_error *error)
 static int32_t pass_check(const sk_model *model, int64_t max_rows, int64_t max_logits,
                           sk_error *error)
 {
-    if (!sk_model_is_loaded(model) || !sk_model_has_weights(model))
-        return sk_fail(error, SKALD_E_STATE, "the model %s",
-                       sk_model_is_loaded(model) ? "has no weights" : "is still loading");
+    if (sk_model_runs(model, error) != SKALD_OK)
+        return SKALD_E_STATE;
     if (max_rows < 1 || max_rows > 1 << 20 || max_logits < 0 || max_logits > max_rows)
         return sk_fail(error, SKALD_E_ARGUMENT, "a pass of %lld rows, %lld with logits",
                        (long long)max_rows, (long long)max_logits);
@@ -233,8 +232,9 @@ static int32_t begin_check_row(const sk_pass *pass, const sk_row *row, sk_error 
     return SKALD_OK;
 }
 
-static int32_t begin_check(const sk_pass *pass, const sk_row *rows, int64_t n, sk_error *error)
+static int32_t begin_check(const sk_pass *pass, int64_t n, sk_error *error)
 {
+    const sk_row *rows = pass->rows;
     int64_t n_logits = 0;
     if (n < 1 || n > pass->max_rows)
         return sk_fail(error, SKALD_E_ARGUMENT, "a pass over %lld rows, wanted 1 to %lld",
@@ -255,16 +255,26 @@ static int32_t begin_check(const sk_pass *pass, const sk_row *rows, int64_t n, s
     return SKALD_OK;
 }
 
-int32_t sk_pass_begin(sk_pass *pass, const sk_row *rows, int64_t n, sk_error *error)
+sk_row *sk_pass_rows(sk_pass *pass)
 {
+    return pass->rows;
+}
+
+int64_t sk_pass_max_logits(const sk_pass *pass)
+{
+    return pass->max_logits;
+}
+
+int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
+{
+    const sk_row *rows = pass->rows;
     pass->active = pass->done = false;
-    int32_t status = begin_check(pass, rows, n, error);
+    int32_t status = begin_check(pass, n, error);
     if (status != SKALD_OK)
         return status;
     pass->n_rows = n;
     pass->n_logits = 0;
     pass->last_position = 0;
-    memcpy(pass->rows, rows, (size_t)n * sizeof *rows);
     for (int64_t i = 0; i < n; i++) {
         atomic_store(&pass->failed[i], -1);
         pass->logit_of[i] = rows[i].logits ? (int32_t)pass->n_logits : -1;
@@ -403,7 +413,7 @@ const float *sk_pass_logits(const sk_pass *pass, int64_t row)
     return sk_pass_reg(pass, SK_R_LOGITS, pass->logit_of[row]);
 }
 
-int32_t sk_pass_failed_layer(const sk_pass *pass, int64_t row)
+int64_t sk_pass_failed_layer(const sk_pass *pass, int64_t row)
 {
     return row < 0 || row >= pass->n_rows ? -1 : atomic_load(&pass->failed[row]);
 }

@@ -29,12 +29,17 @@ int32_t sk_pass_new(sk_pass **out, sk_heap *heap, const sk_model *model, int64_t
                     int64_t max_logit_rows, sk_error *error);
 void sk_pass_free(sk_pass *pass); /* NULL does nothing */
 
+/* The pass's array of max_rows rows, which the caller fills before it begins; not to be touched
+ * until the pass is done. */
+sk_row *sk_pass_rows(sk_pass *pass);
+int64_t sk_pass_max_logits(const sk_pass *pass);
+
 /*
- * Begins a pass over `n` rows, giving up what was unfinished. Rows of one state come in the order
+ * Begins a pass over the first `n` of its rows, giving up what was unfinished. Rows of one state come in the order
  * of their positions, which go on from what the state holds (sk_state_length) without a gap; room
  * is reserved already (sk_state_reserve). Errors: ARGUMENT; then no pass is begun.
  */
-int32_t sk_pass_begin(sk_pass *pass, const sk_row *rows, int64_t n, sk_error *error);
+int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error);
 
 /*
  * Works until `deadline_us` of sk_clock_us (INT64_MAX: none; one that is past: one tile), or until
@@ -50,6 +55,6 @@ const float *sk_pass_logits(const sk_pass *pass, int64_t row);
 
 /* -1, or the layer where a value of this row became infinite or NaN (n_layer: the head). Its
  * logits mean nothing then, nor those of later rows of its state; other states are not touched. */
-int32_t sk_pass_failed_layer(const sk_pass *pass, int64_t row);
+int64_t sk_pass_failed_layer(const sk_pass *pass, int64_t row);
 
 #endif

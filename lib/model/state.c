@@ -20,9 +20,8 @@ static int32_t state_add(sk_state *state, const sk_part_kind *kind, void *data)
 static int32_t state_check(const sk_model *model, int64_t n_ctx, int k_dtype, int v_dtype,
                            sk_error *error)
 {
-    if (!sk_model_is_loaded(model) || !sk_model_has_weights(model))
-        return sk_fail(error, SKALD_E_STATE, "the model %s",
-                       sk_model_is_loaded(model) ? "has no weights" : "is still loading");
+    if (sk_model_runs(model, error) != SKALD_OK)
+        return SKALD_E_STATE;
     if (n_ctx < 1)
         return sk_fail(error, SKALD_E_ARGUMENT, "n_ctx is %lld, wanted at least 1",
                        (long long)n_ctx);
