@@ -37,8 +37,8 @@ const sk_gguf *sk_model_gguf(const sk_model *model)
     return model->gguf;
 }
 
-/* Memory and threads of a model may be used by whoever may use the model: their counts and locks are
- * no part of what is immutable. */
+/* Memory and threads of a model may be used by whoever may use the model: their counts and locks
+ * are no part of what is immutable. */
 sk_heap *sk_model_heap(const sk_model *model)
 {
     return &((sk_model *)model)->heap;
@@ -171,7 +171,7 @@ static int64_t model_int(const sk_model *model, size_t key)
 
 int32_t sk_model_get_int(const sk_model *model, const char *key, int64_t *value, sk_error *error)
 {
-    size_t index;
+    size_t index = 0;
     *value = 0;
     int32_t status = model_key(key, model_int_keys,
                                sizeof model_int_keys / sizeof model_int_keys[0], &index, error);
@@ -184,7 +184,7 @@ int32_t sk_model_get_int(const sk_model *model, const char *key, int64_t *value,
 
 int32_t sk_model_get_float(const sk_model *model, const char *key, double *value, sk_error *error)
 {
-    size_t index;
+    size_t index = 0;
     *value = 0;
     int32_t status = model_key(key, model_float_keys, 1, &index, error);
     if (status == SKALD_OK)
@@ -202,7 +202,7 @@ static const char *model_metadata(const sk_model *model, const char *key)
 int32_t sk_model_get_string(const sk_model *model, const char *key, const char **value,
                             sk_error *error)
 {
-    size_t index;
+    size_t index = 0;
     *value = "";
     int32_t status =
         model_key(key, model_string_keys, sizeof model_string_keys / sizeof model_string_keys[0],

@@ -35,9 +35,10 @@ sk_row *sk_pass_rows(sk_pass *pass);
 int64_t sk_pass_max_logits(const sk_pass *pass);
 
 /*
- * Begins a pass over the first `n` of its rows, giving up what was unfinished. Rows of one state come in the order
- * of their positions, which go on from what the state holds (sk_state_length) without a gap; room
- * is reserved already (sk_state_reserve). Errors: ARGUMENT; then no pass is begun.
+ * Begins a pass over the first `n` of its rows, giving up what was unfinished. Rows of one state
+ * come in the order of their positions, which go on from what the state holds (sk_state_length)
+ * without a gap; room is reserved already (sk_state_reserve). Errors: ARGUMENT; then no pass is
+ * begun.
  */
 int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error);
 
