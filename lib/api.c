@@ -435,7 +435,7 @@ static const sk_vocab *loaded_vocab(const skald_model *model, int32_t *status)
 static int32_t check_token(const sk_vocab *vocab, int32_t token)
 {
     sk_error error;
-    int64_t n = (int64_t)sk_vocab_size(vocab);
+    int64_t n = sk_vocab_n(vocab);
     if (token >= 0 && token < n)
         return SKALD_OK;
     return publish(
@@ -504,7 +504,7 @@ int32_t skald_token_bytes(const skald_model *model, int32_t token, const char **
     const sk_vocab *vocab = loaded_vocab(model, &status);
     if (!vocab || (status = check_token(vocab, token)) < 0)
         return status;
-    sk_vocab_piece(vocab, token, true, bytes, &length);
+    *bytes = sk_vocab_piece(vocab, token, true, &length);
     *n = (size_t)length;
     return SKALD_OK;
 }

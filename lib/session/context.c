@@ -144,9 +144,9 @@ static int32_t make_sampler(sk_context *ctx)
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
     if (status < 0 || !vocab)
         return status;
-    uint64_t n_ends, n_suppressed;
+    uint32_t n_ends, n_suppressed;
     const int32_t *ends = sk_vocab_ends(vocab, &n_ends);
-    const int32_t *suppressed = sk_vocab_suppressed(vocab, &n_suppressed);
+    const int32_t *suppressed = sk_vocab_suppress(vocab, &n_suppressed);
     return sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed, &ctx->error);
 }
 
@@ -305,7 +305,7 @@ static bool wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos
 {
     int64_t add = sk_opt_int(&ctx->options, SK_OPT_ADD_BOS);
     *bos = sk_vocab_special(vocab, SK_SPECIAL_BOS);
-    return ctx->n_tokens == 0 && *bos >= 0 && (add > 0 || (add < 0 && sk_vocab_adds_bos(vocab)));
+    return ctx->n_tokens == 0 && *bos >= 0 && (add > 0 || (add < 0 && sk_vocab_add_bos(vocab)));
 }
 
 int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)

@@ -167,7 +167,7 @@ static int32_t take_token(sk_context *ctx, int32_t token)
     ctx->n_bytes = 0;
     sk_output_clear_text(&ctx->output);
     if (vocab && !sk_vocab_is_end(vocab, token)) {
-        sk_vocab_piece(vocab, token, false, &ctx->bytes, &ctx->n_bytes);
+        ctx->bytes = sk_vocab_piece(vocab, token, false, &ctx->n_bytes);
         at_stop_string = sk_output_feed(&ctx->output, ctx->bytes, ctx->n_bytes);
     }
     check_end(ctx, at_stop_string);
