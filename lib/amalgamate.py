@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: MIT
 """Writes the amalgamation: the whole library as one C file, and its header.
 
-    amalgamate.py ROOT OUTPUT_FOLDER SOURCE.c ...
+    amalgamate.py [--depfile FILE --stamp FILE] ROOT OUTPUT_FOLDER SOURCE.c ...
 
 The sources are laid end to end in layer order. Of each project header the text stands where it is
 first included; a template (a header without an include guard, such as tier_impl.h) stands at every
 include; system includes and "skald.h" remain. What is included under an #if may not be there for
 everyone, so it stays where it is and does not count as seen: the guards in the text take care of a
 second copy. Macros that a .c file or its templates define end with that file. The output depends
-on the sources alone: no date, no path, no #line.
+on the sources alone: no date, no path, no #line. The stamp and the depfile, which lists all that was
+read, are for ninja.
 """
 
+import argparse
 import os
 import re
 import sys
@@ -22,6 +24,11 @@ SPDX = "/* SPDX-License-Identifier: MIT */"
 
 def fail(message):
     sys.exit("amalgamate.py: " + message)
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
 
 
 def read(path):
@@ -60,7 +67,7 @@ def guard(text):
 class Amalgamation:
     def __init__(self, root):
         self.root, self.lib = root, os.path.join(root, "lib")
-        self.lines, self.seen, self.macros = [], set(), []
+        self.lines, self.seen, self.macros, self.read = [], set(), [], set()
 
     def put(self, text):
         self.lines.append(text)
@@ -93,6 +100,7 @@ class Amalgamation:
         self.file(target, conditional)
 
     def file(self, path, conditional):
+        self.read.add(path)
         text = read(path)
         own_guard = guard(text) if path.endswith(".h") else None
         depth = -1 if own_guard else 0  # of #if in this file, its guard not counted
@@ -146,19 +154,27 @@ def opening(root, header):
 
 
 def main():
-    if len(sys.argv) < 4:
-        fail("usage: amalgamate.py ROOT OUTPUT_FOLDER SOURCE.c ...")
-    root, folder = os.path.abspath(sys.argv[1]), sys.argv[2]
-    header = read(os.path.join(root, "include", "skald.h"))
-    result = Amalgamation(root)
-    result.put(opening(root, header))
-    for path in order(root, [os.path.abspath(p) for p in sys.argv[3:]]):
+    parser = argparse.ArgumentParser(description="writes the whole library as one C file")
+    parser.add_argument("--depfile")
+    parser.add_argument("--stamp")
+    parser.add_argument("root", type=os.path.abspath)
+    parser.add_argument("folder")
+    parser.add_argument("sources", nargs="+", type=os.path.abspath)
+    args = parser.parse_args()
+    header_path = os.path.join(args.root, "include", "skald.h")
+    header = read(header_path)
+    result = Amalgamation(args.root)
+    result.put(opening(args.root, header))
+    for path in order(args.root, args.sources):
         result.source(path)
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(result.lines)).rstrip("\n") + "\n"
-    os.makedirs(folder, exist_ok=True)
-    for name, content in (("skald.c", text), ("skald.h", header)):
-        with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as file:
-            file.write(content)
+    os.makedirs(args.folder, exist_ok=True)
+    write(os.path.join(args.folder, "skald.c"), text)
+    write(os.path.join(args.folder, "skald.h"), header)
+    if args.depfile and args.stamp:
+        used = sorted(result.read) + [header_path, os.path.abspath(__file__)]
+        write(args.depfile, "%s: %s\n" % (args.stamp, " ".join(p.replace(" ", "\\ ") for p in used)))
+        write(args.stamp, "")
 
 
 if __name__ == "__main__":

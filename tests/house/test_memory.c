@@ -7,6 +7,7 @@
  *
  *     test_memory MODEL
  */
+#define _GNU_SOURCE
 #include "life.h"
 
 #include <stdatomic.h>

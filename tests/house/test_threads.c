@@ -6,6 +6,7 @@
  *
  *     test_threads MODEL
  */
+#define _GNU_SOURCE
 #include "life.h"
 
 #include <pthread.h>
