@@ -251,7 +251,7 @@ class Stories(unittest.TestCase):
     def test_greedy(self):
         """The reference's text, token for token."""
         with open(os.path.join(SHARED, "models", "greedy.json"), encoding="utf-8") as file:
-            cases = [c for c in json.load(file)["cases"] if c["model"] == "stories260K.gguf"]
+            cases = [c for c in json.load(file)["cases"] if c["model"] == "stories260K-f32.gguf"]
         self.assertTrue(cases)
         with skald.Model(STORIES) as model:
             for case in cases:

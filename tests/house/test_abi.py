@@ -17,10 +17,11 @@ ROOT, SHARED, STATIC = (os.path.abspath(path) for path in sys.argv[1:4])
 PLAIN = sys.argv[4:5] != ["sanitized"]
 del sys.argv[1:]
 
-# All that the library may ask of the system. Memory, files, threads, clock, memory blocks, and of
-# libm what is exact: square roots and rounding.
+# All that the library may ask of the system: memory, numbers as text (base/status.c sees to the
+# locale), byte strings, files, threads, a clock, and of libm what is exact, roots and rounding.
 IMPORTS = set("""
     malloc free calloc realloc aligned_alloc posix_memalign
+    snprintf __snprintf_chk strtod
     memcpy memmove memset memcmp memchr strlen strcmp strncmp strchr strrchr
     open open64 openat close read pread pread64 fstat fstat64 stat stat64 __errno_location
     mmap mmap64 munmap madvise posix_madvise mprotect posix_fadvise posix_fadvise64 sysconf
@@ -44,7 +45,7 @@ WEAK = {"__cxa_finalize", "__gmon_start__", "_ITM_deregisterTMCloneTable",
 NEVER = set("""
     abort exit _exit __assert_fail __assert raise kill signal sigaction getenv secure_getenv
     printf fprintf puts putchar fputs fputc fwrite vfprintf perror stdout stderr stdin
-    setlocale localeconv newlocale uselocale strtod strtof strtok rand random system fork execve
+    setlocale localeconv newlocale uselocale strtof strtok rand random system fork execve
     dlopen atexit __cxa_atexit qsort longjmp __stack_chk_fail_local
 """.split())
 
