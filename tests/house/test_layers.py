@@ -120,11 +120,21 @@ def bad_sizes(path, text):
     return found
 
 
-def duplicate_functions(files):
-    """Functions of one name in two files: the amalgamation would not compile."""
+TYPEDEF = re.compile(r"^(?:\} (\w+);|typedef [^{};]*?\b(\w+);)", re.M)
+
+
+def names(text):
+    """What a file puts into C's ordinary name space at its top level: functions and types."""
+    types = {a or b for a, b in TYPEDEF.findall(csource.without_directives(text))}
+    return types | {f.name for f in csource.functions(text)}
+
+
+def duplicate_names(files):
+    """One name in two files: the amalgamation would not compile. (Templates that make a function
+    anew for each tier have one text and count once.)"""
     where, found = {}, []
     for path, text in files:
-        for name in {f.name for f in csource.functions(text)}:
+        for name in names(text):
             if name in where:
                 found.append("%s is defined in %s and in %s" % (name, where[name], path))
             where.setdefault(name, path)
@@ -156,8 +166,8 @@ class Rules(unittest.TestCase):
     def test_sizes(self):
         self.each(bad_sizes)
 
-    def test_functions_are_unique(self):
-        self.none(duplicate_functions(self.files))
+    def test_names_are_unique(self):
+        self.none(duplicate_names(self.files))
 
     def test_file_names_are_unique(self):
         names = [os.path.basename(path) for path, _ in self.files]
@@ -225,8 +235,11 @@ class RulesFire(unittest.TestCase):
 
     def test_duplicates(self):
         text = "static void f(int a)\n{\n}\n"
-        self.assertTrue(duplicate_functions([("a.c", text), ("b.c", text)]))
-        self.assertFalse(duplicate_functions([("a.c", text + text), ("b.c", "void g(void);\n")]))
+        kind = "typedef struct g {\n    int f;\n} f;\n"
+        self.assertTrue(duplicate_names([("a.c", text), ("b.c", text)]))
+        self.assertTrue(duplicate_names([("a.c", text), ("b.c", kind)]))
+        self.assertTrue(duplicate_names([("a.c", text), ("b.c", "typedef struct g f;\n")]))
+        self.assertFalse(duplicate_names([("a.c", text + text), ("b.c", "void g(void);\n")]))
 
 
 if __name__ == "__main__":
