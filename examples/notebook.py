@@ -17,7 +17,7 @@ def main(path: str) -> None:
         print({key: model.metadata[key] for key in list(model.metadata)[:3]})
 
         # How does it cut text?
-        ids = model.tokenize("Once upon a time")
+        ids = model.tokenize("Once upon a time", add_special=True)
         print([model.token_bytes(i).decode("utf-8", "replace") for i in ids])
 
         # Stream a continuation. Ctrl-C stops it and leaves everything usable.
