@@ -129,18 +129,19 @@ bool sk_parse_double(const char *text, uint64_t n, double *value)
     return true;
 }
 
-size_t sk_format_double(char *out, double value)
+/* From `precision` digits on, until they read back as `value`; `single`: as the same float. */
+static size_t format_shortest(char *out, double value, int precision, bool single)
 {
     char text[64];
     int n = 0;
-    for (int precision = 1; precision <= 17; precision++) {
+    for (; precision <= 17; precision++) {
         n = snprintf(text, sizeof text, "%.*g", precision, value);
         if (n < 0 || n >= (int)sizeof text)
             n = 0;
         double back;
         char *end;
         back = strtod(text, &end);
-        if (value != value || back == value)
+        if (value != value || back == value || (single && (float)back == (float)value))
             break;
     }
     size_t length = 0;
@@ -153,6 +154,16 @@ size_t sk_format_double(char *out, double value)
     }
     out[length] = 0;
     return length;
+}
+
+size_t sk_format_double(char *out, double value)
+{
+    return format_shortest(out, value, 1, false);
+}
+
+size_t sk_format_float(char *out, float value)
+{
+    return format_shortest(out, (double)value, 6, true);
 }
 
 static void out_double(sk_out *out, double value)

@@ -38,6 +38,9 @@ size_t sk_format(char *out, size_t size, const char *format, ...) SK_PRINTF(3, 4
  * for 64 bytes. Returns the length. */
 size_t sk_format_double(char *out, double value);
 
+/* The same for a float: 6 to 9 digits, trailing zeros dropped, so 0.1f gives "0.1". */
+size_t sk_format_float(char *out, float value);
+
 /* Locale-free reading of a whole text of `n` bytes (at most 64) as a number; false if it is none.
  */
 bool sk_parse_double(const char *text, uint64_t n, double *value);

@@ -97,10 +97,10 @@ static bool gguf_have(gguf_cursor *c, uint64_t n, uint64_t size)
         return false;
     if (n > (c->size - c->at) / size) /* so n * size is no larger than the file */
         c->status = sk_fail(c->error, SKALD_E_TRUNCATED,
-                            "the file ends too early: %s at byte %llu wants %llu times %llu bytes, "
-                            "and the file has %llu",
-                            c->item, (unsigned long long)c->at, (unsigned long long)n,
-                            (unsigned long long)size, (unsigned long long)c->size);
+                            "the file ends too early: %s needs %llu x %llu bytes from byte %llu "
+                            "on, and the file has %llu",
+                            c->item, (unsigned long long)n, (unsigned long long)size,
+                            (unsigned long long)c->at, (unsigned long long)c->size);
     else if (!sk_in_range(c->at, n * size, SK_GGUF_MAX_HEADER))
         c->status =
             sk_fail(c->error, SKALD_E_CORRUPT, "the metadata is larger than %llu bytes (at %s)",

@@ -160,7 +160,6 @@ static void gguf_say_value(gguf_text *t, const sk_gguf_kv *kv, uint64_t i)
 {
     char number[32];
     int64_t integer = 0;
-    double value = 0;
     size_t n;
     if (kv->strings) {
         gguf_say(t, kv->strings[i].text, kv->strings[i].n);
@@ -172,10 +171,14 @@ static void gguf_say_value(gguf_text *t, const sk_gguf_kv *kv, uint64_t i)
     else if (kv->type == SK_GGUF_U64)
         n = sk_format(number, sizeof number, "%llu",
                       (unsigned long long)((const uint64_t *)kv->data)[i]);
-    else if (sk_gguf_int_at(kv, i, &integer))
-        n = sk_format(number, sizeof number, "%lld", (long long)integer);
+    else if (kv->type == SK_GGUF_F32)
+        n = sk_format_float(number, ((const float *)kv->data)[i]);
+    else if (kv->type == SK_GGUF_F64)
+        n = sk_format_double(number, ((const double *)kv->data)[i]);
     else
-        n = sk_gguf_float_at(kv, i, &value) ? sk_format_double(number, value) : 0;
+        n = sk_gguf_int_at(kv, i, &integer)
+                ? sk_format(number, sizeof number, "%lld", (long long)integer)
+                : 0;
     gguf_say(t, number, n);
 }
 

@@ -15,9 +15,9 @@
 /* Both lists ascend by id: one walk. */
 static void chain_bias(const sk_pick *pick, sk_candidates *set)
 {
-    const sk_bias *bias = pick->params->bias, *end = bias + pick->params->n_bias;
-    if (bias == end)
+    if (pick->params->n_bias == 0)
         return;
+    const sk_bias *bias = pick->params->bias, *end = bias + pick->params->n_bias;
     uint64_t kept = 0;
     for (uint64_t i = 0; i < set->n; i++) {
         sk_candidate c = set->items[i];

@@ -51,6 +51,21 @@ static void check_doubles(void)
         CHECKF(sk_parse_double(out, n, &back) && back == some[i], "%s", out);
     }
     for (int i = 0; i < 2000; i++) {
+        uint32_t bits = (uint32_t)test_random(&state);
+        float value;
+        memcpy(&value, &bits, 4);
+        if (!isfinite(value))
+            continue;
+        size_t n = sk_format_float(out, value);
+        CHECKF(sk_parse_double(out, n, &back) && (float)back == value && n < 16, "%s", out);
+    }
+    sk_format_float(out, 0.1f);
+    CHECK_STR(out, "0.1");
+    sk_format_float(out, 1e-5f);
+    CHECK_STR(out, "1e-05");
+    sk_format_float(out, 100000.0f);
+    CHECK_STR(out, "100000");
+    for (int i = 0; i < 2000; i++) {
         uint64_t bits = test_random(&state);
         double value;
         memcpy(&value, &bits, 8);

@@ -100,7 +100,7 @@ static void check_headers(sk_heap *heap)
 
     put_head(&file, 3, 60000, 0);
     put_zeros(&file, 72);
-    refused(heap, "more tensors than bytes", SKALD_E_TRUNCATED, "60000 times 25");
+    refused(heap, "more tensors than bytes", SKALD_E_TRUNCATED, "60000 x 25");
 
     put_head(&file, 3, 0, UINT64_C(1) << 40);
     put_zeros(&file, 72);
@@ -108,7 +108,7 @@ static void check_headers(sk_heap *heap)
 
     put_head(&file, 3, 0, 60000);
     put_zeros(&file, 72);
-    refused(heap, "more keys than bytes", SKALD_E_TRUNCATED, "60000 times 14");
+    refused(heap, "more keys than bytes", SKALD_E_TRUNCATED, "60000 x 14");
 
     put_head(&file, 3, 0, 2);
     put_kv_int(&file, "a", SK_GGUF_U32, 1, 4);
@@ -170,17 +170,17 @@ static void check_arrays(sk_heap *heap)
     put_head(&file, 3, 0, 1);
     put_array(&file, "k", SK_GGUF_I8, UINT64_C(1) << 40);
     put_zeros(&file, 64);
-    refused(heap, "array of 2^40", SKALD_E_TRUNCATED, "1099511627776 times 1");
+    refused(heap, "array of 2^40", SKALD_E_TRUNCATED, "1099511627776 x 1 bytes");
 
     put_head(&file, 3, 0, 1);
     put_array(&file, "k", SK_GGUF_U64, UINT64_C(1) << 61); /* 2^61 * 8 wraps */
     put_zeros(&file, 64);
-    refused(heap, "array whose bytes wrap", SKALD_E_TRUNCATED, "times 8 bytes");
+    refused(heap, "array whose bytes wrap", SKALD_E_TRUNCATED, "x 8 bytes");
 
     put_head(&file, 3, 0, 1);
     put_array(&file, "k", SK_GGUF_STRING, UINT64_C(1) << 60); /* 2^60 * 16 wraps */
     put_zeros(&file, 64);
-    refused(heap, "array whose index wraps", SKALD_E_TRUNCATED, "times 8 bytes");
+    refused(heap, "array whose index wraps", SKALD_E_TRUNCATED, "x 8 bytes");
 
     put_head(&file, 3, 0, 1);
     put_array(&file, "k", SK_GGUF_ARRAY, 1);
@@ -197,7 +197,7 @@ static void check_arrays(sk_heap *heap)
     put_text(&file, "one");
     put_int(&file, 500, 8);
     put_zeros(&file, 64);
-    refused(heap, "array whose strings pass the end", SKALD_E_TRUNCATED, "500 times 1");
+    refused(heap, "array whose strings pass the end", SKALD_E_TRUNCATED, "500 x 1 bytes");
 
     alignment(SK_GGUF_U32, 24, 4);
     refused(heap, "alignment 24", SKALD_E_CORRUPT, "24, wanted a power of two");

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes unicode_data.c: the general category and White_Space of every code point.
+
+Usage: unicode_data.py [FOLDER] > unicode_data.c
+FOLDER holds UnicodeData.txt and PropList.txt of Unicode 15.0 (Debian package unicode-data). What
+15.1 added to them (627 code points, none changed) is spelt out below.
+"""
+import sys
+
+CATEGORIES = ("Cn Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po "
+              "Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co").split()
+NEW_IN_15_1 = [(0x2EBF0, 0x2EE5D, "Lo"), (0x2FFC, 0x2FFF, "So"), (0x31EF, 0x31EF, "So")]
+SPACE = 0x20
+SMALL, MIDDLE = 5, 5  # bits of the lowest and the middle index
+
+
+def read_categories(folder):
+    table = [0] * 0x110000
+    first = None
+    for line in open(folder + "/UnicodeData.txt", encoding="utf-8"):
+        code, name, category = line.split(";")[:3]
+        code = int(code, 16)
+        if name.endswith(", First>"):
+            first = code
+            continue
+        start = first if name.endswith(", Last>") else code
+        for c in range(start, code + 1):
+            table[c] = CATEGORIES.index(category)
+    for start, end, category in NEW_IN_15_1:
+        for c in range(start, end + 1):
+            assert table[c] == 0
+            table[c] = CATEGORIES.index(category)
+    return table
+
+
+def mark_spaces(table, folder):
+    for line in open(folder + "/PropList.txt", encoding="utf-8"):
+        field = line.split("#")[0].split(";")
+        if len(field) == 2 and field[1].strip() == "White_Space":
+            ends = [int(x, 16) for x in field[0].strip().split("..")]
+            for c in range(ends[0], ends[-1] + 1):
+                table[c] |= SPACE
+
+
+def fold(table, bits):
+    """Cuts a table into blocks of 2^bits, keeps each different one once."""
+    blocks, index = {}, []
+    for at in range(0, len(table), 1 << bits):
+        index.append(blocks.setdefault(tuple(table[at:at + (1 << bits)]), len(blocks)))
+    return index, [x for block in blocks for x in block]
+
+
+def write(kind, name, values):
+    print("const %s %s[%d] = {" % (kind, name, len(values)))
+    line = "   "
+    for v in values:
+        if len(line) + len(str(v)) > 97:
+            print(line)
+            line = "   "
+        line += " %d," % v
+    print(line)
+    print("};")
+
+
+def main():
+    folder = sys.argv[1] if len(sys.argv) > 1 else "/usr/share/unicode"
+    table = read_categories(folder)
+    mark_spaces(table, folder)
+    middle, low = fold(table, SMALL)
+    top, middle = fold(middle, MIDDLE)
+    assert max(top) < 256 and max(middle) < 65536
+    print("/* SPDX-License-Identifier: MIT */")
+    print("/* Written by unicode_data.py from the Unicode Character Database 15.1. Do not edit. */")
+    print('#include "base/portable.h"\n\n#include "text/unicode.h"\n\n/* clang-format off */')
+    write("uint8_t", "sk_unicode_top", top)
+    write("uint16_t", "sk_unicode_middle", middle)
+    write("uint8_t", "sk_unicode_low", low)
+    print("/* clang-format on */")
+
+
+main()
