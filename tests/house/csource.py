@@ -179,3 +179,10 @@ def constants(text):
     for match in re.finditer(r"^#define (SKALD_\w+)\s+\(?(-?\d+)\)?\s*$", blank(text), re.M):
         found[match.group(1)] = int(match.group(2))
     return found
+
+
+def manual_program(header):
+    """The program that the header's manual opens with."""
+    lines = re.findall(r"^ \*(?: {5}(.*))?$", header, re.M)
+    first = lines.index("#include <skald.h>")
+    return "\n".join(lines[first:lines.index("}", first) + 1]) + "\n"

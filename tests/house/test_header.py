@@ -117,6 +117,12 @@ class Header(unittest.TestCase):
         self.assertEqual(len(set(errors.values())), len(errors))
         self.assertTrue(all(v < 0 for v in errors.values()))
 
+    def test_manual_program(self):
+        """The README shows the program of the manual, as it stands there."""
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+            shown = re.search(r"```c\n(.*?)```", file.read(), re.S).group(1)
+        self.assertEqual(shown, csource.manual_program(TEXT))
+
     def test_size(self):
         self.assertLessEqual(TEXT.count("\n"), 700)
         self.assertNotIn("TODO", TEXT)

@@ -6,12 +6,13 @@ Run as: test_install.py ROOT BUILD MODEL CC [sanitized]. Installs below a folder
 
 import glob
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+
+import csource
 
 ROOT, BUILD, MODEL = (os.path.abspath(path) for path in sys.argv[1:4])
 CC = sys.argv[4].split()
@@ -20,11 +21,9 @@ del sys.argv[1:]
 
 
 def manual_program():
-    """The program of the header's manual, as it stands there."""
+    """The program of the header's manual, as it stands there, on a model that is here."""
     with open(os.path.join(ROOT, "include", "skald.h"), encoding="utf-8") as file:
-        lines = re.findall(r"^ \*     (.*)$", file.read(), re.M)
-    text = "\n".join(lines[lines.index("#include <skald.h>"):])
-    return text.replace('"model.gguf"', '"%s"' % MODEL)
+        return csource.manual_program(file.read()).replace('"model.gguf"', '"%s"' % MODEL)
 
 
 class Install(unittest.TestCase):
