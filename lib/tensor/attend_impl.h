@@ -45,8 +45,8 @@ SK_INLINE float TIER(cache_get)(const unsigned char *row, int64_t i, int dtype)
 }
 
 /* Adds the elements past the last whole 16, and the lanes. */
-SK_INLINE float TIER(dot_end)(v16 s, const float *q, const unsigned char *key, int64_t i,
-                                     int64_t n, int dtype)
+SK_INLINE float TIER(dot_end)(v16 s, const float *q, const unsigned char *key, int64_t i, int64_t n,
+                              int dtype)
 {
     if (i < n) {
         float lane[16];
@@ -59,8 +59,8 @@ SK_INLINE float TIER(dot_end)(v16 s, const float *q, const unsigned char *key, i
 }
 
 /* Scores of `n` heads (a constant) with the block's seen keys. */
-SK_INLINE void TIER(scores_n)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
-                                     int dtype, int n)
+SK_INLINE void TIER(scores_n)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK], int dtype,
+                              int n)
 {
     const int64_t dk = b->a->dk;
     const float *q = b->a->q + b->head * dk;
@@ -80,8 +80,8 @@ SK_INLINE void TIER(scores_n)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLO
     }
 }
 
-SK_INLINE void TIER(scores_of)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
-                                      int dtype, int n)
+SK_INLINE void TIER(scores_of)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK], int dtype,
+                               int n)
 {
     if (n == 4)
         TIER(scores_n)(b, p, dtype, 4);
@@ -93,7 +93,7 @@ SK_INLINE void TIER(scores_of)(const TIER(attend_block) *b, float (*p)[SK_KEY_BL
 
 /* Turns one head's scores into p, and returns their sum. Rows not seen become 0, which added to a
  * sum of non-negative numbers changes nothing. */
-static float TIER(block_softmax)(const TIER(attend_block) *b, float *p, float *max)
+static float TIER(block_softmax)(const TIER(attend_block) * b, float *p, float *max)
 {
     float m = -INFINITY;
     for (int j = 0; j < b->lo; j++)
@@ -113,8 +113,8 @@ static float TIER(block_softmax)(const TIER(attend_block) *b, float *p, float *m
 }
 
 /* Merges one head's m and l, and says what the old and the new o are multiplied by. */
-static void TIER(block_merge)(const TIER(attend_block) *b, float m_b, float l_b, float *m, float *l,
-                              float *keep, float *take)
+static void TIER(block_merge)(const TIER(attend_block) * b, float m_b, float l_b, float *m,
+                              float *l, float *keep, float *take)
 {
     if (b->fresh) {
         *m = m_b;
@@ -129,8 +129,8 @@ static void TIER(block_merge)(const TIER(attend_block) *b, float m_b, float l_b,
 }
 
 /* o of `n` heads (a constant): sixteen columns of V at a time, then one by one. */
-SK_INLINE void TIER(values_n)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
-                                     const float *keep, const float *take, int dtype, int n)
+SK_INLINE void TIER(values_n)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK],
+                              const float *keep, const float *take, int dtype, int n)
 {
     const int64_t dv = b->a->dv;
     float *out = b->a->out + b->head * dv;
@@ -156,15 +156,14 @@ SK_INLINE void TIER(values_n)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLO
         for (int h = 0; h < n; h++) {
             float o = 0, *at = out + h * dv + d;
             for (int j = b->lo; j < b->hi; j++)
-                o = SK_FMA(p[h][j],
-                           TIER(cache_get)(b->v + (size_t)j * b->a->v_size, d, dtype), o);
+                o = SK_FMA(p[h][j], TIER(cache_get)(b->v + (size_t)j * b->a->v_size, d, dtype), o);
             *at = b->fresh ? o : *at * keep[h] + o * take[h];
         }
     }
 }
 
-SK_INLINE void TIER(values_of)(const TIER(attend_block) *b, float (*p)[SK_KEY_BLOCK],
-                                      const float *keep, const float *take, int dtype, int n)
+SK_INLINE void TIER(values_of)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK],
+                               const float *keep, const float *take, int dtype, int n)
 {
     if (n == 4)
         TIER(values_n)(b, p, keep, take, dtype, 4);
@@ -175,7 +174,7 @@ SK_INLINE void TIER(values_of)(const TIER(attend_block) *b, float (*p)[SK_KEY_BL
 }
 
 /* One block for `n` heads; m and l are the tile's. */
-static void TIER(attend_tile)(const TIER(attend_block) *b, int n, float *m, float *l)
+static void TIER(attend_tile)(const TIER(attend_block) * b, int n, float *m, float *l)
 {
     float p[TIER(ATTEND_TILE)][SK_KEY_BLOCK];
     float keep[TIER(ATTEND_TILE)] = {0}, take[TIER(ATTEND_TILE)] = {0};

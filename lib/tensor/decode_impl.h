@@ -26,32 +26,59 @@ SK_INLINE float TIER(half_at)(const uint8_t *p)
     return sk_f16_to_f32(sk_le16(p));
 }
 
-/* n bytes to 2n values: the low nibbles, then the high ones. */
-SK_INLINE void TIER(nibbles)(int8_t *restrict q, const uint8_t *restrict qs, int n, int offset)
+/* Takes `offset` from n codes. */
+SK_INLINE void TIER(recentre)(int8_t *q, int n, int offset)
 {
     for (int j = 0; j < n; j++)
-        q[j] = (int8_t)((qs[j] & 15) - offset);
+        q[j] = (int8_t)(q[j] - offset);
+}
+
+/* Turns n codes of 4 bits into the table's values. n is a multiple of 16. */
+#if TIER_AVX2
+SK_INLINE void TIER(look_up)(int8_t *q, int n, const int8_t *table)
+{
+    const __m128i t = _mm_loadu_si128((const __m128i *)(const void *)table);
+    for (__m128i *p = (__m128i *)(void *)q; (int8_t *)p < q + n; p++)
+        _mm_storeu_si128(p, _mm_shuffle_epi8(t, _mm_loadu_si128(p)));
+}
+#else
+SK_INLINE void TIER(look_up)(int8_t *q, int n, const int8_t *table)
+{
     for (int j = 0; j < n; j++)
-        q[n + j] = (int8_t)((qs[j] >> 4) - offset);
+        q[j] = table[q[j] & 15];
+}
+#endif
+
+/* 8 bytes to 16 codes: the low nibbles to q, the high ones to q + high. */
+SK_INLINE void TIER(nibbles_8)(int8_t *q, int high, const uint8_t *qs)
+{
+    const uint64_t x = sk_le64(qs);
+    sk_put_le64(q, x & SK_BYTES(15));
+    sk_put_le64(q + high, x >> 4 & SK_BYTES(15));
 }
 
-SK_INLINE void TIER(nibble_table)(int8_t *restrict q, const uint8_t *restrict qs, int n,
-                                  const int8_t *restrict table)
+SK_INLINE void TIER(nibbles_16)(int8_t *q, const uint8_t *qs)
 {
-    for (int j = 0; j < n; j++) {
-        q[j] = table[qs[j] & 15];
-        q[n + j] = table[qs[j] >> 4];
-    }
+    TIER(nibbles_8)(q, 16, qs);
+    TIER(nibbles_8)(q + 8, 16, qs + 8);
 }
 
-/* Adds 16 to the values whose bit is set in the 32 bits at `bits`. */
-SK_INLINE void TIER(fifth_bits)(int8_t *restrict q, const uint8_t *restrict bits)
+SK_INLINE void TIER(nibbles_32)(int8_t *restrict q, const uint8_t *restrict qs)
 {
-    uint8_t high[32];
-    for (int k = 0; k < 4; k++)
-        sk_put_le64(high + 8 * k, sk_spread1(bits[k]) << 4);
     for (int j = 0; j < 32; j++)
-        q[j] = (int8_t)(q[j] + high[j]);
+        q[j] = (int8_t)(qs[j] & 15);
+    for (int j = 0; j < 32; j++)
+        q[32 + j] = (int8_t)(qs[j] >> 4);
+}
+
+/* 16 bytes and 32 more bits to codes of 5 bits. */
+SK_INLINE void TIER(fives_16)(int8_t *q, const uint8_t *high, const uint8_t *qs)
+{
+    for (int k = 0; k < 2; k++) {
+        const uint64_t x = sk_le64(qs + 8 * k);
+        sk_put_le64(q + 8 * k, (x & SK_BYTES(15)) | sk_spread1(high[k]) << 4);
+        sk_put_le64(q + 16 + 8 * k, (x >> 4 & SK_BYTES(15)) | sk_spread1(high[2 + k]) << 4);
+    }
 }
 
 /* Q4_0 {f16 d; u8 qs[16]} */
@@ -59,8 +86,9 @@ static void TIER(decode_q4_0)(const uint8_t *restrict src, int n, sk_unit *restr
 {
     for (int b = 0; b < n / 32; b++, src += 18) {
         u->d[b] = TIER(half_at)(src);
-        TIER(nibbles)(u->q + 32 * b, src + 2, 16, 8);
+        TIER(nibbles_16)(u->q + 32 * b, src + 2);
     }
+    TIER(recentre)(u->q, n, 8);
 }
 
 /* Q4_1 {f16 d; f16 m; u8 qs[16]} */
@@ -69,7 +97,7 @@ static void TIER(decode_q4_1)(const uint8_t *restrict src, int n, sk_unit *restr
     for (int b = 0; b < n / 32; b++, src += 20) {
         u->d[b] = TIER(half_at)(src);
         u->m[b] = TIER(half_at)(src + 2);
-        TIER(nibbles)(u->q + 32 * b, src + 4, 16, 0);
+        TIER(nibbles_16)(u->q + 32 * b, src + 4);
     }
 }
 
@@ -78,9 +106,9 @@ static void TIER(decode_q5_0)(const uint8_t *restrict src, int n, sk_unit *restr
 {
     for (int b = 0; b < n / 32; b++, src += 22) {
         u->d[b] = TIER(half_at)(src);
-        TIER(nibbles)(u->q + 32 * b, src + 6, 16, 16);
-        TIER(fifth_bits)(u->q + 32 * b, src + 2);
+        TIER(fives_16)(u->q + 32 * b, src + 2, src + 6);
     }
+    TIER(recentre)(u->q, n, 16);
 }
 
 /* Q5_1 {f16 d; f16 m; u32 qh; u8 qs[16]} */
@@ -89,8 +117,7 @@ static void TIER(decode_q5_1)(const uint8_t *restrict src, int n, sk_unit *restr
     for (int b = 0; b < n / 32; b++, src += 24) {
         u->d[b] = TIER(half_at)(src);
         u->m[b] = TIER(half_at)(src + 2);
-        TIER(nibbles)(u->q + 32 * b, src + 8, 16, 0);
-        TIER(fifth_bits)(u->q + 32 * b, src + 4);
+        TIER(fives_16)(u->q + 32 * b, src + 4, src + 8);
     }
 }
 
@@ -109,8 +136,10 @@ static void TIER(decode_q1_0)(const uint8_t *restrict src, int n, sk_unit *restr
     for (int b = 0; b < n / 128; b++, src += 18) {
         for (int k = 0; k < 4; k++)
             u->d[4 * b + k] = TIER(half_at)(src);
-        for (int k = 0; k < 16; k++) /* 1 stays 1, 0 becomes 255, which is -1 */
-            sk_put_le64(u->q + 128 * b + 8 * k, sk_spread1(src[2 + k] ^ 255u) * 254 ^ SK_BYTES(1));
+        for (int k = 0; k < 16; k++) {
+            const uint64_t minus = sk_spread1(src[2 + k] ^ 255u);
+            sk_put_le64(u->q + 128 * b + 8 * k, ((minus << 8) - minus) | (minus ^ SK_BYTES(1)));
+        }
     }
 }
 
@@ -118,13 +147,11 @@ static void TIER(decode_q1_0)(const uint8_t *restrict src, int n, sk_unit *restr
 static void TIER(decode_q2_0)(const uint8_t *restrict src, int n, sk_unit *restrict u)
 {
     for (int b = 0; b < n / 64; b++, src += 18) {
-        int8_t *q = u->q + 64 * b;
         u->d[2 * b] = u->d[2 * b + 1] = TIER(half_at)(src);
         for (int k = 0; k < 8; k++)
-            sk_put_le64(q + 8 * k, sk_spread2(sk_le16(src + 2 + 2 * k)));
-        for (int j = 0; j < 64; j++)
-            q[j] = (int8_t)(q[j] - 1);
+            sk_put_le64(u->q + 64 * b + 8 * k, sk_spread2(sk_le16(src + 2 + 2 * k)));
     }
+    TIER(recentre)(u->q, n, 1);
 }
 
 /* IQ4_NL {f16 d; u8 qs[16]} */
@@ -132,8 +159,9 @@ static void TIER(decode_iq4_nl)(const uint8_t *restrict src, int n, sk_unit *res
 {
     for (int b = 0; b < n / 32; b++, src += 18) {
         u->d[b] = TIER(half_at)(src);
-        TIER(nibble_table)(u->q + 32 * b, src + 2, 16, TIER(iq4_values));
+        TIER(nibbles_16)(u->q + 32 * b, src + 2);
     }
+    TIER(look_up)(u->q, n, TIER(iq4_values));
 }
 
 /* MXFP4 {u8 e; u8 qs[16]}: the scale is 2^(e - 128), with the doubled values */
@@ -142,8 +170,9 @@ static void TIER(decode_mxfp4)(const uint8_t *restrict src, int n, sk_unit *rest
     for (int b = 0; b < n / 32; b++, src += 17) {
         const uint32_t e = src[0];
         u->d[b] = sk_f32_from_bits(e < 2 ? 0x00200000u << e : (e - 1) << 23);
-        TIER(nibble_table)(u->q + 32 * b, src + 1, 16, TIER(fp4_values));
+        TIER(nibbles_16)(u->q + 32 * b, src + 1);
     }
+    TIER(look_up)(u->q, n, TIER(fp4_values));
 }
 
 /* Half the value of an unsigned E4M3 byte; bit 7 is ignored, 0x7f means 0. */
@@ -160,8 +189,9 @@ static void TIER(decode_nvfp4)(const uint8_t *restrict src, int n, sk_unit *rest
     for (int k = 0; k < n / 16; k++) {
         const uint8_t *block = src + 36 * (k / 4);
         u->d[k] = TIER(half_ue4m3)(block[k % 4]);
-        TIER(nibble_table)(u->q + 16 * k, block + 4 + 8 * (k % 4), 8, TIER(fp4_values));
+        TIER(nibbles_8)(u->q + 16 * k, 8, block + 4 + 8 * (k % 4));
     }
+    TIER(look_up)(u->q, n, TIER(fp4_values));
 }
 
 /* Q2_K {u8 scales[16]; u8 qs[64]; f16 d; f16 dmin} */
@@ -217,7 +247,7 @@ static void TIER(decode_q4_k)(const uint8_t *restrict src, int n, sk_unit *restr
     u->m[0] = TIER(half_at)(src + 2);
     TIER(k4_scales)(src + 4, u);
     for (int c = 0; c < 4; c++)
-        TIER(nibbles)(u->q + 64 * c, src + 16 + 32 * c, 32, 0);
+        TIER(nibbles_32)(u->q + 64 * c, src + 16 + 32 * c);
 }
 
 /* Q5_K {f16 d; f16 dmin; u8 scales[12]; u8 qh[32]; u8 qs[128]}: bit k of qh[l] is the fifth bit of
@@ -229,7 +259,7 @@ static void TIER(decode_q5_k)(const uint8_t *restrict src, int n, sk_unit *restr
     u->m[0] = TIER(half_at)(src + 2);
     TIER(k4_scales)(src + 4, u);
     for (int c = 0; c < 4; c++)
-        TIER(nibbles)(u->q + 64 * c, src + 48 + 32 * c, 32, 0);
+        TIER(nibbles_32)(u->q + 64 * c, src + 48 + 32 * c);
     for (int k = 0; k < 8; k++)
         for (int l = 0; l < 32; l++)
             u->q[32 * k + l] = (int8_t)(u->q[32 * k + l] | (src[16 + l] >> k & 1) << 4);
@@ -263,27 +293,28 @@ SK_INLINE void TIER(unit_scales)(sk_unit *u)
         u->scale[k] = 1;
 }
 
-/* The digits of bytes that hold base-3 numbers as fractions of 256; digit `i` is the first after
- * multiplying by 3^i. */
-SK_INLINE void TIER(ternary)(int8_t *restrict q, const uint8_t *restrict qs, int n, int n_digit)
-{
-    static const uint8_t power[5] = {1, 3, 9, 27, 81};
-    for (int i = 0; i < n_digit; i++)
-        for (int m = 0; m < n; m++) {
-            const uint8_t t = (uint8_t)(qs[m] * power[i]);
-            q[n * i + m] = (int8_t)((t * 3 >> 8) - 1);
-        }
-}
-
-/* TQ1_0 {u8 qs[48]; u8 qh[4]; f16 d}: five digits a byte, four in qh */
+/* TQ1_0 {u8 qs[48]; u8 qh[4]; f16 d}: a byte is a number with five base-3 digits (four in qh) as a
+ * fraction of 256; digit i is the first after multiplying by 3^i. Digits of the first 32 bytes come
+ * first, each for all bytes, then those of the next 16, then qh's. */
 static void TIER(decode_tq1_0)(const uint8_t *restrict src, int n, sk_unit *restrict u)
 {
+    static const uint8_t power[5] = {1, 3, 9, 27, 81};
+    uint8_t byte[64] = {0};
+    int8_t digit[64];
     (void)n;
     u->d[0] = TIER(half_at)(src + 52);
     TIER(unit_scales)(u);
-    TIER(ternary)(u->q, src, 32, 5);
-    TIER(ternary)(u->q + 160, src + 32, 16, 5);
-    TIER(ternary)(u->q + 240, src + 48, 4, 4);
+    memcpy(byte, src, 52);
+    for (int i = 0; i < 5; i++) {
+        for (int m = 0; m < 64; m++) {
+            const uint8_t t = (uint8_t)(byte[m] * power[i]);
+            digit[m] = (int8_t)((t * 3 >> 8) - 1);
+        }
+        memcpy(u->q + 32 * i, digit, 32);
+        memcpy(u->q + 160 + 16 * i, digit + 32, 16);
+        if (i < 4)
+            memcpy(u->q + 240 + 4 * i, digit + 48, 4);
+    }
 }
 
 /* TQ2_0 {u8 qs[64]; f16 d} */
@@ -383,7 +414,7 @@ static void TIER(decode_iq3_s)(const uint8_t *restrict src, int n, sk_unit *rest
         const uint32_t high = (uint32_t)qh[k / 4] >> 2 * (k % 4);
         const uint64_t code = sk_spread3(sk_iq3s_grid[qs[2 * k] | (high & 1) << 8],
                                          sk_iq3s_grid[qs[2 * k + 1] | (high & 2) << 7]);
-        sk_put_le64(u->q + 8 * k, sk_apply_signs(code * 2 + SK_BYTES(1), signs[k]));
+        sk_put_le64(u->q + 8 * k, sk_apply_signs((code << 1) + SK_BYTES(1), signs[k]));
     }
 }
 
@@ -392,7 +423,7 @@ static void TIER(decode_iq3_s)(const uint8_t *restrict src, int n, sk_unit *rest
 SK_INLINE void TIER(iq1_group)(int8_t *q, uint32_t index, bool minus)
 {
     const uint64_t code = sk_spread2(sk_iq1s_grid[index & 2047]);
-    const uint64_t v = code * 8 + (minus ? SK_BYTES(128 - 8 - 1) : SK_BYTES(128 - 8 + 1));
+    const uint64_t v = (code << 3) + (minus ? SK_BYTES(128 - 8 - 1) : SK_BYTES(128 - 8 + 1));
     sk_put_le64(q, v ^ SK_BYTES(128));
 }
 
@@ -424,7 +455,7 @@ static void TIER(decode_iq1_m)(const uint8_t *restrict src, int n, sk_unit *rest
     for (int k = 0; k < 16; k++)
         u->scale[k] = (int16_t)(2 * (sc[k / 4] >> 3 * (k % 4) & 7) + 1);
     for (int k = 0; k < 32; k++) {
-        const uint32_t qh = src[32 + k / 2] >> 4 * (k % 2) & 15u;
+        const uint32_t qh = (uint32_t)src[32 + k / 2] >> 4 * (k % 2) & 15;
         TIER(iq1_group)(u->q + 8 * k, src[k] | (qh & 7) << 8, qh >> 3);
     }
 }
@@ -436,11 +467,12 @@ static void TIER(decode_iq4_xs)(const uint8_t *restrict src, int n, sk_unit *res
     (void)n;
     u->d[0] = TIER(half_at)(src);
     for (int ib = 0; ib < 8; ib++) {
-        const uint32_t low = src[4 + ib / 2] >> 4 * (ib % 2) & 15u;
+        const uint32_t low = (uint32_t)src[4 + ib / 2] >> 4 * (ib % 2) & 15;
         const int scale = (int)(low | (high >> 2 * ib & 3) << 4) - 32;
         u->scale[2 * ib] = u->scale[2 * ib + 1] = (int16_t)scale;
-        TIER(nibble_table)(u->q + 32 * ib, src + 8 + 16 * ib, 16, TIER(iq4_values));
+        TIER(nibbles_16)(u->q + 32 * ib, src + 8 + 16 * ib);
     }
+    TIER(look_up)(u->q, SK_UNIT, TIER(iq4_values));
 }
 
 /* The decoder of a type. `n` weights, whole blocks, at most SK_UNIT; the type is one whose group

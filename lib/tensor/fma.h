@@ -13,12 +13,12 @@
 #include "base/bytes.h"
 
 /*
- * The product of two floats is exact in double (48 bits of 53; exponents far from the ends). The sum
- * with c is rounded once to double, s, and TwoSum (Knuth, TAOCP 2, 4.2.2) gives its error e exactly.
- * "Round to odd" (Boldo and Melquiond, 2008) then makes the rounding to float right: when the sum
- * was inexact, s must be the odd one of the two doubles around the exact value. An s that is even
- * is therefore moved one step towards e. Infinities and NaN make e NaN, which moves nothing. No
- * branch, so loops over it vectorise.
+ * The product of two floats is exact in double (48 bits of 53; exponents far from the ends). The
+ * sum with c is rounded once to double, s, and TwoSum (Knuth, TAOCP 2, 4.2.2) gives its error e
+ * exactly. "Round to odd" (Boldo and Melquiond, 2008) then makes the rounding to float right: when
+ * the sum was inexact, s must be the odd one of the two doubles around the exact value. An s that
+ * is even is therefore moved one step towards e. Infinities and NaN make e NaN, which moves
+ * nothing. No branch, so loops over it vectorise.
  */
 static inline float sk_fma_soft(float a, float b, float c)
 {

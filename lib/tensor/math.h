@@ -29,9 +29,9 @@ float sk_tanhf(float x);
 /*
  * e^x, below 1 ulp (measured over all floats), branch-free, so that loops over it vectorise.
  *
- * x = n ln 2 + r with |r| <= ln(2) / 2; n is rounded by adding and taking off 1.5 * 2^23, and stands
- * in the low bits of that sum. ln 2 is cut after 15 bits, so that n times its upper part is exact.
- * e^r = 1 + r + r^2 q(r), q the minimax polynomial of degree 4 (relative error of e^r 3e-9).
+ * x = n ln 2 + r with |r| <= ln(2) / 2; n is rounded by adding and taking off 1.5 * 2^23, and
+ * stands in the low bits of that sum. ln 2 is cut after 15 bits, so that n times its upper part is
+ * exact. e^r = 1 + r + r^2 q(r), q the minimax polynomial of degree 4 (relative error of e^r 3e-9).
  * 2^n is multiplied in two halves, so that it need not be a normal float: the ends come out as
  * infinity, subnormals and 0 without a test. |x| is clamped only to keep n in range, e^104 being
  * infinite and e^-104 zero all the same; a NaN passes (the comparison is false) and stays one. One
@@ -54,8 +54,8 @@ static inline float sk_expf(float x)
     q = q * r + 0.499999933729f;
     const float e = 1.0f + (r + r * r * q);
     const uint32_t k = sk_f32_bits(t) - sk_f32_bits(round) + 256u; /* n + 256 > 0 */
-    const uint32_t half = k >> 1;                                 /* n / 2 + 128 */
-    const float a = sk_f32_from_bits((half - 1u) << 23);          /* exponent bias 127 */
+    const uint32_t half = k >> 1;                                  /* n / 2 + 128 */
+    const float a = sk_f32_from_bits((half - 1u) << 23);           /* exponent bias 127 */
     const float b = sk_f32_from_bits((k - half - 1u) << 23);
     return e * a * b;
 }

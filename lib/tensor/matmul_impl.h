@@ -35,6 +35,67 @@ SK_INLINE int32_t TIER(dot)(const int16_t *restrict w, const int8_t *restrict co
     return sum;
 }
 
+/* dot[g] is group g's dot product, for the n / group groups (of 16 or 32) of a unit. */
+SK_INLINE void TIER(dots_each)(const int16_t *restrict w, const int8_t *restrict code, int n,
+                               int group, int32_t *restrict dot)
+{
+    for (int g = 0; g < n / group; g++)
+        dot[g] = TIER(dot)(w + group * g, code + group * g, group);
+}
+
+#if TIER_AVX2
+
+/* Sixteen products, added in pairs. */
+SK_INLINE __m256i TIER(pairs)(const int16_t *w, const int8_t *code)
+{
+    const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)code);
+    return _mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)(const void *)w),
+                             _mm256_cvtepi8_epi16(c));
+}
+
+/* Eight groups at once, added up across the lanes by a tree that serves them all. */
+SK_INLINE void TIER(dots_8)(const int16_t *w, const int8_t *code, int group, int32_t *dot)
+{
+    __m256i p[8];
+    for (int g = 0; g < 8; g++) {
+        p[g] = TIER(pairs)(w + group * g, code + group * g);
+        if (group == 32)
+            p[g] = _mm256_add_epi32(p[g], TIER(pairs)(w + 32 * g + 16, code + 32 * g + 16));
+    }
+    const __m256i a =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(p[0], p[1]), _mm256_hadd_epi32(p[2], p[3]));
+    const __m256i b =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(p[4], p[5]), _mm256_hadd_epi32(p[6], p[7]));
+    const __m256i sum = _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
+                                         _mm256_permute2x128_si256(a, b, 0x31));
+    _mm256_storeu_si256((__m256i *)(void *)dot, sum);
+}
+
+SK_INLINE void TIER(dots)(const int16_t *restrict w, const int8_t *restrict code, int n, int group,
+                          int32_t *restrict dot)
+{
+    if (n < SK_UNIT) {
+        TIER(dots_each)(w, code, n, group, dot);
+        return;
+    }
+    TIER(dots_8)(w, code, group, dot);
+    if (group == 16)
+        TIER(dots_8)(w + 128, code + 128, 16, dot + 8);
+}
+
+#else
+
+SK_INLINE void TIER(dots)(const int16_t *restrict w, const int8_t *restrict code, int n, int group,
+                          int32_t *restrict dot)
+{
+    if (n < SK_UNIT)
+        TIER(dots_each)(w, code, n, group, dot);
+    else /* a constant n makes the loops longer ones */
+        TIER(dots_each)(w, code, SK_UNIT, group, dot);
+}
+
+#endif
+
 /* Group 256: one float scale; minimums, 6 bits for each 16 weights, as integers too. */
 static void TIER(dot_256)(const sk_unit *u, const int16_t *restrict w, const sk_act_row *x,
                           int64_t start, bool min, int n_col, float *acc)
@@ -60,10 +121,11 @@ static void TIER(dot_32)(const sk_unit *u, const int16_t *restrict w, const sk_a
     for (int c = 0; c < n_col; c++) {
         const float *d = x[c].d + start / 32;
         const int16_t *sum = x[c].sum + start / 32;
+        int32_t dot[SK_UNIT / 32];
         float a = acc[c];
+        TIER(dots)(w, x[c].code + start, n, 32, dot);
         for (int g = 0; g < n / 32; g++) {
-            const int32_t dot = TIER(dot)(w + 32 * g, x[c].code + start + 32 * g, 32);
-            a = SK_FMA((float)dot, u->d[g] * d[g], a);
+            a = SK_FMA((float)dot[g], u->d[g] * d[g], a);
             if (min)
                 a = SK_FMA((float)sum[g], u->m[g] * d[g], a);
         }
@@ -77,11 +139,11 @@ static void TIER(dot_16)(const sk_unit *u, const int16_t *restrict w, const sk_a
 {
     for (int c = 0; c < n_col; c++) {
         const float *d = x[c].d + start / 32;
+        int32_t dot[SK_UNIT / 16];
         float a = acc[c];
-        for (int g = 0; g < n / 16; g++) {
-            const int32_t dot = TIER(dot)(w + 16 * g, x[c].code + start + 16 * g, 16);
-            a = SK_FMA((float)dot, u->d[g] * d[g / 2], a);
-        }
+        TIER(dots)(w, x[c].code + start, n, 16, dot);
+        for (int g = 0; g < n / 16; g++)
+            a = SK_FMA((float)dot[g], u->d[g] * d[g / 2], a);
         acc[c] = a;
     }
 }
@@ -113,50 +175,69 @@ static void TIER(row_quants)(const sk_matmul *m, const uint8_t *row, const sk_ac
     }
 }
 
-/* Weights `start` to `start + n` of a row of floats. */
+/* Weights [start, start + n) of a row of floats. */
 SK_INLINE void TIER(load_floats)(int dtype, const uint8_t *restrict row, int64_t start, int n,
                                  float *restrict w)
 {
-    if (dtype == SK_F32)
+    uint16_t half[SK_UNIT] = {0};
+    if (dtype == SK_F32) {
         for (int i = 0; i < n; i++)
             w[i] = sk_f32_from_bits(sk_le32(row + 4 * (start + i)));
-    else if (dtype == SK_F16)
-        for (int i = 0; i < n; i++)
-            w[i] = sk_f16_to_f32(sk_le16(row + 2 * (start + i)));
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        half[i] = sk_le16(row + 2 * (start + i));
+    if (dtype == SK_F16)
+        for (int i = 0; i < n; i += SK_LANES)
+            v16_store(w + i, v16_load_f16(half + i));
     else
         for (int i = 0; i < n; i++)
-            w[i] = sk_bf16_to_f32(sk_le16(row + 2 * (start + i)));
+            w[i] = sk_bf16_to_f32(half[i]);
 }
 
-/* Element i goes to lane i mod 16. */
-SK_INLINE void TIER(dot_lanes)(const float *restrict w, const float *restrict x, int n,
-                               float *restrict lane)
+/* Adds n products to the lanes of each of n_col columns (constants where this is inlined). */
+SK_INLINE void TIER(add_lanes)(const float *w, const sk_act_row *x, int64_t start, int n, v16 *lane,
+                               int n_col)
 {
+    v16 t[4];
     int i = 0;
-    for (; i + SK_LANES <= n; i += SK_LANES)
-        for (int l = 0; l < SK_LANES; l++)
-            lane[l] = SK_FMA(w[i + l], x[i + l], lane[l]);
-    for (int l = 0; i + l < n; l++)
-        lane[l] = SK_FMA(w[i + l], x[i + l], lane[l]);
+    for (int c = 0; c < n_col; c++)
+        t[c] = lane[c];
+    for (; i + SK_LANES <= n; i += SK_LANES) {
+        const v16 y = v16_load(w + i);
+        for (int c = 0; c < n_col; c++)
+            t[c] = v16_fma(y, v16_load(x[c].x + start + i), t[c]);
+    }
+    for (int c = 0; i < n && c < n_col; c++) { /* the row's end: fewer lanes get one more */
+        float one[SK_LANES];
+        v16_store(one, t[c]);
+        for (int l = 0; i + l < n; l++)
+            one[l] = SK_FMA(w[i + l], x[c].x[start + i + l], one[l]);
+        t[c] = v16_load(one);
+    }
+    for (int c = 0; c < n_col; c++)
+        lane[c] = t[c];
 }
 
 /* One row of F32, F16 or BF16 weights times the columns of a chunk. */
 static void TIER(row_floats)(const sk_matmul *m, const uint8_t *row, const sk_act_row *x, int n_col,
                              float *acc)
 {
-    float w[SK_UNIT], lane[SK_CHUNK][SK_LANES] = {{0}};
+    float w[SK_UNIT];
+    v16 lane[SK_CHUNK];
+    for (int c = 0; c < n_col; c++)
+        lane[c] = v16_zero();
     for (int64_t i = 0; i < m->n; i += SK_UNIT) {
         const int n = m->n - i < SK_UNIT ? (int)(m->n - i) : SK_UNIT;
+        int c = 0;
         TIER(load_floats)(m->dtype, row, i, n, w);
-        for (int c = 0; c < n_col; c++)
-            TIER(dot_lanes)(w, x[c].x + i, n, lane[c]);
+        for (; c + 4 <= n_col; c += 4)
+            TIER(add_lanes)(w, x + c, i, n, lane + c, 4);
+        for (; c < n_col; c++)
+            TIER(add_lanes)(w, x + c, i, n, lane + c, 1);
     }
-    for (int c = 0; c < n_col; c++) {
-        for (int half = SK_LANES / 2; half > 0; half /= 2)
-            for (int l = 0; l < half; l++)
-                lane[c][l] += lane[c][l + half];
-        acc[c] = lane[c][0];
-    }
+    for (int c = 0; c < n_col; c++)
+        acc[c] = v16_sum(lane[c]);
 }
 
 static void TIER(matmul)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0, int64_t col1)

@@ -5,7 +5,8 @@
  * A reduction over n elements keeps 16 sums: element i goes to lane i mod 16, in order of i; the
  * lanes are then added by the one tree (v16_sum). Lanes that have no element stay +0, an element
  * of a tail is added to its lane alone. Everything else is element by element, so that its bits
- * cannot depend on n. In-place calls (y is x) are whole: a group of 16 is read before it is written.
+ * cannot depend on n. In-place calls (y is x) are whole: a group of 16 is read before it is
+ * written.
  */
 
 /* Calls `body` for whole groups of 16 and for a padded copy of the tail would need function

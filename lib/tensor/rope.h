@@ -14,14 +14,14 @@
 #include <stdint.h>
 
 typedef struct sk_rope {
-    int kind;            /* SK_ROPE_NORM or SK_ROPE_NEOX: for the caller, angles do not need it */
-    int64_t n_rot;       /* elements of a head that are rotated; even */
-    double base;         /* rope.freq_base */
-    double freq_scale;   /* 1 / rope.scaling.factor */
-    double ext_factor;   /* of YaRN; 0: none */
-    double attn_factor;  /* multiplies cosine and sine */
+    int kind;           /* SK_ROPE_NORM or SK_ROPE_NEOX: for the caller, angles do not need it */
+    int64_t n_rot;      /* elements of a head that are rotated; even */
+    double base;        /* rope.freq_base */
+    double freq_scale;  /* 1 / rope.scaling.factor */
+    double ext_factor;  /* of YaRN; 0: none */
+    double attn_factor; /* multiplies cosine and sine */
     double beta_fast, beta_slow; /* of YaRN: turns within n_ctx_orig, 32 and 1 */
-    int64_t n_ctx_orig;  /* of YaRN: positions that the model was first trained with */
+    int64_t n_ctx_orig;          /* of YaRN: positions that the model was first trained with */
     const float *factors; /* [n_rot / 2], divide the frequencies, or NULL; borrowed by init */
 
     /* Set by sk_rope_init. */

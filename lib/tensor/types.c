@@ -10,6 +10,7 @@
 #include "tensor/act.h"
 
 #define TIER(name) name##_types
+#define TIER_AVX2 0
 #include "tensor/decode_impl.h"
 
 const sk_coding *sk_coding_get(int dtype)
@@ -118,3 +119,4 @@ bool sk_dequantise(int dtype, const void *src, float *dst, int64_t n)
 }
 
 #undef TIER
+#undef TIER_AVX2

@@ -10,9 +10,9 @@
  *   group 32   weight i = d[i / 32] * q[i] + m[i / 32]
  *   group 16   weight i = d[i / 16] * q[i]
  *
- * The terms with m are there only for types with a minimum. All products are exact in float:
- * 11 bits of d at most, and scale * q has at most 12 (|scale * q| <= 4096). A field that a type has
- * no use for is not written.
+ * The terms with m are there only for types with a minimum. All products are exact in float: d has
+ * at most 11 significant bits, and |scale * q| <= 4096 (CONTRACT.md has each type's bound). A field
+ * that a type has no use for is not written.
  */
 #ifndef SK_TENSOR_UNIT_H
 #define SK_TENSOR_UNIT_H

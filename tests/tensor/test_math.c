@@ -153,7 +153,8 @@ static void check_special(void)
     CHECK(same(sk_log(0), -inf) && same(sk_log(-0.0), -inf) && same(sk_log(1), 0));
     CHECK(isnan(sk_log(-1)) && isnan(sk_log(-inf)) && isnan(sk_log(nan)) && sk_log(inf) == inf);
     CHECK(same(sk_sin(0), 0) && same(sk_sin(-0.0), -0.0) && sk_cos(0) == 1 && sk_cos(-0.0) == 1);
-    CHECK(isnan(sk_sin(inf)) && isnan(sk_cos(-inf)) && isnan(sk_sin(nan)) && isnan(sk_cos(0x1.8p50)));
+    CHECK(isnan(sk_sin(inf)) && isnan(sk_cos(-inf)) && isnan(sk_sin(nan)) &&
+          isnan(sk_cos(0x1.8p50)));
     CHECK(sk_expf(HUGE_VALF) == HUGE_VALF && same((double)sk_expf(-HUGE_VALF), 0));
     CHECK(isnan(sk_expf(NAN)) && sk_expf(0) == 1 && sk_expf(-0.0f) == 1);
     CHECK(sk_expf(88.7228f) < HUGE_VALF && sk_expf(88.7229f) == HUGE_VALF);
@@ -166,9 +167,18 @@ static void check_special(void)
 /* pow has so many special cases that libm's own are asked for each pair. */
 static void check_pow_special(void)
 {
-    static const double v[] = {0.0,  -0.0,  1,   -1,      2,     -2,    0.5,     -0.5,     3,  -3,
-                               2.5,  -2.5,  1e300, -1e300, 1e-300, -1e-300, 0x1p53, 0x1p-1074,
-                               HUGE_VAL, -HUGE_VAL, (double)NAN, 0x1.fffffffffffffp-1, 1e9, 1e9 + 1};
+    static const double v[] = {0.0,         -0.0,
+                               1,           -1,
+                               2,           -2,
+                               0.5,         -0.5,
+                               3,           -3,
+                               2.5,         -2.5,
+                               1e300,       -1e300,
+                               1e-300,      -1e-300,
+                               0x1p53,      0x1p-1074,
+                               HUGE_VAL,    -HUGE_VAL,
+                               (double)NAN, 0x1.fffffffffffffp-1,
+                               1e9,         1e9 + 1};
     const size_t n = sizeof v / sizeof v[0];
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {

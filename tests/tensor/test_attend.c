@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attention in each tier: against softmax(q.k) v in double; bit for bit against the contract's
+ * words, written here key by key; heads alone against heads together; and that what is masked is
+ * not read: unseen keys are NaN, blocks without a seen key have no memory at all.
+ */
+#include "base/portable.h"
+
+#include "tensor/half.h"
+#include "tensor/math.h"
+#include "tensor_test.h"
+
+enum { DIM = 600, KEYS = 64 * 5, HEADS = 140 };
+
+static const sk_kernels *kernels;
+static uint64_t seed = 5;
+static float k_value[KEYS][DIM], v_value[KEYS][DIM]; /* what the cache holds, as floats */
+static unsigned char k_cache[KEYS * DIM * 4], v_cache[KEYS * DIM * 4];
+static float q[HEADS * DIM], out[HEADS * DIM + 16], want[DIM];
+static const void *k_block[KEYS / 64], *v_block[KEYS / 64];
+
+/* Fills a cache with `n_key` rows of `dim`; keys outside [first, last) are NaN. */
+static void fill_cache(unsigned char *cache, float (*value)[DIM], int dtype, int64_t dim,
+                       const sk_attend *a)
+{
+    for (int64_t j = 0; j < KEYS; j++)
+        for (int64_t i = 0; i < dim; i++) {
+            const bool seen = j >= a->first && j < a->last;
+            const float x = seen ? random_unit(&seed) * 2 : NAN;
+            const uint16_t h = sk_f32_to_f16(x);
+            if (dtype == SK_F16)
+                ((uint16_t *)(void *)cache)[j * dim + i] = h;
+            else
+                ((float *)(void *)cache)[j * dim + i] = x;
+            value[j][i] = dtype == SK_F16 ? sk_f16_to_f32(h) : x;
+        }
+}
+
+static void make(sk_attend *a)
+{
+    a->q = q;
+    a->out = out;
+    a->k = k_block;
+    a->v = v_block;
+    a->k_size = (size_t)a->dk * (a->k_dtype == SK_F16 ? 2 : 4);
+    a->v_size = (size_t)a->dv * (a->v_dtype == SK_F16 ? 2 : 4);
+    a->scale = (float)(1 / sqrt((double)a->dk));
+    fill_cache(k_cache, k_value, a->k_dtype, a->dk, a);
+    fill_cache(v_cache, v_value, a->v_dtype, a->dv, a);
+    for (int64_t b = 0; b < KEYS / 64; b++) {
+        const bool seen = b * 64 < a->last && b * 64 + 64 > a->first;
+        k_block[b] = seen ? k_cache + (size_t)b * 64 * a->k_size : NULL;
+        v_block[b] = seen ? v_cache + (size_t)b * 64 * a->v_size : NULL;
+    }
+    random_units(q, a->n_head * a->dk, &seed);
+    for (int64_t i = 0; i < HEADS * DIM + 16; i++)
+        out[i] = 77;
+}
+
+static float tree(const float *lane_in)
+{
+    float lane[16];
+    memcpy(lane, lane_in, sizeof lane);
+    for (int step = 8; step; step /= 2)
+        for (int l = 0; l < step; l++)
+            lane[l] = lane[l] + lane[l + step];
+    return lane[0];
+}
+
+/* The contract, one head. */
+static void by_the_book(const sk_attend *a, int64_t head)
+{
+    const float *qh = q + head * a->dk;
+    float m = 0, l = 0;
+    bool fresh = true;
+    for (int64_t b = 0; b < KEYS / 64; b++) {
+        float score[64], sum[16] = {0}, m_b = -HUGE_VALF;
+        const int64_t lo = a->first > b * 64 ? a->first - b * 64 : 0;
+        const int64_t hi = a->last < b * 64 + 64 ? a->last - b * 64 : 64;
+        if (lo >= hi)
+            continue;
+        for (int64_t j = lo; j < hi; j++) {
+            float lane[16] = {0};
+            for (int64_t i = 0; i < a->dk; i++)
+                lane[i % 16] = fmaf(qh[i], k_value[b * 64 + j][i], lane[i % 16]);
+            score[j] = tree(lane) * a->scale;
+            m_b = score[j] > m_b ? score[j] : m_b;
+        }
+        for (int64_t j = lo; j < hi; j++) {
+            score[j] = sk_expf(score[j] - m_b);
+            sum[j % 16] += score[j];
+        }
+        const float l_b = tree(sum), both = m_b > m ? m_b : m;
+        const float keep = sk_expf(m - both), take = sk_expf(m_b - both);
+        for (int64_t d = 0; d < a->dv; d++) {
+            float o = 0;
+            for (int64_t j = lo; j < hi; j++)
+                o = fmaf(score[j], v_value[b * 64 + j][d], o);
+            const float kept = want[d] * keep, taken = o * take;
+            want[d] = fresh ? o : kept + taken;
+        }
+        const float kept = l * keep, taken = l_b * take;
+        l = fresh ? l_b : kept + taken;
+        m = fresh ? m_b : both;
+        fresh = false;
+    }
+    for (int64_t d = 0; d < a->dv; d++)
+        want[d] /= l;
+}
+
+static void exactly(const sk_attend *a, int64_t head, double *result)
+{
+    static double p[KEYS];
+    double max = -HUGE_VAL, sum = 0;
+    for (int64_t j = a->first; j < a->last; j++) {
+        p[j] = 0;
+        for (int64_t i = 0; i < a->dk; i++)
+            p[j] += (double)q[head * a->dk + i] * (double)k_value[j][i];
+        p[j] *= (double)a->scale;
+        max = fmax(max, p[j]);
+    }
+    for (int64_t j = a->first; j < a->last; j++)
+        sum += p[j] = exp(p[j] - max);
+    for (int64_t d = 0; d < a->dv; d++) {
+        result[d] = 0;
+        for (int64_t j = a->first; j < a->last; j++)
+            result[d] += p[j] / sum * (double)v_value[j][d];
+    }
+}
+
+/* |o - exact| <= 4e-6: |v| < 2, and the relative error of each p is some 1e-6. */
+static void check_heads(const sk_attend *a)
+{
+    static double exact[DIM];
+    for (int64_t h = 0; h < a->n_head; h++) {
+        const float *o = out + h * a->dv;
+        exactly(a, h, exact);
+        by_the_book(a, h);
+        double worst = 0;
+        for (int64_t d = 0; d < a->dv; d++)
+            worst = fmax(worst, isnan(o[d]) ? 1 : fabs((double)o[d] - exact[d]));
+        CHECKF(worst <= 4e-6, "tier %s, head %d, dk %d, dv %d, keys %d to %d: off by %g",
+               kernels->name, (int)h, (int)a->dk, (int)a->dv, (int)a->first, (int)a->last, worst);
+        CHECKF(
+            first_difference(want, o, a->dv) == a->dv,
+            "tier %s, head %d, dk %d, dv %d, keys %d to %d, types %d %d: not the contract's bits",
+            kernels->name, (int)h, (int)a->dk, (int)a->dv, (int)a->first, (int)a->last, a->k_dtype,
+            a->v_dtype);
+    }
+    for (int i = 0; i < 16; i++)
+        CHECK(out[a->n_head * a->dv + i] == 77);
+}
+
+static void check_alone(sk_attend a)
+{
+    static float together[HEADS * DIM];
+    memcpy(together, out, sizeof together);
+    const int64_t n_head = a.n_head;
+    a.n_head = 1;
+    for (int64_t h = 0; h < n_head; h++) {
+        a.q = q + h * a.dk;
+        a.out = want;
+        kernels->attend(&a);
+        CHECK(memcmp(want, together + h * a.dv, (size_t)a.dv * sizeof(float)) == 0);
+    }
+}
+
+static void check_case(int64_t n_head, int64_t dk, int64_t dv, int64_t first, int64_t last)
+{
+    for (int types = 0; types < 4; types++) {
+        sk_attend a = {.n_head = n_head, .dk = dk, .dv = dv, .first = first, .last = last};
+        a.k_dtype = types & 1 ? SK_F16 : SK_F32;
+        a.v_dtype = types & 2 ? SK_F16 : SK_F32;
+        make(&a);
+        kernels->attend(&a);
+        check_heads(&a);
+        check_alone(a);
+    }
+}
+
+static void check_nothing_seen(void)
+{
+    sk_attend a = {.n_head = 3, .dk = 8, .dv = 8, .first = 5, .last = 5, .k_dtype = SK_F32};
+    make(&a);
+    kernels->attend(&a);
+    for (int i = 0; i < 24; i++)
+        CHECK(out[i] == 0);
+    CHECK(out[24] == 77);
+}
+
+static void check_tier(void)
+{
+    for (int64_t d = 1; d <= 70; d++) { /* all tails of both, ranges at and across the edges */
+        check_case(1 + d % 7, d, 71 - d, d % 3 ? d : 0, d + 1 + d % 130);
+        check_case(2, d, d, 0, d);
+    }
+    check_case(1, 64, 64, 0, 1);
+    check_case(4, 128, 128, 63, 65);
+    check_case(8, 128, 128, 0, KEYS);
+    check_case(7, 80, 96, 64, 128);
+    check_case(3, 576, 512, 10, 200);
+    check_case(140, 24, 40, 1, 150);
+    check_nothing_seen();
+}
+
+int main(void)
+{
+    bool more = true;
+    for (int i = 0; more; i++)
+        if ((kernels = tier_at(i, &more)) != NULL)
+            check_tier();
+    return test_end();
+}
