@@ -36,9 +36,8 @@ IMPORTS = set("""
     sqrt sqrtf rint rintf nearbyint nearbyintf floor floorf ceil ceilf trunc truncf
     __tls_get_addr
 """.split())
-# Signals are blocked in the library's own threads, so that the host's handlers run on the host's
-# threads; this touches nobody else. And compiler's additions.
-IMPORTS |= {"pthread_sigmask", "sigfillset"}
+# The library's own threads block the host's signals; this touches nobody else.
+IMPORTS |= {"pthread_sigmask", "sigfillset", "sigdelset"}
 WEAK = {"__cxa_finalize", "__gmon_start__", "_ITM_deregisterTMCloneTable",
         "_ITM_registerTMCloneTable"}
 # Compiler support routines (128-bit division, CPU features) come from libgcc, which is static.

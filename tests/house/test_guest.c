@@ -115,6 +115,43 @@ static void test_signals(void)
     CHECK(memcmp(&mask_before, &mask_after, sizeof mask_before) == 0);
 }
 
+static volatile sig_atomic_t n_handled;
+
+static void handle(int number)
+{
+    n_handled += number == SIGUSR1;
+}
+
+/* A signal that the host's threads block waits for them: no thread of the library's takes it. */
+static void test_signals_wait(void)
+{
+    skald_options *o = NULL;
+    skald_model *model = NULL;
+    skald_context *ctx = NULL;
+    struct sigaction action, before;
+    sigset_t set;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handle;
+    CHECK(life_options(&o, "threads=3 n_ctx=64 n_predict=3", NULL) == SKALD_OK);
+    CHECK(skald_model_load(model_path, o, &model) == SKALD_OK);
+    CHECK(skald_context_new(model, o, &ctx) == SKALD_OK);
+    CHECK(count_entries("/proc/self/task") == 2 + 3); /* . and .. and threads */
+    sigaction(SIGUSR1, &action, &before);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    kill(getpid(), SIGUSR1);
+    CHECK(skald_append_text(ctx, LIFE_PROMPT, -1) == SKALD_OK);
+    CHECK_INT(life_steps(&(life){0}, ctx, -1), SKALD_DONE);
+    CHECK_INT(n_handled, 0);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    CHECK_INT(n_handled, 1);
+    sigaction(SIGUSR1, &before, NULL);
+    skald_context_free(ctx);
+    skald_model_release(model);
+    skald_options_free(o);
+}
+
 static void test_environment(void)
 {
     uint64_t before = 1, after = 1;
@@ -326,6 +363,7 @@ int main(int argc, char **argv)
     test_silence();
     test_nothing_left();
     test_signals();
+    test_signals_wait();
     test_environment();
     test_locale();
     test_arithmetic();
