@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The monotonic clock of POSIX, which no change of the date sets back. */
+/* The monotonic clock of POSIX. */
 #include "base/portable.h"
 
 #include "base/clock.h"
