@@ -91,7 +91,7 @@ def bad_opening(path, text):
     if lines[0] != "/* SPDX-License-Identifier: MIT */":
         return ["%s: the first line is not the SPDX line" % path]
     # A .c file whose header has the essay may be brief.
-    least = 4 if path.endswith(".c") and os.path.exists(os.path.join(LIB, path[:-1] + "h")) else 8
+    least = 4 if path.endswith(".c") and os.path.exists(os.path.join(LIB, path[:-1] + "h")) else 6
     essay = re.match(r"\s*/\*(.*?)\*/", "\n".join(lines[1:]), re.S)
     if not essay or len(re.findall(r"\w+", essay.group(1))) < least:
         return ["%s: no essay below the SPDX line" % path]
