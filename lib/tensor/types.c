@@ -13,45 +13,45 @@
 #define TIER_AVX2 0
 #include "tensor/decode_impl.h"
 
-const sk_format *sk_format_get(int dtype)
+const sk_coding *sk_coding_get(int dtype)
 {
-    static const sk_format none = {0, 0, false, false};
-    static const sk_format table[SK_DTYPE_END] = {
-        [SK_F32] = {SK_ACT_F32, 0, false, true},
-        [SK_F16] = {SK_ACT_F32, 0, false, true},
-        [SK_BF16] = {SK_ACT_F32, 0, false, true},
-        [SK_Q4_0] = {SK_ACT_Q32, 32, false, true},
-        [SK_Q4_1] = {SK_ACT_Q32, 32, true, true},
-        [SK_Q5_0] = {SK_ACT_Q32, 32, false, true},
-        [SK_Q5_1] = {SK_ACT_Q32, 32, true, true},
-        [SK_Q8_0] = {SK_ACT_Q32, 32, false, true},
-        [SK_Q1_0] = {SK_ACT_Q32, 32, false, true},
-        [SK_Q2_0] = {SK_ACT_Q32, 32, false, true},
-        [SK_IQ4_NL] = {SK_ACT_Q32, 32, false, true},
-        [SK_MXFP4] = {SK_ACT_Q32, 32, false, true},
-        [SK_NVFP4] = {SK_ACT_Q32, 16, false, true},
-        [SK_Q2_K] = {SK_ACT_Q256, 256, true, true},
-        [SK_Q3_K] = {SK_ACT_Q256, 256, false, true},
-        [SK_Q4_K] = {SK_ACT_Q256, 256, true, true},
-        [SK_Q5_K] = {SK_ACT_Q256, 256, true, true},
-        [SK_Q6_K] = {SK_ACT_Q256, 256, false, true},
-        [SK_IQ2_XXS] = {SK_ACT_Q256, 256, false, true},
-        [SK_IQ2_XS] = {SK_ACT_Q256, 256, false, true},
-        [SK_IQ2_S] = {SK_ACT_Q256, 256, false, true},
-        [SK_IQ3_XXS] = {SK_ACT_Q256, 256, false, true},
-        [SK_IQ3_S] = {SK_ACT_Q256, 256, false, true},
-        [SK_IQ1_S] = {SK_ACT_Q256, 256, false, true},
-        [SK_IQ1_M] = {SK_ACT_Q256, 256, false, true},
-        [SK_IQ4_XS] = {SK_ACT_Q256, 256, false, true},
-        [SK_TQ1_0] = {SK_ACT_Q256, 256, false, true},
-        [SK_TQ2_0] = {SK_ACT_Q256, 256, false, true},
-    };
+    static const sk_coding none = {0, 0, false, false},
+                           table[SK_DTYPE_END] = {
+                               [SK_F32] = {SK_ACT_F32, 0, false, true},
+                               [SK_F16] = {SK_ACT_F32, 0, false, true},
+                               [SK_BF16] = {SK_ACT_F32, 0, false, true},
+                               [SK_Q4_0] = {SK_ACT_Q32, 32, false, true},
+                               [SK_Q4_1] = {SK_ACT_Q32, 32, true, true},
+                               [SK_Q5_0] = {SK_ACT_Q32, 32, false, true},
+                               [SK_Q5_1] = {SK_ACT_Q32, 32, true, true},
+                               [SK_Q8_0] = {SK_ACT_Q32, 32, false, true},
+                               [SK_Q1_0] = {SK_ACT_Q32, 32, false, true},
+                               [SK_Q2_0] = {SK_ACT_Q32, 32, false, true},
+                               [SK_IQ4_NL] = {SK_ACT_Q32, 32, false, true},
+                               [SK_MXFP4] = {SK_ACT_Q32, 32, false, true},
+                               [SK_NVFP4] = {SK_ACT_Q32, 16, false, true},
+                               [SK_Q2_K] = {SK_ACT_Q256, 256, true, true},
+                               [SK_Q3_K] = {SK_ACT_Q256, 256, false, true},
+                               [SK_Q4_K] = {SK_ACT_Q256, 256, true, true},
+                               [SK_Q5_K] = {SK_ACT_Q256, 256, true, true},
+                               [SK_Q6_K] = {SK_ACT_Q256, 256, false, true},
+                               [SK_IQ2_XXS] = {SK_ACT_Q256, 256, false, true},
+                               [SK_IQ2_XS] = {SK_ACT_Q256, 256, false, true},
+                               [SK_IQ2_S] = {SK_ACT_Q256, 256, false, true},
+                               [SK_IQ3_XXS] = {SK_ACT_Q256, 256, false, true},
+                               [SK_IQ3_S] = {SK_ACT_Q256, 256, false, true},
+                               [SK_IQ1_S] = {SK_ACT_Q256, 256, false, true},
+                               [SK_IQ1_M] = {SK_ACT_Q256, 256, false, true},
+                               [SK_IQ4_XS] = {SK_ACT_Q256, 256, false, true},
+                               [SK_TQ1_0] = {SK_ACT_Q256, 256, false, true},
+                               [SK_TQ2_0] = {SK_ACT_Q256, 256, false, true},
+                           };
     return dtype >= 0 && dtype < SK_DTYPE_END ? &table[dtype] : &none;
 }
 
 int sk_act_kind(int dtype)
 {
-    return sk_format_get(dtype)->act;
+    return sk_coding_get(dtype)->act;
 }
 
 size_t sk_act_row_size(int kind, int64_t n)
@@ -64,7 +64,7 @@ size_t sk_act_row_size(int kind, int64_t n)
            sk_act_align(size / part * sizeof(int16_t));
 }
 
-static void unit_to_float(const sk_unit *u, const sk_format *f, int n, float *dst)
+static void unit_to_float(const sk_unit *u, const sk_coding *f, int n, float *dst)
 {
     for (int k = 0; k < n / 16; k++) {
         const float d = f->group == 256  ? u->d[0] * (float)u->scale[k]
@@ -98,7 +98,7 @@ static void floats_of(int dtype, const uint8_t *p, float *dst, int64_t n)
 
 bool sk_dequantise(int dtype, const void *src, float *dst, int64_t n)
 {
-    const sk_format *f = sk_format_get(dtype);
+    const sk_coding *f = sk_coding_get(dtype);
     const sk_dtype *t = f->group ? sk_dtype_get((uint64_t)dtype) : NULL;
     const uint8_t *p = src;
     if (f->known && !f->group)
