@@ -6,6 +6,13 @@
 #ifndef SK_TEST_H
 #define SK_TEST_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wformat-truncation" /* messages may be cut */
+#endif
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,8 +22,7 @@
 
 static int test_checks, test_failures, test_skips;
 
-#define CHECK(condition) \
-    test_check((condition) ? 1 : 0, __FILE__, __LINE__, #condition, NULL)
+#define CHECK(condition) test_check((condition) ? 1 : 0, __FILE__, __LINE__, #condition, NULL)
 
 /* The same with a line of printf text that says which case it was. */
 #define CHECKF(condition, ...) \
@@ -35,7 +41,8 @@ static int test_checks, test_failures, test_skips;
 #define CHECK_STR(found, wanted) \
     do { \
         const char *test_f = (found), *test_w = (wanted); \
-        CHECKF(strcmp(test_f, test_w) == 0, "%s is \"%s\", wanted \"%s\"", #found, test_f, test_w); \
+        CHECKF(strcmp(test_f, test_w) == 0, "%s is \"%s\", wanted \"%s\"", #found, test_f, \
+               test_w); \
     } while (0)
 
 static inline void test_check(int holds, const char *file, int line, const char *condition,

@@ -16,7 +16,7 @@
 
 typedef struct sk_heap {
     skald_allocator host;
-    uint64_t limit; /* bytes that may be live; 0: no limit */
+    uint64_t limit;                     /* bytes that may be live; 0: no limit */
     _Atomic uint64_t live, peak, count; /* bytes, bytes, calls of sk_alloc so far */
 } sk_heap;
 

@@ -73,7 +73,7 @@ enum {
 #define X(ID, key, type, def, min, max, flags, help) SK_OPT_##ID,
     SK_OPTIONS(X)
 #undef X
-    SK_N_OPTIONS
+        SK_N_OPTIONS
 };
 
 typedef struct sk_option_info {
@@ -124,13 +124,12 @@ int32_t sk_options_get_string(const sk_options *o, const char *key, const char *
 /* By id, for the library's own use: the value, or the default. */
 int64_t sk_opt_int(const sk_options *o, int32_t id);
 double sk_opt_float(const sk_options *o, int32_t id);
-const char *sk_opt_string(const sk_options *o, int32_t id); /* never NULL */
+const char *sk_opt_string(const sk_options *o, int32_t id);  /* never NULL */
 const void *sk_opt_pointer(const sk_options *o, int32_t id); /* a host table: the copy */
 bool sk_opt_is_set(const sk_options *o, int32_t id);
 
 /* Locale-free reading of a whole text as a number; false if it is none. */
 bool sk_parse_int(const char *text, uint64_t n, int64_t *value);
-bool sk_parse_double(const char *text, uint64_t n, double *value);
 
 /* The word of a list that is nearest to `word` by edit distance, or NULL if none is near. */
 const char *sk_nearest_word(const char *word, const char *const *list, size_t n);

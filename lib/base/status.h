@@ -10,6 +10,8 @@
 
 #include "skald.h"
 
+#include <stdbool.h>
+
 #define SK_MESSAGE_SIZE 512 /* bytes, NUL included */
 
 typedef struct sk_error {
@@ -33,8 +35,12 @@ int32_t sk_fail(sk_error *error, int32_t code, const char *format, ...) SK_PRINT
 size_t sk_format(char *out, size_t size, const char *format, ...) SK_PRINTF(3, 4);
 
 /* The shortest of up to 17 digits that reads back as `value`; "inf", "-inf", "nan". `out` has room
- * for 32 bytes. Returns the length. */
+ * for 64 bytes. Returns the length. */
 size_t sk_format_double(char *out, double value);
+
+/* Locale-free reading of a whole text of `n` bytes (at most 64) as a number; false if it is none.
+ */
+bool sk_parse_double(const char *text, uint64_t n, double *value);
 
 /* This thread's last sentence. */
 void sk_error_publish(const sk_error *error);

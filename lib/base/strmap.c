@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Linear probing at a load of at most one half. The hash takes eight bytes at a time.
+ */
+#include "base/portable.h"
+
+#include "base/strmap.h"
+
+#include <string.h>
+
+static uint32_t hash_text(const char *text, uint64_t n)
+{
+    uint64_t hash = 0x9E3779B97F4A7C15ULL ^ n, word;
+    for (; n >= 8; n -= 8, text += 8) {
+        memcpy(&word, text, 8);
+        hash = (hash ^ word) * 0xBF58476D1CE4E5B9ULL;
+        hash ^= hash >> 29;
+    }
+    word = 0;
+    memcpy(&word, text, (size_t)n);
+    hash = (hash ^ word) * 0x94D049BB133111EBULL;
+    hash ^= hash >> 32;
+    return (uint32_t)hash;
+}
+
+int32_t sk_strmap_init(sk_strmap *map, sk_heap *heap, uint64_t n, sk_error *error)
+{
+    uint64_t size = 16;
+    while (size < n * 2 && size < (UINT64_MAX >> 8))
+        size *= 2;
+    map->mask = size - 1;
+    map->slots = sk_alloc_array(heap, size, sizeof *map->slots, "index of names", error);
+    return map->slots ? SKALD_OK : SKALD_E_MEMORY;
+}
+
+void sk_strmap_free(sk_strmap *map, sk_heap *heap)
+{
+    sk_free(heap, map->slots);
+    map->slots = NULL;
+}
+
+/* The slot of the text, or the empty one where it would go. */
+static sk_strmap_slot *find_slot(const sk_strmap *map, const char *text, uint64_t n, uint32_t hash)
+{
+    for (uint64_t i = hash & map->mask;; i = (i + 1) & map->mask) {
+        sk_strmap_slot *slot = &map->slots[i];
+        if (!slot->used ||
+            (slot->hash == hash && slot->n == n && memcmp(slot->text, text, (size_t)n) == 0))
+            return slot;
+    }
+}
+
+bool sk_strmap_put(sk_strmap *map, const char *text, uint64_t n, uint32_t value, uint32_t *old)
+{
+    uint32_t hash = hash_text(text, n);
+    sk_strmap_slot *slot = find_slot(map, text, n, hash);
+    bool fresh = !slot->used;
+    if (!fresh && old)
+        *old = slot->value;
+    *slot = (sk_strmap_slot){text, (uint32_t)n, hash, value, 1};
+    return fresh;
+}
+
+bool sk_strmap_get(const sk_strmap *map, const char *text, uint64_t n, uint32_t *value)
+{
+    if (n > UINT32_MAX)
+        return false;
+    const sk_strmap_slot *slot = find_slot(map, text, n, hash_text(text, n));
+    if (slot->used)
+        *value = slot->value;
+    return slot->used;
+}
