@@ -28,13 +28,13 @@ size_t sk_act_row_size(int kind, int64_t n);
 
 /* out[oc(c)][r] = sum over i of W[r][i] * x[ic(c)][i], for r in [row0, row1), c in [col0, col1). */
 typedef struct sk_matmul {
-    int dtype;             /* of W */
-    const void *w;         /* [n_row] rows of row_size bytes, any alignment */
-    size_t row_size;       /* bytes */
-    int64_t n;             /* elements of a row */
-    const void *act;       /* rows as `quantise` of the type's kind wrote them, 64-byte aligned */
-    size_t act_size;       /* bytes from one to the next */
-    const int32_t *in_col; /* ic(c) = in_col[c], or c when NULL */
+    int dtype;              /* of W */
+    const void *w;          /* [n_row] rows of row_size bytes, any alignment */
+    size_t row_size;        /* bytes */
+    int64_t n;              /* elements of a row */
+    const void *act;        /* rows as `quantise` of the type's kind wrote them, 64-byte aligned */
+    size_t act_size;        /* bytes from one to the next */
+    const int32_t *in_col;  /* ic(c) = in_col[c], or c when NULL */
     const int32_t *out_col; /* oc(c) = out_col[c], or c when NULL */
     float *out;
     int64_t out_stride; /* elements from one column's outputs to the next's */
@@ -45,15 +45,15 @@ typedef struct sk_matmul {
 /* Attention of one token's query heads that share a K/V head. Key j lies in block j / 64, row
  * j % 64. Keys [first, last) are seen. */
 typedef struct sk_attend {
-    const float *q;         /* [n_head][dk], query heads of the group */
+    const float *q; /* [n_head][dk], query heads of the group */
     int64_t n_head, dk, dv;
-    const void *const *k;   /* [block]: address of this K/V head's part of the block's row 0 */
+    const void *const *k; /* [block]: address of this K/V head's part of the block's row 0 */
     const void *const *v;
-    int k_dtype, v_dtype;   /* SK_F32 or SK_F16 */
-    size_t k_size, v_size;  /* bytes from one key's row to the next */
+    int k_dtype, v_dtype;  /* SK_F32 or SK_F16 */
+    size_t k_size, v_size; /* bytes from one key's row to the next */
     int64_t first, last;
-    float scale;            /* multiplies q.k */
-    float *out;             /* [n_head][dv] */
+    float scale; /* multiplies q.k */
+    float *out;  /* [n_head][dv] */
 } sk_attend;
 
 enum { SK_ROPE_NONE = 0, SK_ROPE_NORM = 1, SK_ROPE_NEOX = 2 };
@@ -75,7 +75,8 @@ typedef struct sk_kernels {
     void (*silu_mul)(float *y, const float *gate, const float *up, int64_t n);
     /* x = exp(x - max) / sum, in place. Returns nothing; n >= 1. */
     void (*softmax)(float *x, int64_t n);
-    /* Rotates pairs of x[0, n_rot) in place by cs[i] = {cos, sin} of pair i (magnitude included). */
+    /* Rotates pairs of x[0, n_rot) in place by cs[i] = {cos, sin} of pair i (magnitude included).
+     */
     void (*rope)(int kind, float *x, const float (*cs)[2], int64_t n_rot);
     void (*attend)(const sk_attend *a);
     void (*to_f16)(uint16_t *y, const float *x, int64_t n);

@@ -5,6 +5,9 @@
  */
 #include "base/portable.h"
 
+#include "tensor/tier_common.h"
+
 #define TIER(name) name##_c
 #define TIER_NAME "c"
+#define TIER_AVX2 0
 #include "tensor/tier_impl.h"

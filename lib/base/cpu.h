@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this CPU can run, as far as the kernels ask. A feature counts only when the operating
+ * system saves the registers that it needs.
+ */
+#ifndef SK_BASE_CPU_H
+#define SK_BASE_CPU_H
+
+#include <stdint.h>
+
+enum { SK_CPU_AVX2 = 1, SK_CPU_FMA = 2, SK_CPU_F16C = 4 };
+
+/* The features, or'd. Asks the CPU each time (some hundred cycles; more under a hypervisor), so
+ * that no mutable state is kept: call it when a model is opened, not in a loop. */
+uint32_t sk_cpu_features(void);
+
+#endif

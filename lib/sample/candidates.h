@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tokens that may still be chosen: what the steps of the sampler chain work on.
+ *
+ * A set is in one of two orders and never in any other: by ascending id, as it begins, or by rank:
+ * descending logit, then ascending id. Removing candidates keeps the order. Ranks are total, so
+ * a set that was ranked is the same however it was ranked; and since a sum over candidates runs
+ * in the order of the set, it has the same bits everywhere.
+ *
+ * Logits are doubles here, though models give floats: whatever finite bias, penalty or temperature
+ * is applied to a finite float cannot overflow, and two different floats stay different.
+ */
+#ifndef SK_SAMPLE_CANDIDATES_H
+#define SK_SAMPLE_CANDIDATES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct sk_candidate {
+    double logit; /* finite */
+    int32_t id;
+    float weight; /* exp(logit - the best logit), once sk_candidates_weigh was called */
+} sk_candidate;
+
+typedef struct sk_candidates {
+    sk_candidate *items; /* [n], borrowed from the sampler */
+    uint64_t n;
+    bool ranked;       /* by rank; else by id */
+    uint64_t n_popped; /* of a ranking in progress */
+} sk_candidates;
+
+/* The best candidate, the one of rank 0. n >= 1. */
+const sk_candidate *sk_candidates_best(const sk_candidates *set);
+
+/* Sets every weight and returns their sum, in the order of the set; at least 1. A candidate more
+ * than 64 below the best has weight 0: 2^31 of them would add less than half a bit to the sum.
+ * The weights hold until a logit is changed. n >= 1. */
+double sk_candidates_weigh(sk_candidates *set);
+
+/* Keeps the k best, 1 <= k < n, and ranks them. n + (n - k) log k at worst, about n for small k. */
+void sk_candidates_keep_best(sk_candidates *set, uint64_t k);
+
+/* Ranks a set from the best on, only as far as needed: begin, then next for rank 0, 1, ... (at
+ * most n times), then end, which keeps those that next has given (at least one). Between begin and
+ * end the items are in disorder. n + m log n for m calls of next. */
+void sk_candidates_rank_begin(sk_candidates *set);
+const sk_candidate *sk_candidates_rank_next(sk_candidates *set);
+void sk_candidates_rank_end(sk_candidates *set);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sampler's memory and its one loop over the whole vocabulary: filling the set of candidates.
+ * What happens to them then is chain.c.
+ */
+#include "base/portable.h"
+
+#include "sample/chain.h"
+
+#include <math.h>
+#include <string.h>
+
+struct sk_sampler {
+    sk_heap *heap; /* borrowed */
+    sk_sampler_params params;
+    uint64_t n_vocab;
+    sk_candidate *items; /* [n_vocab] */
+    int32_t *count;      /* [n_vocab] all 0 between picks */
+    uint32_t *ends;      /* [n_word] a bit per token of the vocabulary, as the next two */
+    uint32_t *suppressed;
+    uint32_t *barred; /* suppressed, and the ends if they are ignored */
+};
+
+static uint64_t sampler_words(uint64_t n_vocab)
+{
+    return (n_vocab + 31) / 32;
+}
+
+int32_t sk_sampler_new(sk_sampler **out, sk_heap *heap, uint64_t n_vocab, sk_error *error)
+{
+    *out = NULL;
+    if (n_vocab == 0 || n_vocab > INT32_MAX)
+        return sk_fail(error, SKALD_E_ARGUMENT,
+                       "a sampler cannot choose among %llu tokens, wanted 1 to 2147483647",
+                       (unsigned long long)n_vocab);
+    const char *what = "the sampler";
+    sk_sampler *s = sk_alloc_zero(heap, sizeof *s, what, error);
+    if (!s)
+        return SKALD_E_MEMORY;
+    s->heap = heap;
+    s->n_vocab = n_vocab;
+    uint64_t n_word = sampler_words(n_vocab);
+    if (!(s->items = sk_alloc_array(heap, n_vocab, sizeof *s->items, what, error)) ||
+        !(s->count = sk_alloc_array(heap, n_vocab, sizeof *s->count, what, error)) ||
+        !(s->ends = sk_alloc_array(heap, n_word, sizeof *s->ends, what, error)) ||
+        !(s->suppressed = sk_alloc_array(heap, n_word, sizeof *s->suppressed, what, error)) ||
+        !(s->barred = sk_alloc_array(heap, n_word, sizeof *s->barred, what, error))) {
+        sk_sampler_free(s);
+        return SKALD_E_MEMORY;
+    }
+    s->params.top_p = 1;
+    s->params.repeat_penalty = 1;
+    *out = s;
+    return SKALD_OK;
+}
+
+void sk_sampler_free(sk_sampler *s)
+{
+    if (!s)
+        return;
+    sk_free(s->heap, s->barred);
+    sk_free(s->heap, s->suppressed);
+    sk_free(s->heap, s->ends);
+    sk_free(s->heap, s->count);
+    sk_free(s->heap, s->items);
+    sk_free(s->heap, s);
+}
+
+static void sampler_bar(sk_sampler *s)
+{
+    uint32_t ends = s->params.ignore_eos ? UINT32_MAX : 0;
+    for (uint64_t w = 0; w < sampler_words(s->n_vocab); w++)
+        s->barred[w] = s->suppressed[w] | (s->ends[w] & ends);
+}
+
+static int32_t sampler_check_ids(const sk_sampler *s, const int32_t *ids, uint64_t n,
+                                 const char *what, sk_error *error)
+{
+    for (uint64_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (uint64_t)ids[i] >= s->n_vocab)
+            return sk_fail(error, SKALD_E_ARGUMENT, "%s lists token %d, but ids are 0 to %llu",
+                           what, (int)ids[i], (unsigned long long)s->n_vocab - 1);
+    return SKALD_OK;
+}
+
+static void sampler_mark(const sk_sampler *s, uint32_t *set, const int32_t *ids, uint64_t n)
+{
+    memset(set, 0, sampler_words(s->n_vocab) * sizeof *set);
+    for (uint64_t i = 0; i < n; i++)
+        set[ids[i] / 32] |= (uint32_t)1 << (ids[i] % 32);
+}
+
+int32_t sk_sampler_set_vocab(sk_sampler *s, const int32_t *ends, uint64_t n_ends,
+                             const int32_t *suppressed, uint64_t n_suppressed, sk_error *error)
+{
+    int32_t status = sampler_check_ids(s, ends, n_ends, "the end of generation", error);
+    if (status == SKALD_OK)
+        status = sampler_check_ids(s, suppressed, n_suppressed, "suppress_tokens", error);
+    if (status < 0)
+        return status;
+    sampler_mark(s, s->ends, ends, n_ends);
+    sampler_mark(s, s->suppressed, suppressed, n_suppressed);
+    sampler_bar(s);
+    return SKALD_OK;
+}
+
+void sk_sampler_read_options(sk_sampler_params *params, const sk_options *options)
+{
+    *params = (sk_sampler_params){
+        .temperature = sk_opt_float(options, SK_OPT_TEMPERATURE),
+        .top_p = sk_opt_float(options, SK_OPT_TOP_P),
+        .min_p = sk_opt_float(options, SK_OPT_MIN_P),
+        .repeat_penalty = sk_opt_float(options, SK_OPT_REPEAT_PENALTY),
+        .presence_penalty = sk_opt_float(options, SK_OPT_PRESENCE_PENALTY),
+        .frequency_penalty = sk_opt_float(options, SK_OPT_FREQUENCY_PENALTY),
+        .top_k = sk_opt_int(options, SK_OPT_TOP_K),
+        .penalty_last_n = sk_opt_int(options, SK_OPT_PENALTY_LAST_N),
+        .seed = sk_opt_int(options, SK_OPT_SEED),
+        .ignore_eos = sk_opt_int(options, SK_OPT_IGNORE_EOS) != 0,
+    };
+}
+
+static int32_t sampler_check(const char *name, double value, double min, double max,
+                             sk_error *error)
+{
+    if (value >= min && value <= max)
+        return SKALD_OK;
+    return sk_fail(error, SKALD_E_OPTION, "%s is %g, wanted %g to %g", name, value, min, max);
+}
+
+/* No arithmetic of the chain overflows a double within these bounds: the largest logit is a float
+ * plus a float, times 1e30, plus 2^31 * 1e30, all divided by 1e-30. */
+static int32_t sampler_check_params(const sk_sampler_params *p, sk_error *error)
+{
+    const struct {
+        const char *name;
+        double value, min, max;
+    } rows[] = {
+        {"temperature", p->temperature, 0, 1e30},
+        {"top_p", p->top_p, 0, 1},
+        {"min_p", p->min_p, 0, 1},
+        {"repeat_penalty", p->repeat_penalty, 1e-30, 1e30},
+        {"presence_penalty", p->presence_penalty, -1e30, 1e30},
+        {"frequency_penalty", p->frequency_penalty, -1e30, 1e30},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int32_t status =
+            sampler_check(rows[i].name, rows[i].value, rows[i].min, rows[i].max, error);
+        if (status < 0)
+            return status;
+    }
+    return SKALD_OK;
+}
+
+static int32_t sampler_check_bias(const sk_bias *list, uint64_t n, sk_error *error)
+{
+    for (uint64_t i = 0; i < n; i++)
+        if (!(list[i].bias < INFINITY) || (i > 0 && list[i].id <= list[i - 1].id))
+            return sk_fail(
+                error, SKALD_E_OPTION,
+                "logit_bias: entry %llu (token %d, bias %g) is out of order or no number",
+                (unsigned long long)i, (int)list[i].id, (double)list[i].bias);
+    return SKALD_OK;
+}
+
+int32_t sk_sampler_set(sk_sampler *s, const sk_sampler_params *params, sk_error *error)
+{
+    int32_t status = sampler_check_params(params, error);
+    if (status == SKALD_OK)
+        status = sampler_check_bias(params->bias, params->n_bias, error);
+    if (status < 0)
+        return status;
+    s->params = *params;
+    if (s->params.temperature < 1e-30) /* any two floats are then too far apart to both be drawn */
+        s->params.temperature = 0;
+    sampler_bar(s);
+    return SKALD_OK;
+}
+
+/* Without a branch on what is kept: a candidate that is not is overwritten by the next. */
+static int32_t sampler_fill(const sk_sampler *s, sk_candidates *set, const float *logits,
+                            const uint32_t *banned, sk_error *error)
+{
+    uint64_t kept = 0;
+    for (uint64_t id = 0; id < s->n_vocab; id++) {
+        float logit = logits[id];
+        if (!(logit < INFINITY))
+            return sk_fail(error, SKALD_E_NUMERIC, "the logit of token %d is %g", (int)id,
+                           (double)logit);
+        uint32_t bits = s->barred[id / 32] | (banned ? banned[id / 32] : 0);
+        s->items[kept] = (sk_candidate){.logit = (double)logit, .id = (int32_t)id};
+        kept += !(bits >> id % 32 & 1) && logit > -INFINITY;
+    }
+    *set = (sk_candidates){.items = s->items, .n = kept};
+    return SKALD_OK;
+}
+
+/* Why no candidate is left before the chain. */
+static int32_t sampler_none(const sk_sampler *s, const float *logits, const uint32_t *banned,
+                            sk_error *error)
+{
+    bool any = false, any_allowed = false;
+    for (uint64_t id = 0; id < s->n_vocab; id++)
+        if (logits[id] > -INFINITY) {
+            any = true;
+            any_allowed |= !(s->barred[id / 32] >> id % 32 & 1);
+        }
+    if (!any)
+        return sk_fail(error, SKALD_E_NUMERIC, "the logits of all %llu tokens are -inf",
+                       (unsigned long long)s->n_vocab);
+    if (any_allowed && banned)
+        return sk_fail(error, SKALD_E_GRAMMAR, "none of the %llu tokens is allowed here",
+                       (unsigned long long)s->n_vocab);
+    return sk_fail(error, SKALD_E_OPTION,
+                   "no token is left to choose: the vocabulary suppresses them, or ignore_eos "
+                   "forbids them");
+}
+
+int32_t sk_sampler_pick(sk_sampler *s, const float *logits, const int32_t *history,
+                        uint64_t n_history, uint64_t position, const uint32_t *banned,
+                        int32_t *token, sk_error *error)
+{
+    *token = -1;
+    int64_t last_n = s->params.penalty_last_n > 0 ? s->params.penalty_last_n : 0;
+    uint64_t n_recent = n_history < (uint64_t)last_n ? n_history : (uint64_t)last_n;
+    const sk_pick pick = {
+        .params = &s->params,
+        .recent = n_recent ? history + (n_history - n_recent) : NULL,
+        .n_recent = n_recent,
+        .position = position,
+        .n_vocab = s->n_vocab,
+        .count = s->count,
+    };
+    sk_candidates set;
+    int32_t status = sampler_fill(s, &set, logits, banned, error);
+    if (status < 0)
+        return status;
+    if (set.n == 0)
+        return sampler_none(s, logits, banned, error);
+    for (uint64_t i = 0; sk_chain_at(i); i++) {
+        sk_chain_at(i)->apply(&pick, &set);
+        if (set.n == 0)
+            return sk_fail(error, SKALD_E_OPTION, "%s leaves no token to choose",
+                           sk_chain_at(i)->name);
+    }
+    *token = sk_chain_draw(&pick, &set);
+    return SKALD_OK;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From logits to a token.
+ *
+ * A sampler runs the steps of a chain over the set of candidates and then draws from what is left:
+ *
+ *     logit bias    adds to the logits of listed tokens; -inf removes them
+ *     penalties     for each token seen c > 0 times among the last penalty_last_n of the history:
+ *                   a logit <= 0 is multiplied by repeat_penalty, any other divided by it; then
+ *                   c * frequency_penalty + presence_penalty is subtracted
+ *     top-k         keeps the k best
+ *     top-p         keeps the shortest run of the best whose probabilities reach p, at least one
+ *     min-p         keeps logits of at least the best + ln(min_p)
+ *     temperature   divides the logits; 0 keeps the best only
+ *     draw          the first candidate whose running sum of weights exceeds u * their total
+ *
+ * Probabilities are of the candidates that each step finds, so top-p sees what top-k left, and
+ * truncation works on the distribution before temperature. Tokens of equal logits rank by id.
+ * Banned tokens and logits of -inf are no candidates at all. Logits of NaN or +inf are refused.
+ *
+ * The same logits, history, position and parameters give the same token on every machine: the
+ * order of every sum is that of the candidates (candidates.h), exp and log are the project's own,
+ * and the random number depends on seed and position alone (philox.h). Nothing is carried from one
+ * token to the next.
+ *
+ * Memory: 20 bytes and 3 bits per token of the vocabulary, all taken at creation. Time of a pick:
+ * one pass over the vocabulary where top_k is small, and one evaluation of exp per token where it
+ * is off.
+ */
+#ifndef SK_SAMPLE_SAMPLER_H
+#define SK_SAMPLE_SAMPLER_H
+
+#include "base/options.h"
+#include "sample/bias.h"
+
+typedef struct sk_sampler_params {
+    double temperature;       /* [0, 1e30] */
+    double top_p;             /* [0, 1]; 1 is off */
+    double min_p;             /* [0, 1]; 0 is off */
+    double repeat_penalty;    /* [1e-30, 1e30]; 1 is off */
+    double presence_penalty;  /* within +-1e30 */
+    double frequency_penalty; /* within +-1e30 */
+    int64_t top_k;            /* <= 0 is off */
+    int64_t penalty_last_n;   /* tokens; <= 0 is off */
+    int64_t seed;
+    bool ignore_eos;     /* never choose a token that ends generation */
+    const sk_bias *bias; /* [n_bias], sorted by id (sk_bias_parse); borrowed */
+    uint64_t n_bias;
+} sk_sampler_params;
+
+typedef struct sk_sampler sk_sampler;
+
+/* A sampler for `n_vocab` tokens, which chooses the best one until it is set otherwise; `heap` is
+ * borrowed until it is freed. Errors: MEMORY, ARGUMENT (no vocabulary, or more than 2^31 - 1). */
+int32_t sk_sampler_new(sk_sampler **out, sk_heap *heap, uint64_t n_vocab, sk_error *error);
+void sk_sampler_free(sk_sampler *sampler); /* NULL does nothing */
+
+/* What the vocabulary says: the tokens that end generation, and those that are never generated
+ * (tokenizer.ggml.suppress_tokens). Copied. Errors: ARGUMENT (an id outside the vocabulary; nothing
+ * is changed). */
+int32_t sk_sampler_set_vocab(sk_sampler *sampler, const int32_t *ends, uint64_t n_ends,
+                             const int32_t *suppressed, uint64_t n_suppressed, sk_error *error);
+
+/* The values that a set of options has, but for the bias, which is left empty. */
+void sk_sampler_read_options(sk_sampler_params *params, const sk_options *options);
+
+/* Sets all parameters; they hold for the next pick on. The bias list is borrowed until the next
+ * set or the sampler's end. Errors: OPTION (a value out of range; the old ones stay). */
+int32_t sk_sampler_set(sk_sampler *sampler, const sk_sampler_params *params, sk_error *error);
+
+/*
+ * Chooses the token at index `position` of the context.
+ *   logits   [n_vocab], not changed
+ *   history  [n_history] the tokens so far, prompt included, the newest last; values outside the
+ *            vocabulary (items that are no tokens) count for nothing. NULL when empty
+ *   banned   [(n_vocab + 31) / 32] bit i % 32 of word i / 32 set: token i may not be chosen; NULL:
+ *            none. (For grammars, and whatever else looks at the whole vocabulary.)
+ * Allocates nothing. Errors, with *token = -1: NUMERIC (a logit is NaN or +inf, or all are -inf),
+ * GRAMMAR (`banned` leaves no token), OPTION (logit_bias, ignore_eos and the vocabulary leave no
+ * token).
+ */
+int32_t sk_sampler_pick(sk_sampler *sampler, const float *logits, const int32_t *history,
+                        uint64_t n_history, uint64_t position, const uint32_t *banned,
+                        int32_t *token, sk_error *error);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of tiers, worst first, and the choice among them. The CPU is asked each time: the
+ * library keeps no mutable state, and a model asks once.
+ */
+#include "base/portable.h"
+
+#include "base/cpu.h"
+#include "tensor/kernels.h"
+
+#include <string.h>
+
+extern const sk_kernels sk_kernels_c;
+#if defined(__x86_64__)
+extern const sk_kernels sk_kernels_avx2;
+#endif
+
+typedef struct kernel_tier {
+    const sk_kernels *kernels;
+    uint32_t features; /* that the CPU must have */
+} kernel_tier;
+
+static const kernel_tier kernel_tiers[] = {
+    {&sk_kernels_c, 0},
+#if defined(__x86_64__)
+    {&sk_kernels_avx2, SK_CPU_AVX2 | SK_CPU_FMA | SK_CPU_F16C},
+#endif
+};
+
+enum { KERNEL_TIERS = sizeof kernel_tiers / sizeof kernel_tiers[0] };
+
+const sk_kernels *sk_kernels_at(int index, bool *runs)
+{
+    if (index < 0 || index >= KERNEL_TIERS)
+        return NULL;
+    const kernel_tier *tier = &kernel_tiers[index];
+    *runs = (sk_cpu_features() & tier->features) == tier->features;
+    return tier->kernels;
+}
+
+const sk_kernels *sk_kernels_get(const char *name)
+{
+    const bool best = strcmp(name, "auto") == 0;
+    for (int i = KERNEL_TIERS - 1; i >= 0; i--) {
+        bool runs;
+        const sk_kernels *kernels = sk_kernels_at(i, &runs);
+        if (runs && (best || strcmp(name, kernels->name) == 0))
+            return kernels;
+    }
+    return NULL;
+}

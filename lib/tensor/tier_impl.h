@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One tier: all kernels compiled once more, under other names and compiler settings. The file that
+ * includes this one (tier_c.c, tier_fma.c) defines first
+ *
+ *   TIER(name)   name##_<tier>; every function and type of the *_impl.h files is named through it
+ *   TIER_NAME    "<tier>", what the option calls it
+ *   TIER_AVX2    1 where functions are compiled for AVX2, FMA and F16C, with <immintrin.h> included
+ *
+ * and includes what all tiers use (tier_common.h) outside of its target region. The *_impl.h files
+ * have no include guards: a tier is a second inclusion. All macros are undefined at the end, so
+ * that tiers can follow one another in one file.
+ */
+#if TIER_AVX2
+#define SK_FMA(a, b, c) __builtin_fmaf((a), (b), (c))
+#else
+#define SK_FMA(a, b, c) SK_FMA_DEFAULT(a, b, c)
+#endif
+
+#include "tensor/vec_impl.h"
+#include "tensor/ops_impl.h"
+#include "tensor/attend_impl.h"
+#include "tensor/act_impl.h"
+#include "tensor/matmul_impl.h"
+
+extern const sk_kernels TIER(sk_kernels);
+
+const sk_kernels TIER(sk_kernels) = {
+    .name = TIER_NAME,
+    .quantise = TIER(quantise),
+    .matmul = TIER(matmul),
+    .rms_norm = TIER(rms_norm),
+    .add = TIER(add),
+    .scale = TIER(scale),
+    .fma = TIER(fma),
+    .silu_mul = TIER(silu_mul),
+    .softmax = TIER(softmax),
+    .rope = TIER(rope),
+    .attend = TIER(attend),
+    .to_f16 = TIER(to_f16),
+    .from_f16 = TIER(from_f16),
+};
+
+#undef SK_FMA
+#undef TIER
+#undef TIER_NAME
+#undef TIER_AVX2
+#undef v16
+#undef v16_zero
+#undef v16_splat
+#undef v16_load
+#undef v16_load_f16
+#undef v16_store
+#undef v16_store_f16
+#undef v16_add
+#undef v16_sub
+#undef v16_mul
+#undef v16_div
+#undef v16_fma
+#undef v16_max
+#undef v16_exp
+#undef v16_sum
