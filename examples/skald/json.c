@@ -129,9 +129,10 @@ void json_number(json *j, const char *key, double value)
         return;
     }
     char text[32];
-    snprintf(text, sizeof text, "%.9g", value);
-    if (strtod(text, NULL) != value)
-        snprintf(text, sizeof text, "%.17g", value);
+    int digits = 6; /* as few as give the number back */
+    do
+        snprintf(text, sizeof text, "%.*g", digits++, value);
+    while (digits <= 17 && strtod(text, NULL) != value);
     fputs(text, j->out);
 }
 

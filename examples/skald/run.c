@@ -195,6 +195,8 @@ static int run_context(tool *t, const run_values *v, const char *text, size_t n)
         print_json(t, &out);
     else if (ended && out.ids)
         putchar('\n');
+    else if (ended)
+        term_end_line();
     if (ended && (v->stats || term_is_shown()))
         print_stats(t);
     free(out.text);

@@ -22,6 +22,13 @@ bool term_is_shown(void)
     return isatty(STDERR_FILENO) != 0;
 }
 
+void term_end_line(void)
+{
+    if (isatty(STDOUT_FILENO))
+        putchar('\n');
+    fflush(stdout);
+}
+
 void term_progress(const char *what, double fraction)
 {
     if (!term_is_shown())

@@ -87,6 +87,9 @@ void term_progress(const char *what, double fraction);
 void term_clear(void);
 bool term_is_shown(void); /* stderr is a terminal */
 
+/* Ends the output's last line if people read it: where stdout is a terminal. */
+void term_end_line(void);
+
 /* From here on the first Ctrl-C cancels the model's loading or the context's step; the next kills
  * as usual. Either may be NULL; both NULL ends it. */
 void term_interrupts(skald_model *model, skald_context *ctx);
