@@ -325,7 +325,7 @@ static int32_t set_from_text(sk_options *o, const char *key, const char *text, u
                    type == SKALD_TYPE_INT ? "an integer" : "a number");
 }
 
-static bool is_space(char c)
+static bool is_separator(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -337,7 +337,7 @@ static bool read_value(const char **text, char *out, uint64_t *n)
     const char *t = *text;
     char quote = *t == '\'' || *t == '"' ? *t++ : 0;
     *n = 0;
-    for (; *t && (quote ? *t != quote : !is_space(*t)); t++) {
+    for (; *t && (quote ? *t != quote : !is_separator(*t)); t++) {
         char c = *t;
         if (quote && c == '\\' && t[1]) {
             c = *++t;
@@ -355,7 +355,7 @@ static int32_t parse_pairs(sk_options *o, const char *text, char *scratch, sk_er
 {
     char key[MAX_WORD];
     for (;;) {
-        while (is_space(*text))
+        while (is_separator(*text))
             text++;
         if (!*text)
             return SKALD_OK;

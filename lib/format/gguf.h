@@ -82,7 +82,7 @@ typedef struct sk_gguf sk_gguf;
  * beside it, and opened mapped or not as `map` says. A split set is opened by its first file; its
  * metadata is the first file's. Views below live as long as the sk_gguf.
  * Errors: NOT_MODEL; VERSION (also: byte order); TRUNCATED; CORRUPT; TYPE; NOT_FOUND (a file of a
- * split set); ARGUMENT (not the first file of a split set); IO; MEMORY.
+ * split set); ARGUMENT (not the first file of a split set); IO; CHANGED; MEMORY.
  */
 int32_t sk_gguf_open(sk_gguf **out, sk_heap *heap, sk_source *source, const char *path, bool map,
                      sk_error *error);

@@ -347,43 +347,43 @@ static void gguf_build_head(sk_gguf_writer *w, gguf_bytes *head)
                 (unsigned long long)SK_GGUF_MAX_HEADER);
 }
 
-typedef struct gguf_sink {
+typedef struct gguf_output {
     int32_t (*write)(void *user, const void *data, size_t n);
     void *user;
-} gguf_sink;
+} gguf_output;
 
 /* `data` NULL: zeros. */
-static void gguf_write(sk_gguf_writer *w, const gguf_sink *sink, const void *data, uint64_t n)
+static void gguf_write(sk_gguf_writer *w, const gguf_output *output, const void *data, uint64_t n)
 {
     static const uint8_t zeros[4096];
     while (n > 0 && w->error.code == 0) {
         uint64_t m = data || n < sizeof zeros ? n : sizeof zeros;
-        int32_t failed = sink->write(sink->user, data ? data : zeros, (size_t)m);
+        int32_t failed = output->write(output->user, data ? data : zeros, (size_t)m);
         if (failed && w->error.code == 0)
             sk_fail(&w->error, SKALD_E_IO, "writing the file failed with %d", failed);
         n -= m;
     }
 }
 
-static void gguf_write_padded(sk_gguf_writer *w, const gguf_sink *sink, const void *data,
+static void gguf_write_padded(sk_gguf_writer *w, const gguf_output *output, const void *data,
                               uint64_t n)
 {
-    gguf_write(w, sink, data, n);
-    gguf_write(w, sink, NULL, (0 - n) & (w->alignment - 1));
+    gguf_write(w, output, data, n);
+    gguf_write(w, output, NULL, (0 - n) & (w->alignment - 1));
 }
 
 int32_t sk_gguf_finish(sk_gguf_writer *w, int32_t (*write)(void *user, const void *data, size_t n),
                        void *user, sk_error *e)
 {
     gguf_bytes head = {0};
-    gguf_sink sink = {write, user};
+    gguf_output output = {write, user};
     gguf_check_unique(w, w->n_kv, gguf_key_text);
     gguf_check_unique(w, w->n_items, gguf_name_text);
     gguf_build_head(w, &head);
-    gguf_write_padded(w, &sink, head.data, head.n);
+    gguf_write_padded(w, &output, head.data, head.n);
     sk_free(w->heap, head.data);
     for (uint64_t i = 0; i < w->n_items; i++)
-        gguf_write_padded(w, &sink, w->items[i].data, w->items[i].tensor.size);
+        gguf_write_padded(w, &output, w->items[i].data, w->items[i].tensor.size);
     if (e && w->error.code < 0)
         *e = w->error;
     return w->error.code;

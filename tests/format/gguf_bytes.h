@@ -160,4 +160,35 @@ static inline void put_sample(bytes *b, uint32_t version)
     put_int(b, 0x3C00, 2);
 }
 
+/* ---- A heap whose allocations fail ----------------------------------------------------------- */
+
+static int64_t live_blocks, attempts, failing_from, failing_to;
+
+static inline void *failing_alloc(void *user, size_t size, size_t align)
+{
+    (void)user;
+    if (++attempts >= failing_from && attempts <= failing_to)
+        return NULL;
+    live_blocks++;
+    return aligned_alloc(align, (size + align - 1) / align * align);
+}
+
+static inline void counting_free(void *user, void *block, size_t size)
+{
+    (void)user;
+    (void)size;
+    live_blocks--;
+    free(block);
+}
+
+/* A heap whose allocations number `from` to `to` fail, counted from 1. */
+static inline void failing_heap(sk_heap *heap, int64_t from, int64_t to)
+{
+    static const skald_allocator host = {sizeof host, NULL, failing_alloc, counting_free};
+    attempts = 0;
+    failing_from = from;
+    failing_to = to;
+    sk_heap_init(heap, &host, 0, NULL);
+}
+
 #endif

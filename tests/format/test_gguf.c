@@ -30,6 +30,10 @@ static void check_refusals(const sk_gguf *g)
     sk_gguf_string s = {"x", 1};
     CHECK_INT(sk_gguf_get_int(g, "t.none", 0, 1, &i, &error), SKALD_E_NOT_FOUND);
     CHECK_STR(error.text, "the file has no metadata key t.none");
+    CHECK_INT(sk_gguf_get_float(g, "t.none", 0, 1, &f, &error), SKALD_E_NOT_FOUND);
+    CHECK_INT(sk_gguf_get_bool(g, "t.none", &b, &error), SKALD_E_NOT_FOUND);
+    CHECK_INT(sk_gguf_get_string(g, "t.none", &s, &error), SKALD_E_NOT_FOUND);
+    CHECK_INT(sk_gguf_get_string(g, "t.none", &s, NULL), SKALD_E_NOT_FOUND);
     CHECK_INT(sk_gguf_get_int(g, "t.u64", INT64_MIN, INT64_MAX, &i, &error), SKALD_E_CORRUPT);
     CHECK_INT(sk_gguf_get_int(g, "t.u8", 0, 254, &i, &error), SKALD_E_CORRUPT);
     CHECK_STR(error.text, "the metadata key t.u8 is 255, wanted 0 to 254");

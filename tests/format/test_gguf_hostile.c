@@ -354,42 +354,19 @@ static void check_flips(sk_heap *heap)
 
 /* ---- A machine that fails -------------------------------------------------------------------- */
 
-static int64_t blocks, attempts, failing_from, failing_to;
-
-static void *failing_alloc(void *user, size_t size, size_t align)
-{
-    (void)user;
-    if (++attempts >= failing_from && attempts <= failing_to)
-        return NULL;
-    blocks++;
-    return aligned_alloc(align, (size + align - 1) / align * align);
-}
-
-static void counting_free(void *user, void *block, size_t size)
-{
-    (void)user;
-    (void)size;
-    blocks--;
-    free(block);
-}
-
 /* Whether the file could be opened. */
 static bool open_failing(int64_t from, int64_t to)
 {
-    static const skald_allocator host = {sizeof host, NULL, failing_alloc, counting_free};
     sk_heap heap;
     sk_gguf *g;
     uint8_t *copy;
-    attempts = 0;
-    failing_from = from;
-    failing_to = to;
-    sk_heap_init(&heap, &host, 0, NULL);
+    failing_heap(&heap, from, to);
     int32_t code = open_bytes(&g, &heap, file.data, file.n, &copy, &error);
     CHECKF(code == 0 || code == SKALD_E_MEMORY, "allocation %lld: %d", (long long)from, code);
     CHECK((code == 0) == (g != NULL));
     sk_gguf_close(g);
     free(copy);
-    CHECK(blocks == 0 && heap.live == 0);
+    CHECK(live_blocks == 0 && heap.live == 0);
     return code == 0;
 }
 
@@ -440,6 +417,21 @@ static void check_reads(sk_heap *heap)
     CHECK(code == 0 && failing_call > 4);
 }
 
+/* A header may not be larger than memory should be taken for, however large the file is. */
+static void check_large_header(sk_heap *heap)
+{
+    sk_source *source;
+    sk_gguf *g;
+    put_head(&file, 3, 0, 1);
+    put_array(&file, "k", SK_GGUF_U8, SK_GGUF_MAX_HEADER - 10);
+    skald_reader reader = {sizeof reader, NULL, UINT64_C(1) << 40, read_or_fail};
+    failing_call = 2; /* the first window is all that may be asked for */
+    calls = 0;
+    CHECK_INT(sk_source_open_reader(&source, heap, &reader, &error), 0);
+    CHECK_INT(sk_gguf_open(&g, heap, source, NULL, false, &error), SKALD_E_CORRUPT);
+    CHECKF(!g && strstr(error.text, "larger than 536870912 bytes"), "%s", error.text);
+}
+
 int main(void)
 {
     sk_heap heap;
@@ -454,6 +446,7 @@ int main(void)
     check_flips(&heap);
     check_allocations();
     check_reads(&heap);
+    check_large_header(&heap);
     CHECK_INT(heap.live, 0);
     return test_end();
 }

@@ -45,7 +45,7 @@ static void check_malformed(sk_heap *heap)
     char name[128], expect[64], path[256];
     int n = 0;
     for (const char *at = text; (at = field(at, "file", name, sizeof name)) != NULL;) {
-        sk_gguf *g;
+        sk_gguf *g = NULL;
         if (!strstr(name, ".gguf") || !(at = field(at, "expect", expect, sizeof expect)))
             continue;
         snprintf(path, sizeof path, "malformed/%s", name);

@@ -104,6 +104,7 @@ static void check_bytes(sk_heap *heap)
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
 static const uint64_t shape[] = {32, 2};
+static const uint8_t weights[128]; /* of that shape, F16 */
 
 static void bad_int(sk_gguf_writer *w)
 {
@@ -212,7 +213,7 @@ static void check_full_disk(sk_heap *heap)
         sk_gguf_writer *w;
         int left = room;
         CHECK_INT(sk_gguf_writer_new(&w, heap, &error), 0);
-        sk_gguf_put_tensor(w, "t", SK_F16, 2, shape, shape);
+        sk_gguf_put_tensor(w, "t", SK_F16, 2, shape, weights);
         code = sk_gguf_finish(w, full_disk, &left, &error);
         CHECK(code == (room < 3 ? SKALD_E_IO : 0)); /* head, its padding, the tensor */
         sk_gguf_writer_free(w);
@@ -296,6 +297,55 @@ static void check_bad_set(sk_heap *heap, int no, int count, int total, const cha
     remove(first);
 }
 
+/* ---- Memory that runs out -------------------------------------------------------------------- */
+
+/* Writes a file of everything to memory; whether that worked. */
+static bool write_failing(int64_t from, int64_t to)
+{
+    const sk_gguf_string texts[] = {{"a", 1}, {"", 0}};
+    sk_heap heap;
+    sk_gguf_writer *w;
+    void *data = NULL;
+    uint64_t n;
+    failing_heap(&heap, from, to);
+    int32_t code = sk_gguf_writer_new(&w, &heap, &error);
+    if (code == 0) {
+        sk_gguf_put_string(w, "name", "x", 1);
+        sk_gguf_put_strings(w, "texts", texts, 2);
+        sk_gguf_put_array(w, "array", SK_GGUF_U64, shape, 2);
+        sk_gguf_put_tensor(w, "t", SK_F16, 2, shape, weights);
+        code = sk_gguf_finish_memory(w, &data, &n, &error);
+    }
+    CHECK((code == 0 || code == SKALD_E_MEMORY) && (code == 0) == (data != NULL));
+    sk_free(&heap, data);
+    sk_gguf_writer_free(w);
+    CHECK(live_blocks == 0 && heap.live == 0);
+    return code == 0;
+}
+
+static bool open_failing(const char *path, int64_t from, int64_t to)
+{
+    sk_heap heap;
+    sk_gguf *g;
+    failing_heap(&heap, from, to);
+    int32_t code = open_path(&g, &heap, path, true);
+    CHECK((code == 0 || code == SKALD_E_MEMORY) && (code == 0) == (g != NULL));
+    sk_gguf_close(g);
+    CHECK(live_blocks == 0 && heap.live == 0);
+    return code == 0;
+}
+
+static void check_allocations(const char *set)
+{
+    int64_t k = 1;
+    for (; !write_failing(k, k) && k < 200; k++)
+        CHECK(!write_failing(k, INT64_MAX));
+    CHECKF(k > 5 && k < 200, "%lld allocations", (long long)k - 1);
+    for (k = 1; !open_failing(set, k, k) && k < 200; k++)
+        CHECK(!open_failing(set, k, INT64_MAX));
+    CHECKF(k > 20 && k < 200, "%lld allocations", (long long)k - 1);
+}
+
 static void check_splits(sk_heap *heap)
 {
     static const char *const tensors[] = {"first", "second", "third"};
@@ -308,6 +358,8 @@ static void check_splits(sk_heap *heap)
     check_split_set(heap, false);
     CHECK_INT(open_path(&g, heap, split_name("good", 2, 3), false), SKALD_E_ARGUMENT);
     CHECKF(strstr(error.text, "is file 2 of 3"), "%s", error.text);
+    snprintf(path, sizeof path, "%s", split_name("good", 1, 3));
+    check_allocations(path);
     for (int i = 0; i < 3; i++)
         remove(split_name("good", i + 1, 3));
     check_bad_set(heap, 0, 2, 2, "second", "it says it is file 1 of 2, wanted 2 of 2");
