@@ -6,6 +6,7 @@
  */
 #include "base/portable.h"
 
+#include "base/dtype.h"
 #include "base/fpenv.h"
 #include "base/options.h"
 #include "format/gguf.h"
@@ -527,9 +528,11 @@ int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flag
 int32_t skald_context_new(skald_model *model, const skald_options *options, skald_context **out)
 {
     sk_error error = {0, ""};
-    if (!out || !model)
-        return fail_null(out ? "model" : "out");
+    if (!out)
+        return fail_null("out");
     *out = NULL;
+    if (!model)
+        return fail_null("model");
     if (!sk_model_is_loaded(model))
         return fail_here(SKALD_E_STATE, "the model is still loading");
     return publish(sk_context_new(out, model, options ? &options->set : NULL, &error), &error);

@@ -8,6 +8,7 @@
 
 #include "test.h"
 
+#include "base/dtype.h"
 #include "format/gguf_write.h"
 
 enum {

@@ -7,7 +7,9 @@
  */
 #include "base/portable.h"
 
+#include "base/dtype.h"
 #include "session/context_int.h"
+#include "text/stream.h"
 #include "text/tokenize.h"
 
 #include <string.h>
@@ -43,7 +45,7 @@ static int32_t apply_stops(sk_context *ctx)
     const sk_option_value *stop = &ctx->options.values[SK_OPT_STOP];
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
     return sk_output_set_stops(&ctx->output, (const char *const *)stop->strings, stop->n_strings,
-                               vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
+                               vocab ? sk_stream_max(vocab) : 0, &ctx->error);
 }
 
 /* Makes the value of an option, just set, take effect. */
@@ -144,10 +146,20 @@ static int32_t make_sampler(sk_context *ctx)
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
     if (status < 0 || !vocab)
         return status;
-    uint32_t n_ends, n_suppressed;
-    const int32_t *ends = sk_vocab_ends(vocab, &n_ends);
+    uint32_t n_suppressed;
     const int32_t *suppressed = sk_vocab_suppress(vocab, &n_suppressed);
-    return sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed, &ctx->error);
+    int32_t *ends = sk_alloc_array(&ctx->heap, (uint64_t)ctx->n_vocab, sizeof *ends,
+                                   "end-of-generation tokens", &ctx->error);
+    if (!ends)
+        return SKALD_E_MEMORY;
+    uint64_t n_ends = 0;
+    for (int32_t id = 0; id < ctx->n_vocab; id++)
+        if (sk_vocab_is_end(vocab, id))
+            ends[n_ends++] = id;
+    status = sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed,
+                                  &ctx->error);
+    sk_free(&ctx->heap, ends);
+    return status;
 }
 
 static int32_t fill(sk_context *ctx)
