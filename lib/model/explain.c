@@ -54,9 +54,9 @@ static void put_float(explain_line *line, const char *before, float value)
     for (; size > 0 && size < 1; exponent--)
         size *= 10;
     for (int digits = 1; digits <= 9; digits++, power *= 10) {
-        double rounded, head = (double)(int64_t)(size * power + 0.5) / power;
-        size_t n = sk_format_double(number, value < 0 ? -head : head);
-        n += sk_format(number + n, sizeof number - n, "e%d", exponent);
+        double rounded;
+        size_t n = sk_format(number, sizeof number, "%s%llde%d", value < 0 ? "-" : "",
+                             (long long)(size * power + 0.5), exponent - (digits - 1));
         if (sk_parse_double(number, n, &rounded) && (float)rounded == value) {
             shortest = rounded;
             break;
