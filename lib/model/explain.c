@@ -43,13 +43,26 @@ static void put_real(explain_line *line, const char *before, double value)
     put(line, number);
 }
 
+/* A float by its fewest digits: 1e-05, not the double nearest to that float. */
 static void put_float(explain_line *line, const char *before, float value)
 {
+    double shortest = (double)value, size = shortest < 0 ? -shortest : shortest, power = 1;
     char number[64];
-    /* A float's shortest text needs at most nine digits: seven significant ones tell it apart. */
-    sk_format_double(number, (double)value);
-    put(line, before);
-    put(line, number);
+    int exponent = 0;
+    for (; size >= 10; exponent++)
+        size /= 10;
+    for (; size > 0 && size < 1; exponent--)
+        size *= 10;
+    for (int digits = 1; digits <= 9; digits++, power *= 10) {
+        double rounded;
+        size_t n = sk_format(number, sizeof number, "%s%llde%d", value < 0 ? "-" : "",
+                             (long long)(size * power + 0.5), exponent - (digits - 1));
+        if (sk_parse_double(number, n, &rounded) && (float)rounded == value) {
+            shortest = rounded;
+            break;
+        }
+    }
+    put_real(line, before, shortest);
 }
 
 static void put_slot(explain_line *line, int slot)
@@ -205,7 +218,9 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_attention(line, step);
         break;
     case SK_OP_GLU:
-        put_assign(line, step, " = silu *= ");
+        put(line, sk_reg_name(step->dst));
+        put(line, " = silu(");
+        put_assign(line, step, ") * ");
         break;
     case SK_OP_ADD:
         put_assign(line, step, " += ");

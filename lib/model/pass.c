@@ -376,10 +376,16 @@ static bool pass_next(sk_pass *pass)
     return false;
 }
 
+/* The states hold the rows now. Rows that come after a failed one in its state fail with it. */
 static void pass_finish(sk_pass *pass)
 {
+    for (int64_t i = 0; i < pass->n_rows; i++)
+        pass->rows[i].state->failed_layer = -1;
     for (int64_t i = 0; i < pass->n_rows; i++) {
         sk_state *state = pass->rows[i].state;
+        if (state->failed_layer < 0)
+            state->failed_layer = atomic_load(&pass->failed[i]);
+        sk_pass_fail(pass, SK_SET_ROWS, i, state->failed_layer);
         if (state->n_held < pass->rows[i].position + 1)
             state->n_held = pass->rows[i].position + 1;
     }

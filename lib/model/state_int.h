@@ -21,9 +21,10 @@ struct sk_state {
     sk_heap *heap;         /* borrowed */
     const sk_model *model; /* borrowed */
     int64_t n_ctx;
-    int64_t n_held;     /* tokens whose memory is complete */
-    int64_t n_reserved; /* tokens that there is memory for */
-    int64_t n_next;     /* a pass's count of the rows it was given */
+    int64_t n_held;       /* tokens whose memory is complete */
+    int64_t n_reserved;   /* tokens that there is memory for */
+    int32_t failed_layer; /* a pass's: of the first row that failed, or -1 */
+    int64_t n_next;       /* a pass's count of the rows it was given */
     int n_part;
     struct {
         const sk_part_kind *kind;
