@@ -142,7 +142,7 @@ static void test_model(skald_model *model)
     size_t n = 7;
     int32_t ids[2] = {0, 1 << 30}, flags;
     CHECK_INT(skald_model_get_int(model, "n_layers", &i), SKALD_E_NOT_FOUND);
-    CHECK(strstr(skald_model_message(model), "n_layer") != NULL);
+    CHECK(strstr(skald_error_message(), "n_layer") != NULL);
     REFUSES(skald_model_get_int(model, NULL, &i));
     REFUSES(skald_model_get_int(model, "n_layer", NULL));
     REFUSES(skald_model_get_int(model, "name", &i));
