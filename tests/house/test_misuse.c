@@ -69,7 +69,7 @@ static void test_statics(void)
     CHECK_INT(skald_numeric_version(), SKALD_NUMERIC_VERSION);
 }
 
-/* Tables with holes in them are refused, at the latest by the load. */
+/* Tables with holes in them are refused, at the latest by the call that would use them. */
 static void test_tables(const char *path)
 {
     skald_allocator allocator = {sizeof allocator, NULL, NULL, NULL};
@@ -86,7 +86,11 @@ static void test_tables(const char *path)
         int32_t status = skald_options_set_pointer(o, cases[i].key, cases[i].table);
         if (status >= 0)
             status = skald_model_load(strcmp(cases[i].key, "reader") ? path : NULL, o, &model);
+        skald_context *ctx = NULL;
+        if (status >= 0)
+            status = skald_context_new(model, o, &ctx);
         CHECKF(status == SKALD_E_ARGUMENT, "%s: %d", cases[i].key, (int)status);
+        skald_context_free(ctx);
         skald_model_release(model);
         skald_options_free(o);
     }
