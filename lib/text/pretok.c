@@ -441,3 +441,8 @@ bool sk_pretok_next(sk_pretok_cursor *cursor, const uint8_t **piece, uint64_t *n
     *n = (uint64_t)(cursor->at - p);
     return true;
 }
+
+bool sk_pretok_is_space(const uint8_t *piece, uint64_t n)
+{
+    return is_space(peek(piece, piece + n));
+}

@@ -131,4 +131,7 @@ void sk_pretok_start(sk_pretok_cursor *cursor, const sk_pretok *row, const uint8
 /* The next piece, never empty; false at the end of the text. */
 bool sk_pretok_next(sk_pretok_cursor *cursor, const uint8_t **piece, uint64_t *n);
 
+/* Whether the piece begins with white space. */
+bool sk_pretok_is_space(const uint8_t *piece, uint64_t n);
+
 #endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One call of sk_tokenize: where the ids go, and the scratch memory that its parts share.
+ */
+#ifndef SK_TEXT_TOKENIZE_INT_H
+#define SK_TEXT_TOKENIZE_INT_H
+
+#include "text/merge.h"
+#include "text/tokenize.h"
+#include "text/vocab_int.h"
+
+typedef struct sk_encoder {
+    const sk_vocab *vocab;
+    sk_heap *heap;
+    sk_error *error;
+    int32_t *ids;
+    uint64_t capacity, n; /* ids so far, also those for which there was no room */
+    sk_merger merger;
+    uint8_t *text; /* owned: the stretch as the engine wants it */
+    uint64_t text_capacity;
+    uint8_t *word; /* owned: a word in the byte alphabet */
+    uint64_t word_capacity;
+    const uint8_t *merging; /* the text that merger's offsets are in */
+} sk_encoder;
+
+/* A token in the text: [start, end) of it is the token's, white space that it takes along included;
+ * what is between two is a stretch. */
+typedef struct sk_cut {
+    uint32_t start, end, id;
+} sk_cut;
+
+/* Finds the special tokens in a text, ascending. `*cuts` is owned by the caller, NULL when there
+ * are none. Errors: MEMORY. */
+int32_t sk_partition(const sk_vocab *vocab, sk_heap *heap, const uint8_t *text, uint32_t n,
+                     bool parse_special, sk_cut **cuts, uint64_t *n_cuts, sk_error *error);
+
+/* Tokenise a stretch, which is not empty. Each stands at the start of the text or behind a special
+ * token, so that SPM puts its blank in front of each. Errors: MEMORY. */
+int32_t sk_spm_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n);
+int32_t sk_bpe_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n);
+
+/* Room for `n` bytes in encoder->text. Errors: MEMORY. */
+int32_t sk_encoder_reserve(sk_encoder *encoder, uint64_t n);
+
+/* Writes U+2581 for each blank; returns the length, at most three times `n`. */
+uint64_t sk_escape_blanks(uint8_t *out, const uint8_t *text, uint64_t n);
+
+/* The end of the first part of [at, end) that can be tokenised by itself: where U+2581 follows
+ * something else, if the vocabulary never joins the two. */
+const uint8_t *sk_part_end(const sk_vocab *vocab, const uint8_t *at, const uint8_t *end);
+
+static inline void sk_emit(sk_encoder *encoder, uint32_t id)
+{
+    if (encoder->n < encoder->capacity)
+        encoder->ids[encoder->n] = (int32_t)id;
+    encoder->n++;
+}
+
+/* The byte's own token, or unk, or nothing if there is none either. */
+static inline void sk_emit_byte(sk_encoder *encoder, uint8_t byte)
+{
+    uint32_t symbol = encoder->vocab->byte_symbol[byte];
+    int32_t unk = encoder->vocab->special[SK_SPECIAL_UNK];
+    if (symbol < encoder->vocab->n)
+        sk_emit(encoder, symbol);
+    else if (unk >= 0)
+        sk_emit(encoder, (uint32_t)unk);
+}
+
+#endif

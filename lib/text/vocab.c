@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making a vocabulary: the tokens' texts are copied into one arena, their types settled (which
+ * vocab_special.c does), and the bytes that each stands for are worked out once and kept behind
+ * the texts, so that detokenising is copying.
+ */
+#include "base/portable.h"
+
+#include "text/vocab_int.h"
+
+#include "base/checked.h"
+#include "text/utf8.h"
+
+#include <string.h>
+
+/* ---- What each kind of tokeniser takes for granted ------------------------------------------ */
+
+typedef struct vocab_kind {
+    const char *model; /* tokenizer.ggml.model */
+    const char *pre;   /* the only pre-tokeniser, or NULL */
+    uint32_t kind;
+    int32_t bos, eos, unk;
+    bool add_bos, add_space_prefix;
+} vocab_kind;
+
+static const vocab_kind vocab_kinds[] = {
+    {"no_vocab", NULL, SK_VOCAB_NONE, -1, -1, -1, false, false},
+    {"none", NULL, SK_VOCAB_NONE, -1, -1, -1, false, false},
+    {"llama", NULL, SK_VOCAB_SPM, 1, 2, 0, true, true},
+    {"gpt2", NULL, SK_VOCAB_BPE, 11, 11, -1, false, false},
+    {"gemma4", "gemma4", SK_VOCAB_BPE, -1, -1, -1, false, false},
+};
+
+static bool text_is(const sk_vocab_text *text, const char *word)
+{
+    size_t n = strlen(word);
+    return text->text && text->n == n && memcmp(text->text, word, n) == 0;
+}
+
+static const vocab_kind *find_kind(const sk_vocab_source *source, sk_error *error)
+{
+    if (!source->model.text && source->n_tokens == 0)
+        return &vocab_kinds[0];
+    for (size_t i = 0; i < sizeof vocab_kinds / sizeof *vocab_kinds; i++)
+        if (text_is(&source->model, vocab_kinds[i].model))
+            return &vocab_kinds[i];
+    int shown = source->model.n < 64 ? (int)source->model.n : 64;
+    sk_fail(error, SKALD_E_TOKENIZER, "tokeniser \"%.*s\" is not supported", shown,
+            source->model.text ? source->model.text : "");
+    return NULL;
+}
+
+void sk_vocab_source_init(sk_vocab_source *source)
+{
+    memset(source, 0, sizeof *source);
+    for (int i = 0; i < SK_N_SPECIAL; i++)
+        source->special[i] = SK_VOCAB_UNSAID;
+    source->add_bos = source->add_eos = source->add_sep = source->add_space_prefix = -1;
+}
+
+void sk_vocab_warn(sk_vocab *vocab, const char *line)
+{
+    size_t used = strlen(vocab->warning);
+    sk_format(vocab->warning + used, sizeof vocab->warning - used, "%s%s", used ? "\n" : "", line);
+}
+
+/* ---- Checks --------------------------------------------------------------------------------- */
+
+static int32_t check_source(const sk_vocab_source *source, uint32_t kind, sk_error *error)
+{
+    uint64_t n = source->n_tokens;
+    if (n == 0 || n > INT32_MAX)
+        return sk_fail(error, SKALD_E_CORRUPT, "the vocabulary has %llu tokens, wanted 1 to %d",
+                       (unsigned long long)n, INT32_MAX);
+    if (source->scores && source->n_scores != n)
+        return sk_fail(error, SKALD_E_CORRUPT, "%llu scores for %llu tokens",
+                       (unsigned long long)source->n_scores, (unsigned long long)n);
+    if (source->types && source->n_types != n)
+        return sk_fail(error, SKALD_E_CORRUPT, "%llu token types for %llu tokens",
+                       (unsigned long long)source->n_types, (unsigned long long)n);
+    bool without = source->pre.text && text_is(&source->pre, "kimi-k2");
+    if (kind == SK_VOCAB_BPE && !source->merges && !without)
+        return sk_fail(error, SKALD_E_CORRUPT, "the vocabulary has no list of merges");
+    if (source->n_merges > INT32_MAX / 4)
+        return sk_fail(error, SKALD_E_CORRUPT, "the vocabulary has %llu merges",
+                       (unsigned long long)source->n_merges);
+    return SKALD_OK;
+}
+
+/* ---- Texts ---------------------------------------------------------------------------------- */
+
+/* Room for every text and its piece, which is never longer, each with a NUL. */
+static int32_t size_arena(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
+{
+    uint64_t size = 0;
+    for (uint64_t i = 0; i < source->n_tokens; i++) {
+        uint64_t n = source->tokens[i].n ? source->tokens[i].n : 32;
+        if (!sk_add(size, n, &size) || !sk_add(size, 1, &size) || size > UINT32_MAX / 2)
+            return sk_fail(error, SKALD_E_CORRUPT, "the texts of the tokens exceed 2 GiB");
+    }
+    vocab->arena_size = 2 * size;
+    vocab->arena = sk_alloc(vocab->heap, vocab->arena_size, "texts of tokens", error);
+    return vocab->arena ? SKALD_OK : SKALD_E_MEMORY;
+}
+
+static uint32_t load_text(char *to, const sk_vocab_text *text, uint32_t id)
+{
+    if (text->n == 0)
+        return (uint32_t)sk_format(to, 32, "[EMPTY_%u]", id);
+    memcpy(to, text->text, (size_t)text->n);
+    to[text->n] = 0;
+    return (uint32_t)text->n;
+}
+
+static int32_t load_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64_t *used,
+                          sk_error *error)
+{
+    vocab->n = (uint32_t)source->n_tokens;
+    vocab->n_symbols = vocab->n;
+    vocab->tokens = sk_alloc_array(vocab->heap, vocab->n, sizeof *vocab->tokens, "tokens", error);
+    if (!vocab->tokens || size_arena(vocab, source, error) < 0)
+        return SKALD_E_MEMORY;
+    int32_t status = sk_strmap_init(&vocab->map, vocab->heap, vocab->n, error);
+    if (status < 0)
+        return status;
+    uint64_t at = 0;
+    for (uint32_t id = 0; id < vocab->n; id++) {
+        sk_vocab_token *token = &vocab->tokens[id];
+        token->text = (uint32_t)at;
+        token->n_text = load_text(vocab->arena + at, &source->tokens[id], id);
+        token->score = source->scores ? source->scores[id] : 0;
+        at += token->n_text + 1;
+        if (token->n_text > vocab->max_text)
+            vocab->max_text = token->n_text;
+        sk_strmap_put(&vocab->map, vocab->arena + token->text, token->n_text, id, NULL);
+    }
+    *used = at;
+    return SKALD_OK;
+}
+
+/* The value of "<0xHH>", or -1. */
+static int32_t byte_of_text(const char *text, uint32_t n)
+{
+    int32_t value = 0;
+    if (n != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
+        return -1;
+    for (int i = 3; i < 5; i++) {
+        char c = text[i];
+        int32_t digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                               : -1;
+        if (digit < 0)
+            return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+static void load_types(sk_vocab *vocab, const sk_vocab_source *source)
+{
+    uint32_t n_odd = 0, n_bytes = 0;
+    for (uint32_t id = 0; id < vocab->n; id++) {
+        sk_vocab_token *token = &vocab->tokens[id];
+        int32_t type = source->types ? source->types[id] : SK_TOKEN_NORMAL;
+        if (type < SK_TOKEN_UNDEFINED || type > SK_TOKEN_BYTE) {
+            n_odd++;
+            type = SK_TOKEN_NORMAL;
+        }
+        if (type == SK_TOKEN_BYTE && byte_of_text(vocab->arena + token->text, token->n_text) < 0) {
+            n_bytes++;
+            type = SK_TOKEN_NORMAL;
+        }
+        token->type = (uint8_t)type;
+    }
+    char line[128];
+    if (n_odd) {
+        sk_format(line, sizeof line, "%u tokens have unknown types; taken as normal", n_odd);
+        sk_vocab_warn(vocab, line);
+    }
+    if (n_bytes) {
+        sk_format(line, sizeof line, "%u byte tokens name no byte; taken as normal", n_bytes);
+        sk_vocab_warn(vocab, line);
+    }
+}
+
+/* ---- Pieces --------------------------------------------------------------------------------- */
+
+static uint32_t piece_of_spaced(char *to, const char *text, uint32_t n)
+{
+    uint32_t out = 0;
+    for (uint32_t i = 0; i < n;) {
+        if (n - i >= 3 && memcmp(text + i, SK_SPACE_MARK, 3) == 0) {
+            to[out++] = ' ';
+            i += 3;
+        } else {
+            to[out++] = text[i++];
+        }
+    }
+    return out;
+}
+
+/* Back from the byte alphabet; what is not in it stays as it is. */
+static uint32_t piece_of_encoded(char *to, const char *text, uint32_t n)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + n;
+    uint32_t out = 0;
+    while (p < end) {
+        uint32_t code, length = sk_utf8_read(p, end, &code);
+        int32_t byte = length > 1 || code < 0x80 ? sk_byte_of_code(code) : -1;
+        if (byte >= 0) {
+            to[out++] = (char)byte;
+        } else {
+            memcpy(to + out, p, length);
+            out += length;
+        }
+        p += length;
+    }
+    return out;
+}
+
+static uint32_t load_piece(const sk_vocab *vocab, char *to, const sk_vocab_token *token)
+{
+    const char *text = vocab->arena + token->text;
+    if (token->type == SK_TOKEN_UNUSED || token->type == SK_TOKEN_UNDEFINED)
+        return 0;
+    if (token->type == SK_TOKEN_BYTE) {
+        *to = (char)byte_of_text(text, token->n_text);
+        return 1;
+    }
+    if (token->type == SK_TOKEN_NORMAL && vocab->escape)
+        return piece_of_spaced(to, text, token->n_text);
+    if (token->type == SK_TOKEN_NORMAL && vocab->encode_bytes)
+        return piece_of_encoded(to, text, token->n_text);
+    memcpy(to, text, token->n_text);
+    return token->n_text;
+}
+
+static void load_pieces(sk_vocab *vocab, uint64_t at)
+{
+    for (uint32_t id = 0; id < vocab->n; id++) {
+        sk_vocab_token *token = &vocab->tokens[id];
+        token->piece = (uint32_t)at;
+        token->n_piece = load_piece(vocab, vocab->arena + at, token);
+        vocab->arena[at + token->n_piece] = 0;
+        at += token->n_piece + 1;
+    }
+}
+
+/* ---- Bytes and blanks ----------------------------------------------------------------------- */
+
+/* SPM and raw BPE: "<0xHH>", in SPM also the byte itself. BPE: the byte's character. */
+static void load_byte_symbols(sk_vocab *vocab)
+{
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        static const char digits[] = "0123456789ABCDEF";
+        uint8_t text[6] = {'<', '0', 'x', (uint8_t)digits[byte >> 4], (uint8_t)digits[byte & 15],
+                           '>'};
+        uint8_t raw = (uint8_t)byte;
+        uint32_t symbol;
+        if (vocab->encode_bytes) {
+            symbol = sk_vocab_symbol(vocab, text, sk_utf8_write(text, sk_byte_code(raw)));
+        } else {
+            symbol = sk_vocab_symbol(vocab, text, 6);
+            if (symbol == SK_NO_SYMBOL && vocab->kind == SK_VOCAB_SPM)
+                symbol = sk_vocab_symbol(vocab, &raw, 1);
+        }
+        vocab->byte_symbol[byte] = symbol;
+    }
+}
+
+/* Whether U+2581 stands only at the start of the text, or behind others. */
+static bool marks_lead(const char *text, uint32_t n)
+{
+    uint32_t i = 0;
+    while (n - i >= 3 && memcmp(text + i, SK_SPACE_MARK, 3) == 0)
+        i += 3;
+    for (; n - i >= 3; i++)
+        if (memcmp(text + i, SK_SPACE_MARK, 3) == 0)
+            return false;
+    return true;
+}
+
+static bool are_words_apart(const sk_vocab *vocab)
+{
+    if (!vocab->escape || vocab->n_symbols > vocab->n)
+        return false;
+    for (uint32_t id = 0; id < vocab->n; id++)
+        if (!marks_lead(vocab->arena + vocab->tokens[id].text, vocab->tokens[id].n_text))
+            return false;
+    return true;
+}
+
+/* ---- Settings ------------------------------------------------------------------------------- */
+
+static void choose_pre(sk_vocab *vocab, const sk_vocab_source *source, const vocab_kind *kind)
+{
+    sk_vocab_text name = source->pre;
+    if (kind->pre)
+        name = (sk_vocab_text){kind->pre, strlen(kind->pre)};
+    vocab->pre = name.text ? sk_pretok_find(name.text, name.n) : NULL;
+    int shown = name.n < 48 ? (int)name.n : 48;
+    if (!vocab->pre) {
+        char line[160];
+        sk_format(line, sizeof line,
+                  name.text ? "pre-tokeniser \"%.*s\" is not known; \"default\" is used"
+                            : "no pre-tokeniser is named; \"default\" is used%.*s",
+                  name.text ? shown : 0, name.text ? name.text : "");
+        sk_vocab_warn(vocab, line);
+        vocab->pre = sk_pretok_find("default", 7);
+        name = (sk_vocab_text){"default", 7};
+        shown = 7;
+    }
+    vocab->pre_flags = vocab->pre->flags;
+    sk_format(vocab->name, sizeof vocab->name, "BPE (%.*s)", shown, name.text);
+}
+
+static bool settle(int8_t said, bool otherwise)
+{
+    return said < 0 ? otherwise : said != 0;
+}
+
+static void choose_settings(sk_vocab *vocab, const sk_vocab_source *source, const vocab_kind *kind)
+{
+    vocab->kind = kind->kind;
+    sk_format(vocab->name, sizeof vocab->name, "SPM");
+    if (vocab->kind == SK_VOCAB_BPE)
+        choose_pre(vocab, source, kind);
+    uint32_t flags = vocab->pre_flags;
+    vocab->escape = vocab->kind == SK_VOCAB_SPM || (flags & SK_PRE_ESCAPE);
+    vocab->encode_bytes = vocab->kind == SK_VOCAB_BPE && !(flags & (SK_PRE_ESCAPE | SK_PRE_RAW));
+    vocab->add_bos = settle(source->add_bos, kind->add_bos || (flags & SK_PRE_ADD_BOS)) ||
+                     (flags & SK_PRE_FORCE_BOS);
+    vocab->add_eos = settle(source->add_eos, false);
+    vocab->add_sep = settle(source->add_sep, (flags & SK_PRE_ADD_SEP) != 0);
+    vocab->add_space_prefix = settle(source->add_space_prefix, kind->add_space_prefix);
+}
+
+static void choose_special(sk_vocab *vocab, const sk_vocab_source *source, const vocab_kind *kind)
+{
+    static const char *const names[SK_N_SPECIAL] = {
+        "bos",  "eos",     "eot",     "eom",     "unknown", "separator", "padding",
+        "mask", "fim_pre", "fim_suf", "fim_mid", "fim_pad", "fim_rep",   "fim_sep"};
+    bool no_bos = (vocab->pre_flags & SK_PRE_NO_BOS) != 0;
+    for (int i = 0; i < SK_N_SPECIAL; i++) {
+        int32_t id = i == SK_SPECIAL_BOS && !no_bos ? kind->bos
+                     : i == SK_SPECIAL_EOS          ? kind->eos
+                     : i == SK_SPECIAL_UNK          ? kind->unk
+                                                    : -1;
+        int64_t said = source->special[i];
+        if (said == -1 || said == UINT32_MAX) {
+            id = -1;
+        } else if (said >= 0 && said < (int64_t)vocab->n) {
+            id = (int32_t)said;
+        } else if (said != SK_VOCAB_UNSAID) {
+            char line[128];
+            sk_format(line, sizeof line, "the %s token %lld is not one of %u tokens; ignored",
+                      names[i], (long long)said, vocab->n);
+            sk_vocab_warn(vocab, line);
+        }
+        vocab->special[i] = id < (int32_t)vocab->n ? id : -1;
+    }
+}
+
+static int32_t load_suppress(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
+{
+    vocab->suppress = sk_alloc_array(vocab->heap, source->n_suppress, sizeof *vocab->suppress,
+                                     "suppressed tokens", error);
+    if (!vocab->suppress)
+        return SKALD_E_MEMORY;
+    for (uint64_t i = 0; i < source->n_suppress; i++)
+        if (source->suppress[i] >= 0 && source->suppress[i] < (int64_t)vocab->n)
+            vocab->suppress[vocab->n_suppress++] = (int32_t)source->suppress[i];
+    return SKALD_OK;
+}
+
+/* ---- Making, freeing ------------------------------------------------------------------------ */
+
+static int32_t fill_vocab(sk_vocab *vocab, const sk_vocab_source *source, const vocab_kind *kind,
+                          sk_error *error)
+{
+    uint64_t used = 0;
+    int32_t status = check_source(source, kind->kind, error);
+    if (status < 0)
+        return status;
+    choose_settings(vocab, source, kind);
+    if ((status = load_texts(vocab, source, &used, error)) < 0)
+        return status;
+    load_types(vocab, source);
+    choose_special(vocab, source, kind);
+    if ((status = sk_vocab_mark_special(vocab, source, error)) < 0)
+        return status;
+    load_pieces(vocab, used);
+    if (vocab->kind == SK_VOCAB_BPE && (status = sk_vocab_load_merges(vocab, source, error)) < 0)
+        return status;
+    load_byte_symbols(vocab);
+    vocab->words_apart = are_words_apart(vocab);
+    return load_suppress(vocab, source, error);
+}
+
+int32_t sk_vocab_new(sk_vocab **out, sk_heap *heap, const sk_vocab_source *source, sk_error *error)
+{
+    *out = NULL;
+    const vocab_kind *kind = find_kind(source, error);
+    if (!kind)
+        return SKALD_E_TOKENIZER;
+    sk_vocab *vocab = sk_alloc_zero(heap, sizeof *vocab, "vocabulary", error);
+    if (!vocab)
+        return SKALD_E_MEMORY;
+    vocab->heap = heap;
+    int32_t status = SKALD_OK;
+    if (kind->kind != SK_VOCAB_NONE) {
+        status = fill_vocab(vocab, source, kind, error);
+    } else {
+        for (int i = 0; i < SK_N_SPECIAL; i++)
+            vocab->special[i] = -1;
+        sk_format(vocab->name, sizeof vocab->name, "none");
+    }
+    if (status < 0)
+        sk_vocab_free(vocab);
+    else
+        *out = vocab;
+    return status;
+}
+
+void sk_vocab_free(sk_vocab *vocab)
+{
+    if (!vocab)
+        return;
+    sk_heap *heap = vocab->heap;
+    sk_free(heap, vocab->suppress);
+    sk_free(heap, vocab->cuts);
+    sk_free(heap, vocab->merges);
+    sk_free(heap, vocab->extra_arena);
+    sk_strmap_free(&vocab->extra, heap);
+    sk_strmap_free(&vocab->map, heap);
+    sk_free(heap, vocab->tokens);
+    sk_free(heap, vocab->arena);
+    sk_free(heap, vocab);
+}
+
+/* ---- Questions ------------------------------------------------------------------------------ */
+
+static const sk_vocab_token *get_token(const sk_vocab *vocab, int32_t id)
+{
+    return id >= 0 && (uint32_t)id < vocab->n ? &vocab->tokens[id] : NULL;
+}
+
+uint32_t sk_vocab_n(const sk_vocab *vocab)
+{
+    return vocab->n;
+}
+
+const char *sk_vocab_name(const sk_vocab *vocab)
+{
+    return vocab->name;
+}
+
+const char *sk_vocab_warning(const sk_vocab *vocab)
+{
+    return vocab->warning;
+}
+
+int32_t sk_vocab_special(const sk_vocab *vocab, int32_t which)
+{
+    return which >= 0 && which < SK_N_SPECIAL ? vocab->special[which] : -1;
+}
+
+bool sk_vocab_add_bos(const sk_vocab *vocab)
+{
+    return vocab->add_bos;
+}
+
+bool sk_vocab_add_eos(const sk_vocab *vocab)
+{
+    return vocab->add_eos;
+}
+
+bool sk_vocab_add_sep(const sk_vocab *vocab)
+{
+    return vocab->add_sep;
+}
+
+const int32_t *sk_vocab_suppress(const sk_vocab *vocab, uint32_t *n)
+{
+    *n = vocab->n_suppress;
+    return vocab->suppress;
+}
+
+int32_t sk_vocab_flags(const sk_vocab *vocab, int32_t id)
+{
+    static const int32_t flags[] = {
+        [SK_TOKEN_UNDEFINED] = SKALD_TOKEN_UNUSED, [SK_TOKEN_NORMAL] = 0,
+        [SK_TOKEN_UNKNOWN] = SKALD_TOKEN_UNKNOWN,  [SK_TOKEN_CONTROL] = SKALD_TOKEN_CONTROL,
+        [SK_TOKEN_USER] = SKALD_TOKEN_USER,        [SK_TOKEN_UNUSED] = SKALD_TOKEN_UNUSED,
+        [SK_TOKEN_BYTE] = SKALD_TOKEN_BYTE,
+    };
+    const sk_vocab_token *token = get_token(vocab, id);
+    return token ? flags[token->type] | (token->end ? SKALD_TOKEN_END : 0) : 0;
+}
+
+bool sk_vocab_is_end(const sk_vocab *vocab, int32_t id)
+{
+    const sk_vocab_token *token = get_token(vocab, id);
+    return token && token->end;
+}
+
+const char *sk_vocab_token_text(const sk_vocab *vocab, int32_t id, uint64_t *n)
+{
+    const sk_vocab_token *token = get_token(vocab, id);
+    *n = token ? token->n_text : 0;
+    return token ? vocab->arena + token->text : "";
+}
+
+const char *sk_vocab_piece(const sk_vocab *vocab, int32_t id, bool special, uint64_t *n)
+{
+    const sk_vocab_token *token = get_token(vocab, id);
+    *n = 0;
+    if (!token)
+        return "";
+    if (!special && (token->type == SK_TOKEN_CONTROL || token->type == SK_TOKEN_UNKNOWN))
+        return "";
+    *n = token->n_piece;
+    return vocab->arena + token->piece;
+}
+
+uint32_t sk_vocab_symbol(const sk_vocab *vocab, const uint8_t *text, uint64_t n)
+{
+    uint32_t symbol;
+    if (n <= vocab->max_text && sk_strmap_get(&vocab->map, (const char *)text, n, &symbol))
+        return symbol;
+    if (vocab->extra.slots && sk_strmap_get(&vocab->extra, (const char *)text, n, &symbol))
+        return symbol;
+    return SK_NO_SYMBOL;
+}
+
+int32_t sk_vocab_find(const sk_vocab *vocab, const char *text, uint64_t n)
+{
+    uint32_t id;
+    if (n == 0 || n > vocab->max_text || !sk_strmap_get(&vocab->map, text, n, &id))
+        return -1;
+    return (int32_t)id;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a vocabulary, for the files of this room.
+ *
+ * Tokenising works on *symbols*: numbers that stand for texts. A token's symbol is its id; texts
+ * that occur only in merges have symbols from n on. Two symbols never have the same text (of
+ * tokens with the same text only the last one is found), so that comparing symbols is comparing
+ * texts, and a merge is one look-up of a pair of numbers.
+ */
+#ifndef SK_TEXT_VOCAB_INT_H
+#define SK_TEXT_VOCAB_INT_H
+
+#include "base/strmap.h"
+#include "text/pretok.h"
+#include "text/vocab.h"
+
+enum { SK_VOCAB_NONE, SK_VOCAB_SPM, SK_VOCAB_BPE };
+
+/* Token types, as files have them. */
+enum {
+    SK_TOKEN_UNDEFINED,
+    SK_TOKEN_NORMAL,
+    SK_TOKEN_UNKNOWN,
+    SK_TOKEN_CONTROL,
+    SK_TOKEN_USER,
+    SK_TOKEN_UNUSED,
+    SK_TOKEN_BYTE
+};
+
+#define SK_NO_SYMBOL UINT32_MAX
+
+#define SK_SPACE_MARK "\xE2\x96\x81" /* U+2581, which stands for a blank in many vocabularies */
+
+typedef struct sk_vocab_token {
+    uint32_t text, n_text;   /* offset into the arena, bytes */
+    uint32_t piece, n_piece; /* the same of the bytes that it stands for */
+    float score;
+    uint8_t type;  /* SK_TOKEN_... */
+    uint8_t end;   /* generation stops at it */
+    uint8_t strip; /* SK_STRIP_...: white space around it in text belongs to it */
+} sk_vocab_token;
+
+#define SK_STRIP_LEFT 1
+#define SK_STRIP_RIGHT 2
+
+/* left and right make `result`; the lowest rank goes first. Empty: left is SK_NO_SYMBOL. */
+typedef struct sk_vocab_merge {
+    uint32_t left, right, rank, result;
+} sk_vocab_merge;
+
+/* A token that is cut out of text before the rest is tokenised. */
+typedef struct sk_vocab_cut {
+    const uint8_t *text;
+    uint32_t n, id;
+} sk_vocab_cut;
+
+struct sk_vocab {
+    sk_heap *heap; /* borrowed */
+    uint32_t kind; /* SK_VOCAB_... */
+    uint32_t n;    /* tokens */
+    char *arena;   /* owned: texts and pieces, a NUL behind each */
+    uint64_t arena_size;
+    sk_vocab_token *tokens; /* owned, [n] */
+    sk_strmap map;          /* text to token id */
+    uint32_t max_text;      /* bytes of the longest token */
+
+    const sk_pretok *pre; /* BPE: static */
+    uint32_t pre_flags;
+    bool encode_bytes;      /* texts are in the byte alphabet */
+    bool escape;            /* blanks are U+2581 in texts */
+    bool words_apart;       /* in no symbol does U+2581 follow something else */
+    uint32_t n_symbols;     /* tokens and texts of merges */
+    sk_strmap extra;        /* text to symbol, of what is not a token */
+    char *extra_arena;      /* owned */
+    sk_vocab_merge *merges; /* owned, open addressing, [merge_mask + 1] */
+    uint64_t merge_mask;
+    uint32_t byte_symbol[256]; /* BPE: symbol of a byte's character; SPM, raw BPE: byte token */
+
+    sk_vocab_cut *cuts;           /* owned: the special tokens, ascending by text */
+    uint32_t cut_first[257];      /* of each first byte in `cuts`, and their number */
+    uint8_t pair_seen[65536 / 8]; /* bits: the first two bytes of a special token */
+
+    int32_t special[SK_N_SPECIAL];
+    bool add_bos, add_eos, add_sep, add_space_prefix;
+    int32_t *suppress; /* owned */
+    uint32_t n_suppress;
+    char name[96];
+    char warning[1024];
+};
+
+/* vocab_special.c: finds special tokens by their texts, settles types and ends, and indexes what
+ * is cut out of text. Errors: MEMORY. */
+int32_t sk_vocab_mark_special(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
+
+/* vocab_merge.c: the table of merges. Errors: CORRUPT, MEMORY. */
+int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
+
+/* Adds a line to the warning, as far as there is room. */
+void sk_vocab_warn(sk_vocab *vocab, const char *line);
+
+/* The symbol of a text, or SK_NO_SYMBOL. */
+uint32_t sk_vocab_symbol(const sk_vocab *vocab, const uint8_t *text, uint64_t n);
+
+/* The merge of two symbols, or NULL. */
+const sk_vocab_merge *sk_vocab_merge_find(const sk_vocab *vocab, uint32_t left, uint32_t right);
+
+/* Whether special tokens of this type are cut out of text. */
+static inline bool sk_vocab_is_special(const sk_vocab_token *token)
+{
+    return token->type == SK_TOKEN_CONTROL || token->type == SK_TOKEN_USER ||
+           token->type == SK_TOKEN_UNKNOWN;
+}
+
+/*
+ * The byte alphabet of GPT-2: each byte is written as a printable code point. Those that are
+ * printable in Latin-1 stand for themselves, the other 68 for U+0100 to U+0143 in their order.
+ */
+static inline uint32_t sk_byte_code(uint8_t byte)
+{
+    if (byte <= 0x20)
+        return 0x100u + byte;
+    if (byte >= 0x7F && byte <= 0xA0)
+        return 0x121u + (byte - 0x7Fu);
+    return byte == 0xAD ? 0x143u : byte;
+}
+
+/* The byte of a code point, or -1. */
+static inline int32_t sk_byte_of_code(uint32_t code)
+{
+    if (code >= 0x100 && code <= 0x120)
+        return (int32_t)(code - 0x100);
+    if (code >= 0x121 && code <= 0x142)
+        return (int32_t)(code - 0x121 + 0x7F);
+    if (code == 0x143)
+        return 0xAD;
+    return code < 0x100 && sk_byte_code((uint8_t)code) == code ? (int32_t)code : -1;
+}
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of merges of a BPE vocabulary: two symbols to rank and result, by open addressing.
+ *
+ * Merges of sound vocabularies speak of tokens only, so that three look-ups in the map of texts
+ * make an entry. What parts or results are not tokens is counted in a first pass; only when there
+ * are any is a second map made for them, and a second pass gone.
+ */
+#include "base/portable.h"
+
+#include "text/vocab_int.h"
+
+#include <string.h>
+
+typedef struct merge_parts {
+    const uint8_t *left, *right;
+    uint64_t n_left, n_right;
+} merge_parts;
+
+/* "left right": cut at the first blank behind the first byte. */
+static bool split_merge(const sk_vocab_text *text, merge_parts *parts)
+{
+    const char *blank = text->n > 1 ? memchr(text->text + 1, ' ', (size_t)text->n - 1) : NULL;
+    if (!blank)
+        return false;
+    parts->left = (const uint8_t *)text->text;
+    parts->n_left = (uint64_t)(blank - text->text);
+    parts->right = (const uint8_t *)blank + 1;
+    parts->n_right = text->n - parts->n_left - 1;
+    return true;
+}
+
+static uint64_t merge_slot(uint32_t left, uint32_t right)
+{
+    uint64_t hash = ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15ULL;
+    hash ^= hash >> 32;
+    return hash * 0xBF58476D1CE4E5B9ULL >> 20;
+}
+
+const sk_vocab_merge *sk_vocab_merge_find(const sk_vocab *vocab, uint32_t left, uint32_t right)
+{
+    if (left == SK_NO_SYMBOL || right == SK_NO_SYMBOL || !vocab->merges)
+        return NULL;
+    for (uint64_t i = merge_slot(left, right);; i++) {
+        const sk_vocab_merge *merge = &vocab->merges[i & vocab->merge_mask];
+        if (merge->left == left && merge->right == right)
+            return merge;
+        if (merge->left == SK_NO_SYMBOL)
+            return NULL;
+    }
+}
+
+/* Of a pair that is listed twice, the first rank holds. */
+static void put_merge(sk_vocab *vocab, sk_vocab_merge wanted)
+{
+    for (uint64_t i = merge_slot(wanted.left, wanted.right);; i++) {
+        sk_vocab_merge *merge = &vocab->merges[i & vocab->merge_mask];
+        if (merge->left == wanted.left && merge->right == wanted.right) {
+            if (wanted.rank < merge->rank)
+                *merge = wanted;
+            return;
+        }
+        if (merge->left == SK_NO_SYMBOL) {
+            *merge = wanted;
+            return;
+        }
+    }
+}
+
+static int32_t new_merge_table(sk_vocab *vocab, uint64_t n, sk_error *error)
+{
+    uint64_t size = 16;
+    while (size < n + n / 2)
+        size *= 2;
+    vocab->merges = sk_alloc(vocab->heap, size * sizeof *vocab->merges, "table of merges", error);
+    if (!vocab->merges)
+        return SKALD_E_MEMORY;
+    memset(vocab->merges, 0xFF, (size_t)(size * sizeof *vocab->merges));
+    vocab->merge_mask = size - 1;
+    return SKALD_OK;
+}
+
+/* The symbol of left and right together; `scratch` has room for both. */
+static uint32_t joined_symbol(const sk_vocab *vocab, const merge_parts *parts, uint8_t *scratch)
+{
+    memcpy(scratch, parts->left, (size_t)parts->n_left);
+    memcpy(scratch + parts->n_left, parts->right, (size_t)parts->n_right);
+    return sk_vocab_symbol(vocab, scratch, parts->n_left + parts->n_right);
+}
+
+/* Enters the merge if its three texts have symbols. */
+static bool enter_merge(sk_vocab *vocab, const merge_parts *parts, uint32_t rank, uint8_t *scratch)
+{
+    sk_vocab_merge merge = {sk_vocab_symbol(vocab, parts->left, parts->n_left),
+                            sk_vocab_symbol(vocab, parts->right, parts->n_right), rank,
+                            SK_NO_SYMBOL};
+    if (merge.left == SK_NO_SYMBOL || merge.right == SK_NO_SYMBOL)
+        return false;
+    merge.result = joined_symbol(vocab, parts, scratch);
+    if (merge.result == SK_NO_SYMBOL)
+        return false;
+    put_merge(vocab, merge);
+    return true;
+}
+
+/* ---- Texts that are not tokens -------------------------------------------------------------- */
+
+/* Gives `text` a symbol if it has none; returns how many bytes of the arena it took. */
+static uint64_t add_symbol(sk_vocab *vocab, char *arena, const uint8_t *text, uint64_t n)
+{
+    if (n == 0 || sk_vocab_symbol(vocab, text, n) != SK_NO_SYMBOL)
+        return 0;
+    memcpy(arena, text, (size_t)n);
+    sk_strmap_put(&vocab->extra, arena, n, vocab->n_symbols++, NULL);
+    return n;
+}
+
+/* `n` merges, of `size` bytes together, have parts or results that are not tokens. */
+static int32_t add_extra_merges(sk_vocab *vocab, const sk_vocab_source *source, uint64_t n,
+                                uint64_t size, uint8_t *scratch, sk_error *error)
+{
+    vocab->extra_arena = sk_alloc(vocab->heap, size * 2, "texts of merges", error);
+    if (!vocab->extra_arena)
+        return SKALD_E_MEMORY;
+    int32_t status = sk_strmap_init(&vocab->extra, vocab->heap, n * 3, error);
+    if (status < 0)
+        return status;
+    char *arena = vocab->extra_arena;
+    for (uint64_t rank = 0; rank < source->n_merges; rank++) {
+        merge_parts parts;
+        if (!split_merge(&source->merges[rank], &parts) || parts.n_right == 0 ||
+            enter_merge(vocab, &parts, (uint32_t)rank, scratch))
+            continue;
+        arena += add_symbol(vocab, arena, parts.left, parts.n_left);
+        arena += add_symbol(vocab, arena, parts.right, parts.n_right);
+        joined_symbol(vocab, &parts, scratch);
+        arena += add_symbol(vocab, arena, scratch, parts.n_left + parts.n_right);
+        enter_merge(vocab, &parts, (uint32_t)rank, scratch);
+    }
+    return SKALD_OK;
+}
+
+/* ---- Loading -------------------------------------------------------------------------------- */
+
+/* Bytes of the longest merge; 0 and an error when one has no separator. */
+static int32_t check_merges(const sk_vocab_source *source, uint64_t *longest, sk_error *error)
+{
+    *longest = 1;
+    for (uint64_t rank = 0; rank < source->n_merges; rank++) {
+        merge_parts parts;
+        if (!split_merge(&source->merges[rank], &parts))
+            return sk_fail(error, SKALD_E_CORRUPT, "merge %llu has no two parts",
+                           (unsigned long long)rank);
+        if (source->merges[rank].n > *longest)
+            *longest = source->merges[rank].n;
+    }
+    return SKALD_OK;
+}
+
+int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
+{
+    uint64_t longest, n_extra = 0, extra_size = 0;
+    int32_t status = check_merges(source, &longest, error);
+    if (status < 0 || (status = new_merge_table(vocab, source->n_merges, error)) < 0)
+        return status;
+    uint8_t *scratch = sk_alloc(vocab->heap, longest, "one merge", error);
+    if (!scratch)
+        return SKALD_E_MEMORY;
+    for (uint64_t rank = 0; rank < source->n_merges; rank++) {
+        merge_parts parts;
+        split_merge(&source->merges[rank], &parts);
+        if (parts.n_right == 0 || enter_merge(vocab, &parts, (uint32_t)rank, scratch))
+            continue;
+        n_extra++;
+        extra_size += source->merges[rank].n;
+    }
+    if (n_extra)
+        status = add_extra_merges(vocab, source, n_extra, extra_size, scratch, error);
+    sk_free(vocab->heap, scratch);
+    return status;
+}
