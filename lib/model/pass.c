@@ -404,7 +404,7 @@ int32_t sk_pass_run(sk_pass *pass, int64_t deadline_us, bool (*stop)(void *user)
         double left = deadline_us == INT64_MAX ? SLICE_US : (double)deadline_us - (double)now;
         if (stop && stop(user))
             return SKALD_E_CANCELLED;
-        if (worked && (left <= 0 || left < tile_us / 2))
+        if (worked && deadline_us != INT64_MAX && (left <= 0 || left < tile_us / 2))
             return SKALD_PENDING;
         now = pass_dispatch(pass, step, now, left);
     }
