@@ -61,7 +61,7 @@ void sk_vocab_source_init(sk_vocab_source *source)
 void sk_vocab_warn(sk_vocab *vocab, const char *line)
 {
     size_t used = strlen(vocab->warning);
-    sk_format(vocab->warning + used, sizeof vocab->warning - used, "%s%s", used ? "\n" : "", line);
+    sk_format(vocab->warning + used, sizeof vocab->warning - used, used ? "\n%s" : "%s", line);
 }
 
 /* ---- Checks --------------------------------------------------------------------------------- */
@@ -118,9 +118,11 @@ static int32_t load_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64
     vocab->n = (uint32_t)source->n_tokens;
     vocab->n_symbols = vocab->n;
     vocab->tokens = sk_alloc_array(vocab->heap, vocab->n, sizeof *vocab->tokens, "tokens", error);
-    if (!vocab->tokens || size_arena(vocab, source, error) < 0)
+    if (!vocab->tokens)
         return SKALD_E_MEMORY;
-    int32_t status = sk_strmap_init(&vocab->map, vocab->heap, vocab->n, error);
+    int32_t status = size_arena(vocab, source, error);
+    if (status == SKALD_OK)
+        status = sk_strmap_init(&vocab->map, vocab->heap, vocab->n, error);
     if (status < 0)
         return status;
     uint64_t at = 0;
