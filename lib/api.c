@@ -1,10 +1,780 @@
 /* SPDX-License-Identifier: MIT */
-/* The boundary of the library: argument checks, nothing else. */
+/*
+ * The boundary. Each public function checks its arguments, enters the contract's floating-point
+ * environment where numbers are computed, calls the room that does the work, and publishes the
+ * sentence of a failure to the thread's slot. Nothing else happens here.
+ */
 #include "base/portable.h"
 
-#include "skald.h"
+#include "base/dtype.h"
+#include "base/fpenv.h"
+#include "base/options.h"
+#include "format/gguf.h"
+#include "model/model.h"
+#include "session/context.h"
+#include "session/step.h"
+#include "text/tokenize.h"
+
+#include <math.h>
+#include <string.h>
+
+struct skald_options {
+    sk_heap heap;
+    sk_options set;
+    sk_error error;
+};
+
+/* ---- Failures ------------------------------------------------------------------------------- */
+
+/* Publishes the sentence of a failed call; passes the status on. */
+static int32_t publish(int32_t status, const sk_error *error)
+{
+    if (status < 0)
+        sk_error_publish(error);
+    return status;
+}
+
+static int32_t fail_null(const char *name)
+{
+    sk_error error;
+    return publish(sk_fail(&error, SKALD_E_ARGUMENT, "%s is NULL", name), &error);
+}
+
+/* For a failure that has no handle to keep its sentence. */
+static int32_t fail_here(int32_t status, const char *sentence)
+{
+    sk_error error;
+    return publish(sk_fail(&error, status, "%s", sentence), &error);
+}
+
+/* The length of a text argument, -1 meaning up to its NUL; false when it is no length. */
+static bool text_length(const char *text, int64_t n, uint64_t *length)
+{
+    if (n < -1 || (!text && n != 0))
+        return false;
+    *length = n == -1 ? strlen(text) : (uint64_t)n;
+    return true;
+}
+
+static int32_t fail_text(const char *text)
+{
+    return text ? fail_here(SKALD_E_ARGUMENT, "the length of the text is below -1")
+                : fail_null("text");
+}
+
+/* ---- Version and status --------------------------------------------------------------------- */
 
 int32_t skald_version(void)
 {
     return SKALD_VERSION;
+}
+
+int32_t skald_abi_version(void)
+{
+    return SKALD_ABI_VERSION;
+}
+
+int32_t skald_numeric_version(void)
+{
+    return SKALD_NUMERIC_VERSION;
+}
+
+const char *skald_status_name(int32_t status)
+{
+    return sk_status_name(status);
+}
+
+const char *skald_error_message(void)
+{
+    return sk_error_last();
+}
+
+/* ---- Options -------------------------------------------------------------------------------- */
+
+int32_t skald_options_new(skald_options **out)
+{
+    sk_heap heap;
+    sk_error error;
+    if (!out)
+        return fail_null("out");
+    *out = NULL;
+    sk_heap_init(&heap, NULL, 0, &error);
+    skald_options *options = sk_alloc_zero(&heap, sizeof *options, "options", &error);
+    if (!options)
+        return publish(SKALD_E_MEMORY, &error);
+    options->heap = heap;
+    sk_options_init(&options->set, &options->heap);
+    *out = options;
+    return SKALD_OK;
+}
+
+void skald_options_free(skald_options *options)
+{
+    if (!options)
+        return;
+    sk_options_clear(&options->set);
+    sk_heap heap = options->heap;
+    sk_free(&heap, options);
+}
+
+int32_t skald_options_set_int(skald_options *o, const char *key, int64_t value)
+{
+    if (!o)
+        return fail_null("options");
+    return publish(sk_options_set_int(&o->set, key, value, &o->error), &o->error);
+}
+
+int32_t skald_options_set_float(skald_options *o, const char *key, double value)
+{
+    if (!o)
+        return fail_null("options");
+    return publish(sk_options_set_float(&o->set, key, value, &o->error), &o->error);
+}
+
+int32_t skald_options_set_string(skald_options *o, const char *key, const char *value)
+{
+    if (!o)
+        return fail_null("options");
+    return publish(sk_options_set_string(&o->set, key, value, false, &o->error), &o->error);
+}
+
+int32_t skald_options_add_string(skald_options *o, const char *key, const char *value)
+{
+    if (!o)
+        return fail_null("options");
+    return publish(sk_options_set_string(&o->set, key, value, true, &o->error), &o->error);
+}
+
+int32_t skald_options_set_pointer(skald_options *o, const char *key, const void *value)
+{
+    if (!o)
+        return fail_null("options");
+    return publish(sk_options_set_pointer(&o->set, key, value, &o->error), &o->error);
+}
+
+int32_t skald_options_parse(skald_options *o, const char *text)
+{
+    if (!o)
+        return fail_null("options");
+    return publish(sk_options_parse(&o->set, text, &o->error), &o->error);
+}
+
+int32_t skald_options_get_int(const skald_options *o, const char *key, int64_t *value)
+{
+    sk_error error;
+    if (!o || !value)
+        return fail_null(o ? "value" : "options");
+    *value = 0;
+    return publish(sk_options_get_int(&o->set, key, value, &error), &error);
+}
+
+int32_t skald_options_get_float(const skald_options *o, const char *key, double *value)
+{
+    sk_error error;
+    if (!o || !value)
+        return fail_null(o ? "value" : "options");
+    *value = 0;
+    return publish(sk_options_get_float(&o->set, key, value, &error), &error);
+}
+
+int32_t skald_options_get_string(const skald_options *o, const char *key, const char **value)
+{
+    sk_error error;
+    if (!o || !value)
+        return fail_null(o ? "value" : "options");
+    *value = NULL;
+    return publish(sk_options_get_string(&o->set, key, value, &error), &error);
+}
+
+int32_t skald_options_describe(int32_t index, const char **key, int32_t *type,
+                               const char **default_value, const char **help)
+{
+    const sk_option_info *info = sk_option_info_get(index);
+    if (!info)
+        return fail_here(SKALD_E_NOT_FOUND, "there is no option of that index");
+    if (key)
+        *key = info->key;
+    if (type)
+        *type = info->type;
+    if (default_value)
+        *default_value = info->def;
+    if (help)
+        *help = info->help;
+    return SKALD_OK;
+}
+
+const char *skald_options_message(const skald_options *options)
+{
+    return options ? options->error.text : "";
+}
+
+/* ---- Models --------------------------------------------------------------------------------- */
+
+int32_t skald_model_open(const char *path, const skald_options *options, skald_model **out)
+{
+    sk_error error = {0, ""};
+    if (!out)
+        return fail_null("out");
+    *out = NULL;
+    return publish(sk_model_open(out, path, options ? &options->set : NULL, &error), &error);
+}
+
+int32_t skald_model_step(skald_model *model, int64_t budget_us)
+{
+    sk_fpenv saved;
+    if (!model)
+        return fail_null("model");
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_model_step(model, budget_us);
+    sk_fpenv_leave(&saved);
+    return publish(status, sk_model_error(model));
+}
+
+int32_t skald_model_load(const char *path, const skald_options *options, skald_model **out)
+{
+    skald_model *model;
+    if (!out)
+        return fail_null("out");
+    *out = NULL;
+    int32_t status = skald_model_open(path, options, &model);
+    if (status < 0)
+        return status;
+    do
+        status = skald_model_step(model, -1);
+    while (status == SKALD_PENDING);
+    if (status < 0)
+        skald_model_release(model);
+    else
+        *out = model;
+    return status;
+}
+
+void skald_model_cancel(skald_model *model)
+{
+    if (model)
+        sk_model_cancel(model);
+}
+
+void skald_model_retain(skald_model *model)
+{
+    if (model)
+        sk_model_retain(model);
+}
+
+void skald_model_release(skald_model *model)
+{
+    if (model)
+        sk_model_release(model);
+}
+
+const char *skald_model_message(const skald_model *model)
+{
+    return model ? sk_model_error(model)->text : "";
+}
+
+int32_t skald_model_get_int(const skald_model *model, const char *key, int64_t *value)
+{
+    sk_error error;
+    if (!model || !key || !value)
+        return fail_null(!model ? "model" : !key ? "key" : "value");
+    *value = 0;
+    return publish(sk_model_get_int(model, key, value, &error), &error);
+}
+
+int32_t skald_model_get_float(const skald_model *model, const char *key, double *value)
+{
+    sk_error error;
+    if (!model || !key || !value)
+        return fail_null(!model ? "model" : !key ? "key" : "value");
+    *value = 0;
+    return publish(sk_model_get_float(model, key, value, &error), &error);
+}
+
+int32_t skald_model_get_string(const skald_model *model, const char *key, const char **value)
+{
+    sk_error error;
+    if (!model || !key || !value)
+        return fail_null(!model ? "model" : !key ? "key" : "value");
+    *value = NULL;
+    return publish(sk_model_get_string(model, key, value, &error), &error);
+}
+
+/* The parsed file of a loaded model, or NULL and a STATE error. */
+static const sk_gguf *loaded_file(const skald_model *model)
+{
+    if (model && sk_model_is_loaded(model))
+        return sk_model_gguf(model);
+    if (model)
+        fail_here(SKALD_E_STATE, "the model is still loading");
+    else
+        fail_null("model");
+    return NULL;
+}
+
+static int32_t not_loaded(const skald_model *model)
+{
+    return model ? SKALD_E_STATE : SKALD_E_ARGUMENT;
+}
+
+int32_t skald_model_metadata(const skald_model *model, int64_t index, const char **key,
+                             const char **type)
+{
+    const sk_gguf *file = loaded_file(model);
+    if (key)
+        *key = NULL;
+    if (type)
+        *type = NULL;
+    if (!file)
+        return not_loaded(model);
+    const sk_gguf_kv *kv = index >= 0 ? sk_gguf_kv_at(file, (uint64_t)index) : NULL;
+    if (!kv)
+        return fail_here(SKALD_E_NOT_FOUND, "there is no metadata entry of that index");
+    if (key)
+        *key = kv->key;
+    if (type)
+        *type = kv->type_name;
+    return SKALD_OK;
+}
+
+/* A value of another type than the one asked for is the caller's mistake, not the file's. */
+static int32_t as_asked(int32_t status)
+{
+    return status == SKALD_E_CORRUPT ? SKALD_E_ARGUMENT : status;
+}
+
+int32_t skald_model_metadata_int(const skald_model *model, const char *key, int64_t *value)
+{
+    const sk_gguf *file = loaded_file(model);
+    sk_error error;
+    if (value)
+        *value = 0;
+    if (!file)
+        return not_loaded(model);
+    if (!key || !value)
+        return fail_null(key ? "value" : "key");
+    return publish(as_asked(sk_gguf_get_int(file, key, INT64_MIN, INT64_MAX, value, &error)),
+                   &error);
+}
+
+int32_t skald_model_metadata_float(const skald_model *model, const char *key, double *value)
+{
+    const sk_gguf *file = loaded_file(model);
+    sk_error error;
+    if (value)
+        *value = 0;
+    if (!file)
+        return not_loaded(model);
+    if (!key || !value)
+        return fail_null(key ? "value" : "key");
+    return publish(as_asked(sk_gguf_get_float(file, key, -INFINITY, INFINITY, value, &error)),
+                   &error);
+}
+
+int32_t skald_model_metadata_string(const skald_model *model, const char *key, const char **value,
+                                    size_t *n)
+{
+    const sk_gguf *file = loaded_file(model);
+    sk_error error;
+    if (value)
+        *value = NULL;
+    if (!file)
+        return not_loaded(model);
+    if (!key || !value || !n)
+        return fail_null(!key ? "key" : !value ? "value" : "n");
+    sk_gguf_string string = {NULL, 0};
+    int32_t status = sk_gguf_get_string(file, key, &string, &error);
+    *value = string.text;
+    *n = (size_t)string.n;
+    return publish(as_asked(status), &error);
+}
+
+int32_t skald_model_metadata_text(const skald_model *model, const char *key, char *buffer,
+                                  size_t size, size_t *needed)
+{
+    const sk_gguf *file = loaded_file(model);
+    if (needed)
+        *needed = 0;
+    if (!file)
+        return not_loaded(model);
+    if (!key || (!buffer && size > 0))
+        return fail_null(key ? "buffer" : "key");
+    const sk_gguf_kv *kv = sk_gguf_find(file, key);
+    if (!kv)
+        return fail_here(SKALD_E_NOT_FOUND, "the file has no such metadata key");
+    uint64_t n = sk_gguf_kv_text(kv, buffer, size);
+    if (needed)
+        *needed = (size_t)n;
+    return SKALD_OK;
+}
+
+int32_t skald_model_tensor(const skald_model *model, int64_t index, const char **name,
+                           const char **type, int64_t shape[4], int64_t *n_bytes)
+{
+    const sk_gguf *file = loaded_file(model);
+    if (!file)
+        return not_loaded(model);
+    const sk_gguf_tensor *tensor = index >= 0 ? sk_gguf_tensor_at(file, (uint64_t)index) : NULL;
+    if (!tensor)
+        return fail_here(SKALD_E_NOT_FOUND, "there is no tensor of that index");
+    if (name)
+        *name = tensor->name;
+    if (type)
+        *type = sk_dtype_get(tensor->dtype)->name;
+    for (int i = 0; shape && i < 4; i++)
+        shape[i] = (int64_t)tensor->ne[i];
+    if (n_bytes)
+        *n_bytes = (int64_t)tensor->size;
+    return SKALD_OK;
+}
+
+/* ---- Tokens --------------------------------------------------------------------------------- */
+
+/* The vocabulary of a loaded model, or NULL and an error in *status. */
+static const sk_vocab *loaded_vocab(const skald_model *model, int32_t *status)
+{
+    const sk_vocab *vocab = loaded_file(model) ? sk_model_vocab(model) : NULL;
+    *status = SKALD_OK;
+    if (!model || !sk_model_is_loaded(model))
+        *status = not_loaded(model);
+    else if (!vocab)
+        *status = fail_here(SKALD_E_TOKENIZER, "the model has no vocabulary");
+    return vocab;
+}
+
+static int32_t check_token(const sk_vocab *vocab, int32_t token)
+{
+    sk_error error;
+    int64_t n = sk_vocab_n(vocab);
+    if (token >= 0 && token < n)
+        return SKALD_OK;
+    return publish(
+        sk_fail(&error, SKALD_E_ARGUMENT, "token is %d, wanted 0 to %lld", token, (long long)n - 1),
+        &error);
+}
+
+enum { TEXT_FLAGS = SKALD_ADD_SPECIAL | SKALD_PARSE_SPECIAL };
+
+int32_t skald_tokenize(const skald_model *model, const char *text, int64_t n, int32_t flags,
+                       int32_t *ids, size_t capacity, size_t *needed)
+{
+    uint64_t length, wanted = 0;
+    int32_t status;
+    sk_error error;
+    if (needed)
+        *needed = 0;
+    const sk_vocab *vocab = loaded_vocab(model, &status);
+    if (!vocab)
+        return status;
+    if (!text_length(text, n, &length))
+        return fail_text(text);
+    if (!ids && capacity > 0)
+        return fail_null("ids");
+    if (flags & ~TEXT_FLAGS)
+        return fail_here(SKALD_E_ARGUMENT, "flags has unknown bits");
+    status = sk_tokenize(vocab, sk_model_heap(model), text, length, flags, ids, capacity, &wanted,
+                         &error);
+    if (needed)
+        *needed = (size_t)wanted;
+    return publish(status, &error);
+}
+
+int32_t skald_detokenize(const skald_model *model, const int32_t *ids, size_t n, int32_t flags,
+                         char *buffer, size_t size, size_t *needed)
+{
+    uint64_t wanted = 0;
+    int32_t status;
+    sk_error error;
+    if (needed)
+        *needed = 0;
+    const sk_vocab *vocab = loaded_vocab(model, &status);
+    if (!vocab)
+        return status;
+    if ((!ids && n > 0) || (!buffer && size > 0))
+        return fail_null(!ids && n > 0 ? "ids" : "buffer");
+    if (flags & ~TEXT_FLAGS)
+        return fail_here(SKALD_E_ARGUMENT, "flags has unknown bits");
+    for (size_t i = 0; i < n; i++)
+        if ((status = check_token(vocab, ids[i])) < 0)
+            return status;
+    status = sk_detokenize(vocab, ids, n, flags, buffer, size, &wanted, &error);
+    if (needed)
+        *needed = (size_t)wanted;
+    return publish(status, &error);
+}
+
+int32_t skald_token_bytes(const skald_model *model, int32_t token, const char **bytes, size_t *n)
+{
+    int32_t status;
+    uint64_t length;
+    if (!bytes || !n)
+        return fail_null(bytes ? "n" : "bytes");
+    *bytes = NULL;
+    *n = 0;
+    const sk_vocab *vocab = loaded_vocab(model, &status);
+    if (!vocab || (status = check_token(vocab, token)) < 0)
+        return status;
+    *bytes = sk_vocab_piece(vocab, token, true, &length);
+    *n = (size_t)length;
+    return SKALD_OK;
+}
+
+int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flags)
+{
+    int32_t status;
+    if (!flags)
+        return fail_null("flags");
+    *flags = 0;
+    const sk_vocab *vocab = loaded_vocab(model, &status);
+    if (!vocab || (status = check_token(vocab, token)) < 0)
+        return status;
+    *flags = sk_vocab_flags(vocab, token);
+    return SKALD_OK;
+}
+
+/* ---- Contexts ------------------------------------------------------------------------------- */
+
+int32_t skald_context_new(skald_model *model, const skald_options *options, skald_context **out)
+{
+    sk_error error = {0, ""};
+    if (!out)
+        return fail_null("out");
+    *out = NULL;
+    if (!model)
+        return fail_null("model");
+    if (!sk_model_is_loaded(model))
+        return fail_here(SKALD_E_STATE, "the model is still loading");
+    return publish(sk_context_new(out, model, options ? &options->set : NULL, &error), &error);
+}
+
+void skald_context_free(skald_context *ctx)
+{
+    sk_context_free(ctx);
+}
+
+const char *skald_context_message(const skald_context *ctx)
+{
+    return ctx ? sk_context_error((skald_context *)(uintptr_t)ctx)->text : "";
+}
+
+/* Enters a context for a call; on failure the sentence is the thread's only, because the context
+ * belongs to the other call. */
+static int32_t enter(skald_context *ctx)
+{
+    if (!ctx)
+        return fail_null("ctx");
+    if (sk_context_enter(ctx) < 0)
+        return fail_here(SKALD_E_BUSY, "the context is in use by another call");
+    return SKALD_OK;
+}
+
+static int32_t leave(skald_context *ctx, int32_t status)
+{
+    publish(status, sk_context_error(ctx));
+    sk_context_leave(ctx);
+    return status;
+}
+
+int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
+{
+    uint64_t length;
+    if (!text_length(text, n, &length))
+        return fail_text(text);
+    int32_t status = enter(ctx);
+    return status < 0 ? status : leave(ctx, sk_context_append_text(ctx, text, length));
+}
+
+int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n)
+{
+    if (!ids && n > 0)
+        return fail_null("ids");
+    int32_t status = enter(ctx);
+    return status < 0 ? status : leave(ctx, sk_context_append_tokens(ctx, ids, n));
+}
+
+int32_t skald_truncate(skald_context *ctx, int64_t n_tokens)
+{
+    int32_t status = enter(ctx);
+    return status < 0 ? status : leave(ctx, sk_context_truncate(ctx, n_tokens));
+}
+
+int32_t skald_step(skald_context *ctx, int64_t budget_us)
+{
+    sk_fpenv saved;
+    int32_t status = enter(ctx);
+    if (status < 0)
+        return status;
+    sk_fpenv_enter(&saved);
+    sk_step_many(&ctx, 1, budget_us, &status);
+    sk_fpenv_leave(&saved);
+    return leave(ctx, status);
+}
+
+/* Whether ctxs[i] stands in the list before. */
+static bool is_repeated(skald_context *const *ctxs, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (ctxs[j] == ctxs[i])
+            return true;
+    return false;
+}
+
+/* Enters all of them, or, when one is NULL, busy, repeated or of another model, none. */
+static int32_t enter_all(skald_context *const *ctxs, size_t n)
+{
+    size_t i = 0;
+    int32_t status = SKALD_OK;
+    for (; i < n && status == SKALD_OK; i++)
+        status = enter(ctxs[i]);
+    if (status < 0 && is_repeated(ctxs, --i))
+        status = fail_here(SKALD_E_ARGUMENT, "a context is listed twice");
+    for (size_t j = 1; j < n && status == SKALD_OK; j++)
+        if (sk_context_model(ctxs[j]) != sk_context_model(ctxs[0]))
+            status = fail_here(SKALD_E_ARGUMENT, "the contexts are not of one model");
+    while (status < 0 && i > 0)
+        sk_context_leave(ctxs[--i]);
+    return status;
+}
+
+int32_t skald_step_many(skald_context *const *ctxs, size_t n, int64_t budget_us, int32_t *status)
+{
+    sk_fpenv saved;
+    int32_t n_running = 0;
+    if ((!ctxs || !status) && n > 0)
+        return fail_null(ctxs ? "status" : "ctxs");
+    int32_t entered =
+        n > INT32_MAX ? fail_here(SKALD_E_ARGUMENT, "n is above 2^31 - 1") : enter_all(ctxs, n);
+    if (entered < 0)
+        return entered;
+    sk_fpenv_enter(&saved);
+    sk_step_many(ctxs, n, budget_us, status);
+    sk_fpenv_leave(&saved);
+    for (size_t i = 0; i < n; i++) {
+        leave(ctxs[i], status[i]);
+        n_running += status[i] > 0;
+    }
+    return n_running;
+}
+
+/* The host's callback, which runs in the host's floating-point environment. */
+typedef struct host_callback {
+    int32_t (*function)(void *user, const char *text, size_t n);
+    void *user;
+    sk_fpenv saved;
+} host_callback;
+
+static int32_t call_host(void *user, const char *text, size_t n)
+{
+    host_callback *callback = user;
+    sk_fpenv_leave(&callback->saved);
+    int32_t status = callback->function(callback->user, text, n);
+    sk_fpenv_enter(&callback->saved);
+    return status;
+}
+
+int32_t skald_generate(skald_context *ctx,
+                       int32_t (*callback)(void *user, const char *text, size_t n), void *user)
+{
+    host_callback host = {callback, user, {0}};
+    int32_t status = enter(ctx);
+    if (status < 0)
+        return status;
+    sk_fpenv_enter(&host.saved);
+    status = sk_generate(ctx, callback ? call_host : NULL, &host);
+    sk_fpenv_leave(&host.saved);
+    return leave(ctx, status);
+}
+
+void skald_cancel(skald_context *ctx)
+{
+    if (ctx)
+        sk_context_cancel(ctx);
+}
+
+int32_t skald_text(const skald_context *ctx, const char **text, size_t *n)
+{
+    if (!ctx || !text || !n)
+        return fail_null(!ctx ? "ctx" : !text ? "text" : "n");
+    return sk_context_text(ctx, text, n);
+}
+
+int32_t skald_bytes(const skald_context *ctx, const char **bytes, size_t *n)
+{
+    if (!ctx || !bytes || !n)
+        return fail_null(!ctx ? "ctx" : !bytes ? "bytes" : "n");
+    return sk_context_bytes(ctx, bytes, n);
+}
+
+int32_t skald_token(const skald_context *ctx, int32_t *token)
+{
+    if (!ctx || !token)
+        return fail_null(ctx ? "token" : "ctx");
+    return sk_context_token(ctx, token);
+}
+
+int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n)
+{
+    if (!ctx || !ids || !n)
+        return fail_null(!ctx ? "ctx" : !ids ? "ids" : "n");
+    *ids = sk_context_tokens(ctx, n);
+    return SKALD_OK;
+}
+
+int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits, size_t *n)
+{
+    if (!ctx || !logits || !n)
+        return fail_null(!ctx ? "ctx" : !logits ? "logits" : "n");
+    *logits = sk_context_logits(ctx, position, n);
+    return *logits ? SKALD_OK
+                   : fail_here(SKALD_E_NOT_FOUND, "the logits of that position are not kept");
+}
+
+int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value)
+{
+    int32_t status = enter(ctx);
+    return status < 0 ? status : leave(ctx, sk_context_set_int(ctx, key, value));
+}
+
+int32_t skald_context_set_float(skald_context *ctx, const char *key, double value)
+{
+    int32_t status = enter(ctx);
+    return status < 0 ? status : leave(ctx, sk_context_set_float(ctx, key, value));
+}
+
+int32_t skald_context_set_string(skald_context *ctx, const char *key, const char *value)
+{
+    int32_t status = enter(ctx);
+    return status < 0 ? status : leave(ctx, sk_context_set_string(ctx, key, value, false));
+}
+
+int32_t skald_context_add_string(skald_context *ctx, const char *key, const char *value)
+{
+    int32_t status = enter(ctx);
+    return status < 0 ? status : leave(ctx, sk_context_set_string(ctx, key, value, true));
+}
+
+int32_t skald_context_get_int(const skald_context *ctx, const char *key, int64_t *value)
+{
+    sk_error error;
+    if (!ctx || !key || !value)
+        return fail_null(!ctx ? "ctx" : !key ? "key" : "value");
+    *value = 0;
+    return publish(sk_context_get_int(ctx, key, value, &error), &error);
+}
+
+int32_t skald_context_get_float(const skald_context *ctx, const char *key, double *value)
+{
+    sk_error error;
+    if (!ctx || !key || !value)
+        return fail_null(!ctx ? "ctx" : !key ? "key" : "value");
+    *value = 0;
+    return publish(sk_context_get_float(ctx, key, value, &error), &error);
+}
+
+int32_t skald_context_get_string(const skald_context *ctx, const char *key, const char **value)
+{
+    sk_error error;
+    if (!ctx || !key || !value)
+        return fail_null(!ctx ? "ctx" : !key ? "key" : "value");
+    *value = NULL;
+    return publish(sk_context_get_string(ctx, key, value, &error), &error);
 }

@@ -40,7 +40,7 @@ int32_t sk_heap_init(sk_heap *heap, const skald_allocator *host, uint64_t limit,
 }
 
 /* Counts `size` bytes as live unless that passes the limit. */
-static bool take(sk_heap *heap, uint64_t size)
+static bool take_bytes(sk_heap *heap, uint64_t size)
 {
     uint64_t live = atomic_load(&heap->live), now;
     do {
@@ -61,7 +61,7 @@ void *sk_alloc(sk_heap *heap, uint64_t size, const char *what, sk_error *error)
                 (unsigned long long)size);
         return NULL;
     }
-    if (!take(heap, whole)) {
+    if (!take_bytes(heap, whole)) {
         sk_fail(error, SKALD_E_MEMORY,
                 "%s: %llu bytes wanted beside %llu in use would pass max_memory, %llu", what,
                 (unsigned long long)size, (unsigned long long)atomic_load(&heap->live),

@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,12 +103,21 @@ static int32_t usable_processors(void)
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int32_t)n;
 }
 
-/* Starts up to `n` workers; does with fewer when the system refuses one. */
+/* Starts up to `n` workers; does with fewer when the system refuses one. They block all signals but
+ * those of faults, so that the host's handlers run on the host's threads. */
 static void start_workers(sk_executor *ex, int32_t n)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&blocked, faults[i]);
+    if (pthread_sigmask(SIG_SETMASK, &blocked, &before) != 0)
+        return;
     for (; ex->n_threads < n; ex->n_threads++)
         if (pthread_create(&ex->threads[ex->n_threads], NULL, worker, ex) != 0)
-            return;
+            break;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static int32_t init_sync(sk_executor *ex, sk_error *error)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linear probing at a load of at most one half. The hash takes eight bytes at a time.
+ * Linear probing at a load of at most one half. The hash takes eight bytes at a time. It is seeded
+ * by where the map happens to lie, so that a file cannot be made whose names all collide; nothing
+ * depends on the order of the slots.
  */
 #include "base/portable.h"
 
@@ -8,9 +10,9 @@
 
 #include <string.h>
 
-static uint32_t hash_text(const char *text, uint64_t n)
+static uint32_t hash_text(uint64_t seed, const char *text, uint64_t n)
 {
-    uint64_t hash = 0x9E3779B97F4A7C15ULL ^ n, word;
+    uint64_t hash = seed ^ n, word;
     for (; n >= 8; n -= 8, text += 8) {
         memcpy(&word, text, 8);
         hash = (hash ^ word) * 0xBF58476D1CE4E5B9ULL;
@@ -30,6 +32,8 @@ int32_t sk_strmap_init(sk_strmap *map, sk_heap *heap, uint64_t n, sk_error *erro
         size *= 2;
     map->mask = size - 1;
     map->slots = sk_alloc_array(heap, size, sizeof *map->slots, "index of names", error);
+    map->seed = (uint64_t)(uintptr_t)map->slots * 0x9E3779B97F4A7C15ULL;
+    map->seed ^= map->seed >> 32;
     return map->slots ? SKALD_OK : SKALD_E_MEMORY;
 }
 
@@ -52,7 +56,7 @@ static sk_strmap_slot *find_slot(const sk_strmap *map, const char *text, uint64_
 
 bool sk_strmap_put(sk_strmap *map, const char *text, uint64_t n, uint32_t value, uint32_t *old)
 {
-    uint32_t hash = hash_text(text, n);
+    uint32_t hash = hash_text(map->seed, text, n);
     sk_strmap_slot *slot = find_slot(map, text, n, hash);
     bool fresh = !slot->used;
     if (!fresh && old)
@@ -65,7 +69,7 @@ bool sk_strmap_get(const sk_strmap *map, const char *text, uint64_t n, uint32_t 
 {
     if (n > UINT32_MAX)
         return false;
-    const sk_strmap_slot *slot = find_slot(map, text, n, hash_text(text, n));
+    const sk_strmap_slot *slot = find_slot(map, text, n, hash_text(map->seed, text, n));
     if (slot->used)
         *value = slot->value;
     return slot->used;

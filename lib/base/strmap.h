@@ -18,7 +18,7 @@ typedef struct sk_strmap_slot {
 
 typedef struct sk_strmap {
     sk_strmap_slot *slots; /* owned */
-    uint64_t mask;
+    uint64_t mask, seed;
 } sk_strmap;
 
 /* Room for `n` strings. Errors: MEMORY. */

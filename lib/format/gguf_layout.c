@@ -69,7 +69,7 @@ static int32_t gguf_alignment(const sk_gguf_part *part, uint64_t *alignment, sk_
 }
 
 /* Sinks order[i] until the n first entries are a heap again, the farthest tensor on top. */
-static void gguf_sink(uint32_t *order, uint64_t n, uint64_t i, const sk_gguf_tensor *t)
+static void gguf_sift_down(uint32_t *order, uint64_t n, uint64_t i, const sk_gguf_tensor *t)
 {
     for (uint64_t child; (child = 2 * i + 1) < n; i = child) {
         if (child + 1 < n && t[order[child + 1]].offset > t[order[child]].offset)
@@ -86,12 +86,12 @@ static void gguf_sink(uint32_t *order, uint64_t n, uint64_t i, const sk_gguf_ten
 static void gguf_sort(uint32_t *order, uint64_t n, const sk_gguf_tensor *t)
 {
     for (uint64_t i = n / 2; i-- > 0;)
-        gguf_sink(order, n, i, t);
+        gguf_sift_down(order, n, i, t);
     for (uint64_t end = n; end-- > 1;) {
         uint32_t last = order[0];
         order[0] = order[end];
         order[end] = last;
-        gguf_sink(order, end, 0, t);
+        gguf_sift_down(order, end, 0, t);
     }
 }
 

@@ -200,7 +200,9 @@ static void TIER(attend_heads)(const sk_attend *a, int64_t head, int n)
     for (int64_t pos = a->first; pos < a->last;) {
         const int64_t block = pos / SK_KEY_BLOCK, start = block * SK_KEY_BLOCK;
         const int64_t left = a->last - start;
-        TIER(attend_block) b = {.a = a, .k = a->k[block], .v = a->v[block]};
+        TIER(attend_block) b = {.a = a};
+        b.k = (const unsigned char *)a->k[block] + a->k_offset;
+        b.v = (const unsigned char *)a->v[block] + a->v_offset;
         b.lo = (int)(pos - start);
         b.hi = left < SK_KEY_BLOCK ? (int)left : SK_KEY_BLOCK;
         b.fresh = pos == a->first;

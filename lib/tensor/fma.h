@@ -12,26 +12,39 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
+
 /*
- * The product of two floats is exact in double (48 bits of 53; exponents far from the ends). The
- * sum with c is rounded once to double, s, and TwoSum (Knuth, TAOCP 2, 4.2.2) gives its error e
- * exactly. "Round to odd" (Boldo and Melquiond, 2008) then makes the rounding to float right: when
- * the sum was inexact, s must be the odd one of the two doubles around the exact value. An s that
- * is even is therefore moved one step towards e. Infinities and NaN make e NaN, which moves
- * nothing. No branch, so loops over it vectorise.
+ * The product of two floats is exact in double (48 bits of 53; exponents far from the ends), so the
+ * only error before the last rounding is that of s = p + c. Rounding s to float is right unless s
+ * lies exactly in the middle of two floats, since the exact sum is on the same side of every middle
+ * as s, or on it: the middle being a double too, rounding to double cannot step over it. Of normal
+ * floats the middles are told by the lower 29 bits; results below 2^-126 are all sent the long way.
  */
-static inline float sk_fma_soft(float a, float b, float c)
+static inline bool sk_fma_doubtful(uint64_t bits)
 {
-    const double p = (double)a * (double)b, z = (double)c;
-    const double s = p + z;
+    return (bits & 0x1fffffffu) == 0x10000000u || bits << 1 < (uint64_t)(1023 - 126) << 53;
+}
+
+/*
+ * The long way: TwoSum (Knuth, TAOCP 2, 4.2.2) gives the error e of s exactly, and rounding to odd
+ * (Boldo and Melquiond, 2008) makes the rounding to float right: when the sum was inexact, s must
+ * be the odd one of the two doubles around the exact value; an even s is moved one step towards e.
+ */
+static inline float sk_fma_odd(double p, double z, double s)
+{
     const double z_part = s - p;
     const double e = (p - (s - z_part)) + (z - z_part);
     uint64_t bits = sk_f64_bits(s);
-    const uint64_t away = (uint64_t)((e > 0) == (s > 0));   /* e enlarges the magnitude */
-    const uint64_t inexact = (uint64_t)((e > 0) | (e < 0)); /* false for NaN */
-    const uint64_t move = inexact & ~bits & 1u;
-    bits += move * (2 * away - 1); /* one step up or, modulo 2^64, down */
+    if ((e > 0 || e < 0) && !(bits & 1)) /* not for NaN */
+        bits = (e > 0) == (s > 0) ? bits + 1 : bits - 1;
     return (float)sk_f64_from_bits(bits);
+}
+
+static inline float sk_fma_soft(float a, float b, float c)
+{
+    const double p = (double)a * (double)b, z = (double)c, s = p + z;
+    return sk_fma_doubtful(sk_f64_bits(s)) ? sk_fma_odd(p, z, s) : (float)s;
 }
 
 #if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || \

@@ -47,8 +47,9 @@ typedef struct sk_matmul {
 typedef struct sk_attend {
     const float *q; /* [n_head][dk], query heads of the group */
     int64_t n_head, dk, dv;
-    const void *const *k; /* [block]: address of this K/V head's part of the block's row 0 */
+    const void *const *k; /* [block]: addresses of the cache's blocks */
     const void *const *v;
+    size_t k_offset, v_offset; /* bytes from a block's beginning to this K/V head's row 0 */
     int k_dtype, v_dtype;  /* SK_F32 or SK_F16 */
     size_t k_size, v_size; /* bytes from one key's row to the next */
     int64_t first, last;

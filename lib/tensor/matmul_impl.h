@@ -152,7 +152,7 @@ static void TIER(dot_16)(const sk_unit *u, const int16_t *restrict w, const sk_a
 static void TIER(row_quants)(const sk_matmul *m, const uint8_t *row, const sk_act_row *x, int n_col,
                              float *acc)
 {
-    const sk_format *f = sk_format_get(m->dtype);
+    const sk_coding *f = sk_coding_get(m->dtype);
     const sk_dtype *t = sk_dtype_get((uint64_t)m->dtype);
     const size_t unit_size = SK_UNIT / t->n_elem * t->n_byte;
     sk_unit u;
@@ -242,7 +242,7 @@ static void TIER(row_floats)(const sk_matmul *m, const uint8_t *row, const sk_ac
 
 static void TIER(matmul)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0, int64_t col1)
 {
-    const sk_format *f = sk_format_get(m->dtype);
+    const sk_coding *f = sk_coding_get(m->dtype);
     if (!f->known)
         return;
     for (int64_t first = col0; first < col1; first += SK_CHUNK) {

@@ -13,9 +13,9 @@
 #define TIER_AVX2 0
 #include "tensor/decode_impl.h"
 
-const sk_format *sk_format_get(int dtype)
+const sk_coding *sk_coding_get(int dtype)
 {
-    static const sk_format none = {0, 0, false, false},
+    static const sk_coding none = {0, 0, false, false},
                            table[SK_DTYPE_END] = {
                                [SK_F32] = {SK_ACT_F32, 0, false, true},
                                [SK_F16] = {SK_ACT_F32, 0, false, true},
@@ -51,7 +51,7 @@ const sk_format *sk_format_get(int dtype)
 
 int sk_act_kind(int dtype)
 {
-    return sk_format_get(dtype)->act;
+    return sk_coding_get(dtype)->act;
 }
 
 size_t sk_act_row_size(int kind, int64_t n)
@@ -64,7 +64,7 @@ size_t sk_act_row_size(int kind, int64_t n)
            sk_act_align(size / part * sizeof(int16_t));
 }
 
-static void unit_to_float(const sk_unit *u, const sk_format *f, int n, float *dst)
+static void unit_to_float(const sk_unit *u, const sk_coding *f, int n, float *dst)
 {
     for (int k = 0; k < n / 16; k++) {
         const float d = f->group == 256  ? u->d[0] * (float)u->scale[k]
@@ -98,7 +98,7 @@ static void floats_of(int dtype, const uint8_t *p, float *dst, int64_t n)
 
 bool sk_dequantise(int dtype, const void *src, float *dst, int64_t n)
 {
-    const sk_format *f = sk_format_get(dtype);
+    const sk_coding *f = sk_coding_get(dtype);
     const sk_dtype *t = f->group ? sk_dtype_get((uint64_t)dtype) : NULL;
     const uint8_t *p = src;
     if (f->known && !f->group)

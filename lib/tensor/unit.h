@@ -30,15 +30,15 @@ typedef struct sk_unit {
     float m[SK_UNIT / 32];
 } sk_unit;
 
-typedef struct sk_format {
+typedef struct sk_coding {
     uint8_t act;    /* SK_ACT_...: what its rows are multiplied with */
     uint16_t group; /* weights that share a float scale: 16, 32, 256; 0 for the float types */
     bool min;       /* has a minimum */
     bool known;     /* may be the matrix of a product */
-} sk_format;
+} sk_coding;
 
 /* Of any id; not known for one that no product takes. */
-const sk_format *sk_format_get(int dtype);
+const sk_coding *sk_coding_get(int dtype);
 
 /* Inlined into the tier's functions, so that the compiler sees constants and the tier's
  * instruction set. */

@@ -5,7 +5,7 @@
 #include "tensor/fma.h"
 #include "tensor_test.h"
 
-static void check(float a, float b, float c)
+static void check_one(float a, float b, float c)
 {
     const float got = sk_fma_soft(a, b, c), want = fmaf(a, b, c), hard = SK_FMA_DEFAULT(a, b, c);
     if (first_difference(&got, &want, 1) == 1 && first_difference(&hard, &want, 1) == 1)
@@ -13,6 +13,12 @@ static void check(float a, float b, float c)
     else
         CHECKF(false, "fma(%a, %a, %a) is %a (default %a), wanted %a", (double)a, (double)b,
                (double)c, (double)got, (double)hard, (double)want);
+}
+
+static void check(float a, float b, float c)
+{
+    check_one(a, b, c);
+    check_one(-a, b, -c);
 }
 
 static void check_special_values(void)
@@ -83,8 +89,14 @@ static void check_double_rounding(uint64_t *seed)
         check(tiny, 1.0f + 0x1p-23f, c);
         check(tiny, tiny, c);
         check(0x1p-75f, ldexpf(near, 0), sk_f32_from_bits((uint32_t)(test_random(seed) % 64)));
-        check(ldexpf(near, -62), ldexpf(far, -62),
-              sk_f32_from_bits((uint32_t)(test_random(seed) % 64)));
+        /* the same among subnormals, whose middles are at other bits */
+        const uint32_t small = (uint32_t)(test_random(seed) % (1u << 23));
+        check(ldexpf(near, -63), ldexpf(far, -63), sk_f32_from_bits(small));
+        check(ldexpf(near, -63), -ldexpf(far, -63), sk_f32_from_bits(small));
+        /* a product of half an ulp less m^2 / 2^46 of it: some steps of a double from the middle */
+        const float m = (float)(test_random(seed) % 1200) * 0x1p-23f;
+        check((1 - m) * 0x1p-75f, (1 + m) * 0x1p-75f, sk_f32_from_bits(small));
+        check((1 - m) * 0x1p-12f, (1 + m) * 0x1p-12f, c);
     }
 }
 

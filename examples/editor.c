@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An editor: completes the text at the cursor, drops the completion when the user types on, and
+ * reuses what was read before. Here the user is a script.
+ *
+ * One context serves the whole session. For each completion the prompt is tokenised anew and
+ * compared with the context's tokens; the context is cut back to what both share, and only the
+ * rest is evaluated. Two things end a completion early: a key (from the user's thread, through
+ * skald_cancel) and the clock.
+ *
+ *     editor MODEL.gguf
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <skald.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SLICE_US 8000
+#define TIME_LIMIT_US 400000
+#define MAX_TOKENS 512
+
+typedef struct editor {
+    skald_model *model;
+    skald_context *ctx;
+    int64_t fim_pre, fim_suf, fim_mid; /* -1: the model knows no infilling */
+    size_t n_reused, n_read;           /* tokens of the last prompt */
+} editor;
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int32_t add_text(const editor *e, const char *text, int32_t flags, int32_t *ids, size_t *n)
+{
+    size_t added;
+    int32_t status = skald_tokenize(e->model, text, -1, flags, ids + *n, MAX_TOKENS - *n, &added);
+    if (status == SKALD_OK)
+        *n += added;
+    return status;
+}
+
+/* The prompt: prefix, suffix and middle in the model's own tokens, else the text before. */
+static int32_t make_prompt(const editor *e, const char *before, const char *after, int32_t *ids,
+                           size_t *n)
+{
+    *n = 0;
+    if (e->fim_pre < 0 || e->fim_suf < 0 || e->fim_mid < 0)
+        return add_text(e, before, SKALD_ADD_SPECIAL, ids, n);
+    ids[(*n)++] = (int32_t)e->fim_pre;
+    int32_t status = add_text(e, before, 0, ids, n);
+    if (status == SKALD_OK && *n < MAX_TOKENS) {
+        ids[(*n)++] = (int32_t)e->fim_suf;
+        status = add_text(e, after, 0, ids, n);
+    }
+    if (status == SKALD_OK && *n < MAX_TOKENS)
+        ids[(*n)++] = (int32_t)e->fim_mid;
+    return status;
+}
+
+/* Makes the context hold exactly these tokens, keeping what it has of them already. */
+static int32_t set_prompt(editor *e, const int32_t *ids, size_t n)
+{
+    const int32_t *old;
+    size_t n_old, same = 0;
+    int32_t status = skald_tokens(e->ctx, &old, &n_old);
+    if (status < 0)
+        return status;
+    while (same < n && same < n_old && ids[same] == old[same])
+        same++;
+    e->n_reused = same;
+    e->n_read = n - same;
+    status = skald_truncate(e->ctx, (int64_t)same);
+    if (status == SKALD_OK)
+        status = skald_append_tokens(e->ctx, ids + same, n - same);
+    if (status == SKALD_OK)
+        status = skald_context_set_int(e->ctx, "n_predict", 16);
+    return status;
+}
+
+/* Completes in slices, showing the text as it comes. SKALD_DONE, or CANCELLED by a key. */
+static int32_t complete(editor *e, const char *before, const char *after)
+{
+    int32_t ids[MAX_TOKENS];
+    size_t n;
+    int32_t status = make_prompt(e, before, after, ids, &n);
+    if (status == SKALD_OK)
+        status = set_prompt(e, ids, n);
+    if (status < 0)
+        return status;
+    printf("%s[", before);
+    int64_t limit = now_us() + TIME_LIMIT_US;
+    do {
+        const char *text;
+        status = skald_step(e->ctx, SLICE_US);
+        if (status != SKALD_PENDING && status >= 0 && skald_text(e->ctx, &text, &n) == SKALD_OK)
+            fwrite(text, 1, n, stdout);
+    } while (status > 0 && now_us() < limit);
+    printf("]%s\n", after);
+    return status < 0 ? status : SKALD_DONE;
+}
+
+/* The user presses a key in the middle of a completion. */
+static void *press_key(void *arg)
+{
+    struct timespec pause = {0, 1000000};
+    nanosleep(&pause, NULL);
+    skald_cancel(arg);
+    return NULL;
+}
+
+static int32_t session(editor *e)
+{
+    static const char *const typed[] = {"The fisherman went", "The fisherman went out to",
+                                        "The fisherman went out to sea"};
+    int32_t status = SKALD_DONE;
+    for (int i = 0; i < 3 && status == SKALD_DONE; i++) {
+        status = complete(e, typed[i], " and came home.");
+        fprintf(stderr, "%zu tokens reused, %zu read\n", e->n_reused, e->n_read);
+    }
+    if (status < 0)
+        return status;
+    pthread_t user;
+    if (pthread_create(&user, NULL, press_key, e->ctx) != 0)
+        return SKALD_OK;
+    status = complete(e, "A key is pressed while this", " is completed.");
+    pthread_join(user, NULL);
+    fprintf(stderr, "%s\n", status == SKALD_E_CANCELLED ? "cancelled" : "the key came too late");
+    return status == SKALD_E_CANCELLED ? SKALD_OK : status;
+}
+
+int main(int argc, char **argv)
+{
+    editor e = {0};
+    skald_options *options;
+    if (skald_options_new(&options) < 0 ||
+        skald_options_parse(options, "n_ctx=1024 temperature=0 n_predict=16") < 0 ||
+        skald_model_load(argc > 1 ? argv[1] : "model.gguf", options, &e.model) < 0 ||
+        skald_context_new(e.model, options, &e.ctx) < 0)
+        return puts(skald_error_message());
+    skald_options_free(options);
+    skald_model_get_int(e.model, "token_fim_pre", &e.fim_pre);
+    skald_model_get_int(e.model, "token_fim_suf", &e.fim_suf);
+    skald_model_get_int(e.model, "token_fim_mid", &e.fim_mid);
+    int32_t status = session(&e);
+    if (status < 0)
+        fprintf(stderr, "editor: %s\n", skald_context_message(e.ctx));
+    skald_context_free(e.ctx);
+    skald_model_release(e.model);
+    return status < 0;
+}

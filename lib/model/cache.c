@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cost: a token takes the sum over the layers of n_head_kv * (dk + dv) elements. Growing is one
+ * allocation per 64 tokens; the table of blocks is 8 bytes per 64 tokens of n_ctx. Fresh blocks are
+ * not cleared: a row is written before it is read, also in its own batch.
+ */
+#include "base/portable.h"
+
+#include "model/cache.h"
+
+#include "base/checked.h"
+#include "model/state_int.h"
+
+/* Adds the space of `n_head` heads of `n` elements; false when it does not fit. */
+static bool cache_place(uint64_t *size, int dtype, int64_t n_head, int64_t n, size_t *offset,
+                        size_t *row)
+{
+    uint64_t row_size, all;
+    if (!sk_dtype_row_size((uint64_t)dtype, (uint64_t)n, &row_size) ||
+        !sk_mul(row_size, (uint64_t)n_head * SK_KEY_BLOCK, &all) ||
+        !sk_align_up(*size, SK_ALIGN, size))
+        return false;
+    *offset = (size_t)*size;
+    *row = (size_t)row_size;
+    return sk_add(*size, all, size) && *size <= SIZE_MAX / 2;
+}
+
+static int32_t cache_layout(sk_cache *cache, const sk_plan *plan, sk_error *error)
+{
+    uint64_t size = 0;
+    for (uint64_t i = 0; i < plan->n_kv; i++) {
+        const sk_kv *kv = &plan->kvs[i];
+        sk_cache_layer *l = &cache->layers[i];
+        if (!cache_place(&size, cache->k_dtype, kv->n_head, kv->dk, &l->k_offset, &l->k_row) ||
+            !cache_place(&size, cache->v_dtype, kv->n_head, kv->dv, &l->v_offset, &l->v_row))
+            return sk_fail(error, SKALD_E_MEMORY, "a block of the cache does not fit memory");
+    }
+    cache->block_size = (size_t)size;
+    return SKALD_OK;
+}
+
+static void cache_free(void *part)
+{
+    sk_cache *cache = part;
+    if (!cache)
+        return;
+    for (int64_t i = 0; i < cache->n_block; i++)
+        sk_free(cache->heap, cache->blocks[i]);
+    sk_free(cache->heap, cache->blocks);
+    sk_free(cache->heap, cache->layers);
+    sk_free(cache->heap, cache);
+}
+
+int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t n_ctx, int k_dtype,
+                     int v_dtype, sk_error *error)
+{
+    *out = NULL;
+    sk_cache *cache = sk_alloc_zero(heap, sizeof *cache, "a cache", error);
+    if (!cache)
+        return SKALD_E_MEMORY;
+    cache->heap = heap;
+    cache->k_dtype = k_dtype;
+    cache->v_dtype = v_dtype;
+    cache->max_block = (n_ctx + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
+    cache->layers = sk_alloc_array(heap, plan->n_kv, sizeof *cache->layers, "a cache", error);
+    cache->blocks = sk_alloc_array(heap, (uint64_t)cache->max_block, sizeof *cache->blocks,
+                                   "a cache's table", error);
+    int32_t status = SKALD_E_MEMORY;
+    if (cache->layers && cache->blocks)
+        status = cache_layout(cache, plan, error);
+    if (status != SKALD_OK) {
+        cache_free(cache);
+        return status;
+    }
+    *out = cache;
+    return SKALD_OK;
+}
+
+static int32_t cache_reserve(void *part, int64_t n_tokens, sk_error *error)
+{
+    sk_cache *cache = part;
+    while (cache->n_block * SK_KEY_BLOCK < n_tokens) {
+        void *block = sk_alloc(cache->heap, cache->block_size, "a block of the cache", error);
+        if (!block)
+            return SKALD_E_MEMORY;
+        cache->blocks[cache->n_block++] = block;
+    }
+    return SKALD_OK;
+}
+
+/* One block more than needed stays, so that going back and forth over an edge costs nothing. */
+static void cache_truncate(void *part, int64_t n_tokens)
+{
+    sk_cache *cache = part;
+    int64_t keep = n_tokens > 0 ? (n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK + 1 : 0;
+    while (cache->n_block > keep) {
+        cache->n_block--;
+        sk_free(cache->heap, cache->blocks[cache->n_block]);
+        cache->blocks[cache->n_block] = NULL;
+    }
+}
+
+static uint64_t cache_bytes(const void *part)
+{
+    const sk_cache *cache = part;
+    return (uint64_t)cache->n_block * cache->block_size;
+}
+
+size_t sk_cache_k_offset(const sk_cache *cache, int32_t layer, int64_t head)
+{
+    const sk_cache_layer *l = &cache->layers[layer];
+    return l->k_offset + (size_t)head * SK_KEY_BLOCK * l->k_row;
+}
+
+size_t sk_cache_v_offset(const sk_cache *cache, int32_t layer, int64_t head)
+{
+    const sk_cache_layer *l = &cache->layers[layer];
+    return l->v_offset + (size_t)head * SK_KEY_BLOCK * l->v_row;
+}
+
+const sk_part_kind sk_cache_kind = {"cache", cache_reserve, cache_truncate, cache_bytes,
+                                    cache_free};

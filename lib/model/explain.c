@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan in words: a line per step, without the layer's number, so that layers that do the same
+ * read the same and are told together. Layers differ where their weights have other types, other
+ * shapes, or other blocks.
+ */
+#include "base/portable.h"
+
+#include "model/lines.h"
+#include "model/plan.h"
+
+#include <string.h>
+
+/* A line in the making. */
+typedef struct explain_line {
+    char text[1024];
+    size_t n;
+} explain_line;
+
+static void put(explain_line *line, const char *text)
+{
+    size_t n = strlen(text), room = sizeof line->text - 1 - line->n;
+    n = n < room ? n : room;
+    memcpy(line->text + line->n, text, n);
+    line->n += n;
+    line->text[line->n] = '\0';
+}
+
+static void put_int(explain_line *line, const char *before, int64_t value, const char *after)
+{
+    char number[32];
+    sk_format(number, sizeof number, "%lld", (long long)value);
+    put(line, before);
+    put(line, number);
+    put(line, after);
+}
+
+static void put_real(explain_line *line, const char *before, double value)
+{
+    char number[64];
+    sk_format_double(number, value);
+    put(line, before);
+    put(line, number);
+}
+
+/* A float by its fewest digits: 1e-05, not the double nearest to that float. */
+static void put_float(explain_line *line, const char *before, float value)
+{
+    double shortest = (double)value, size = shortest < 0 ? -shortest : shortest, power = 1;
+    char number[64];
+    int exponent = 0;
+    for (; size >= 10; exponent++)
+        size /= 10;
+    for (; size > 0 && size < 1; exponent--)
+        size *= 10;
+    for (int digits = 1; digits <= 9; digits++, power *= 10) {
+        double rounded;
+        size_t n = sk_format(number, sizeof number, "%s%llde%d", value < 0 ? "-" : "",
+                             (long long)(size * power + 0.5), exponent - (digits - 1));
+        if (sk_parse_double(number, n, &rounded) && (float)rounded == value) {
+            shortest = rounded;
+            break;
+        }
+    }
+    put_real(line, before, shortest);
+}
+
+static void put_slot(explain_line *line, int slot)
+{
+    char label[64];
+    sk_slot_label(slot, label);
+    put(line, label);
+}
+
+/* "attn_q Q4_K [128, 64] * scale + bias" */
+static void put_weight(explain_line *line, const sk_linear *w)
+{
+    put_slot(line, w->slot);
+    put(line, " ");
+    put(line, sk_dtype_get((uint64_t)w->dtype)->name);
+    put_int(line, " [", w->n_in, "");
+    put_int(line, ", ", w->n_out, "");
+    if (w->n_expert > 0)
+        put_int(line, ", ", w->n_expert, "");
+    put(line, "]");
+    if (w->scale && !w->scale_bias)
+        put(line, " * scale");
+    if (w->bias)
+        put(line, " + bias");
+    if (w->scale && w->scale_bias)
+        put(line, " * scale");
+}
+
+static void put_products(explain_line *line, const sk_step *step)
+{
+    for (int i = 0; i < step->n_part; i++) {
+        put(line, i ? "; " : "");
+        put(line, sk_reg_name(step->part_dst[i]));
+        put(line, " = ");
+        put_weight(line, &step->part[i]);
+    }
+    put(line, " of ");
+    put(line, sk_reg_name(step->src));
+}
+
+static void put_assign(explain_line *line, const sk_step *step, const char *verb)
+{
+    put(line, sk_reg_name(step->dst));
+    put(line, verb);
+    put(line, sk_reg_name(step->src));
+}
+
+static void put_vectors(explain_line *line, const sk_step *step)
+{
+    if (step->n_vec > 1)
+        put_int(line, ", ", step->n_vec, " vectors");
+    put_int(line, step->n_vec > 1 ? " of " : ", ", step->n, "");
+}
+
+static void put_kinds(explain_line *line, const sk_step *step)
+{
+    static const char *const names[] = {"f32", "q32", "q256"};
+    put(line, sk_reg_name(step->src));
+    put(line, " as");
+    for (int kind = 0; kind < 3; kind++) {
+        if (step->kinds & 1u << kind) {
+            put(line, " ");
+            put(line, names[kind]);
+        }
+    }
+}
+
+static void put_rotary(explain_line *line, const sk_rotary *rotary)
+{
+    const sk_rope *rope = &rotary->rope;
+    put_int(line, "", rope->n_rot, " elements, ");
+    put(line, rope->kind == SK_ROPE_NEOX ? "halves" : "pairs");
+    put_real(line, ", base ", rope->base);
+    if (rope->freq_scale != 1)
+        put_real(line, ", scale ", rope->freq_scale);
+    if (rope->ext_factor != 0)
+        put_int(line, ", yarn from ", rope->n_ctx_orig, "");
+    if (rope->magnitude != 1)
+        put_real(line, ", magnitude ", rope->magnitude);
+    if (rotary->factors >= 0) {
+        put(line, ", ");
+        put_slot(line, rotary->factors);
+    }
+    if (rotary->longer.n_rot > 0)
+        put_int(line, " above ", rope->n_ctx_orig, "");
+}
+
+static void put_attention(explain_line *line, const sk_step *step)
+{
+    const sk_attn *a = step->attn;
+    put_assign(line, step, " = attention of ");
+    put_int(line, ", ", a->n_head, " heads");
+    put_int(line, " on ", a->n_head_kv, "");
+    put_int(line, " of ", a->dk, "");
+    put_int(line, " and ", a->dv, "");
+    put_float(line, ", scale ", a->scale);
+}
+
+static void put_route(explain_line *line, const sk_step *step)
+{
+    const sk_moe *moe = step->moe;
+    put_int(line, "softmax, ", moe->n_used, "");
+    put_int(line, " of ", moe->n_expert, "");
+    if (moe->n_group > 1) {
+        put_int(line, " in ", moe->n_group_used, "");
+        put_int(line, " of ", moe->n_group, " groups");
+    }
+    put(line, moe->normed ? ", weights normed" : ", weights as they are");
+}
+
+static void put_norm(explain_line *line, const sk_step *step)
+{
+    put_assign(line, step, " = rms ");
+    put(line, " * ");
+    put_slot(line, step->weight_slot);
+    put_vectors(line, step);
+    put_float(line, ", eps ", step->eps);
+}
+
+static void put_step(explain_line *line, const sk_plan *plan, const sk_step *step)
+{
+    line->n = 0;
+    put(line, "  ");
+    put(line, sk_op_name(step->op));
+    put(line, " ");
+    switch (step->op) {
+    case SK_OP_EMBED:
+        put(line, sk_reg_name(step->dst));
+        put(line, " = ");
+        put_weight(line, &step->part[0]);
+        break;
+    case SK_OP_ANGLES:
+        put_rotary(line, &plan->ropes[step->rope]);
+        break;
+    case SK_OP_NORM:
+        put_norm(line, step);
+        break;
+    case SK_OP_ACT:
+        put_kinds(line, step);
+        break;
+    case SK_OP_LINEAR:
+    case SK_OP_EXPERTS:
+        put_products(line, step);
+        break;
+    case SK_OP_ROPE:
+        put(line, sk_reg_name(step->dst));
+        put_vectors(line, step);
+        break;
+    case SK_OP_STORE:
+        put_int(line, "k v, ", step->n, " elements");
+        break;
+    case SK_OP_ATTEND:
+        put_attention(line, step);
+        break;
+    case SK_OP_GLU:
+        put(line, sk_reg_name(step->dst));
+        put(line, " = silu(");
+        put_assign(line, step, ") * ");
+        break;
+    case SK_OP_ADD:
+        put_assign(line, step, " += ");
+        break;
+    case SK_OP_ROUTE:
+        put_route(line, step);
+        break;
+    case SK_OP_GATHER:
+        put(line, "rows by expert");
+        break;
+    case SK_OP_COMBINE:
+        put_assign(line, step, " = weighted sum of ");
+        break;
+    case SK_OP_SELECT:
+        put_assign(line, step, " = rows with logits of ");
+        break;
+    default:
+        put(line, sk_reg_name(step->src));
+        break;
+    }
+    put(line, "\n");
+}
+
+/* One past the last step of the layer that begins at `step`. */
+static uint64_t layer_end(const sk_plan *plan, uint64_t step)
+{
+    int32_t layer = plan->steps[step].layer;
+    while (step < plan->n_step && plan->steps[step].layer == layer)
+        step++;
+    return step;
+}
+
+/* Whether the layers that begin at steps a and b read the same. */
+static bool layers_equal(const sk_plan *plan, uint64_t a, uint64_t b)
+{
+    explain_line one, other;
+    uint64_t n = layer_end(plan, a) - a;
+    if (layer_end(plan, b) - b != n)
+        return false;
+    for (uint64_t i = 0; i < n; i++) {
+        put_step(&one, plan, &plan->steps[a + i]);
+        put_step(&other, plan, &plan->steps[b + i]);
+        if (strcmp(one.text, other.text) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void explain_title(sk_lines *lines, const sk_plan *plan, int32_t from, int32_t to)
+{
+    explain_line line = {.n = 0};
+    if (from < 0)
+        return;
+    if (from >= plan->n_layer)
+        put(&line, "head\n");
+    else if (from == to)
+        put_int(&line, "layer ", from, "\n");
+    else {
+        put_int(&line, "layers ", from, "");
+        put_int(&line, " to ", to, "\n");
+    }
+    sk_lines_add(lines, line.text);
+}
+
+int32_t sk_plan_explain(const sk_plan *plan, sk_heap *heap, char **out, sk_error *error)
+{
+    sk_lines lines = {.heap = heap};
+    explain_line line;
+    for (uint64_t at = 0, next; at < plan->n_step; at = next) {
+        uint64_t end = layer_end(plan, at), last = at;
+        next = end;
+        while (next < plan->n_step && plan->steps[next].layer < plan->n_layer &&
+               layers_equal(plan, at, next)) {
+            last = next;
+            next = layer_end(plan, next);
+        }
+        explain_title(&lines, plan, plan->steps[at].layer, plan->steps[last].layer);
+        for (uint64_t i = at; i < end; i++) {
+            put_step(&line, plan, &plan->steps[i]);
+            sk_lines_add(&lines, line.text);
+        }
+    }
+    *out = sk_lines_take(&lines, error);
+    return *out ? SKALD_OK : SKALD_E_MEMORY;
+}

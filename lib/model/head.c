@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Both ends of a model: tokens to the residual stream, and the residual stream to logits, for the
+ * rows that want them. Without an output matrix the embedding serves (tied weights).
+ */
+#include "base/portable.h"
+
+#include "model/pass_int.h"
+
+#include "base/bytes.h"
+#include "tensor/types.h"
+
+#include <string.h>
+
+void sk_plan_embed(sk_builder *b)
+{
+    sk_linear table = sk_plan_weight(b, SK_T_TOKEN_EMBD);
+    sk_step *step = sk_plan_step(b, SK_OP_EMBED, SK_SET_ROWS);
+    step->dst = SK_R_H;
+    step->n = b->hp->n_embd;
+    step->n_part = 1;
+    step->part[0] = table;
+    sk_plan_width(b, SK_R_H, b->hp->n_embd);
+}
+
+void sk_plan_head(sk_builder *b)
+{
+    int64_t n_embd = b->hp->n_embd;
+    sk_step *step = sk_plan_step(b, SK_OP_SELECT, SK_SET_LOGITS);
+    step->dst = SK_R_LAST;
+    step->src = SK_R_H;
+    step->n = n_embd;
+    sk_plan_width(b, SK_R_LAST, n_embd);
+    sk_plan_norm(b, SK_R_LAST, SK_R_LAST, SK_T_OUTPUT_NORM, 1, n_embd);
+    bool tied = !sk_plan_has(b, SK_T_OUTPUT);
+    sk_linear output = sk_plan_weight(b, tied ? SK_T_TOKEN_EMBD : SK_T_OUTPUT);
+    sk_plan_linear(b, SK_R_LAST, &output, (int[]){SK_R_LOGITS}, 1);
+    step = sk_plan_step(b, SK_OP_CHECK, SK_SET_LOGITS);
+    step->src = SK_R_LOGITS;
+    step->n = b->hp->n_vocab;
+}
+
+/* ---- embed: dst = the token's row of the table ------------------------------------------------
+ */
+
+static void embed_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    const sk_linear *table = &step->part[0];
+    for (int64_t i = first; i < last; i++) {
+        const uint8_t *row = (const uint8_t *)table->w + (size_t)p->rows[i].token * table->row_size;
+        sk_dequantise(table->dtype, row, sk_pass_reg(p, step->dst, i), step->n);
+    }
+}
+
+const sk_op sk_op_embed = {sk_begin_rows, embed_run};
+
+/* ---- select: the rows that want logits, close together ----------------------------------------
+ */
+
+static void select_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++)
+        memcpy(sk_pass_reg(p, step->dst, i), sk_pass_reg(p, step->src, p->logit_row[i]),
+               (size_t)step->n * sizeof(float));
+}
+
+const sk_op sk_op_select = {sk_begin_rows, select_run};
+
+/* ---- check: that all values are finite --------------------------------------------------------
+ */
+
+static void check_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++) {
+        const float *x = sk_pass_reg(p, step->src, i);
+        uint32_t most = 0;
+        for (int64_t j = 0; j < step->n; j++) {
+            uint32_t bits = sk_f32_bits(x[j]) & 0x7fffffffu;
+            most = bits > most ? bits : most;
+        }
+        if (most >= 0x7f800000u)
+            sk_pass_fail(p, step->set, i, step->layer);
+    }
+}
+
+const sk_op sk_op_check = {sk_begin_rows, check_run};

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loading, in phases: the file's header, the vocabulary, the plan, the copy of the weights where
+ * they are copied, the threads. Between phases, and between pieces of a copy, the time and the
+ * cancel flag are looked at; a phase itself is milliseconds at most, since it is proportional to
+ * the header. Whatever can be wrong with a file is found before its weights are copied.
+ *
+ * Memory: the parsed header, the vocabulary, the plan (half a kilobyte per step), and the weights
+ * if they are copied; mapped ones cost nothing.
+ */
+#include "base/portable.h"
+
+#include "model/model_int.h"
+
+#include "base/clock.h"
+#include "model/lines.h"
+
+#include <string.h>
+
+#define LOAD_PIECE (UINT64_C(1) << 20) /* bytes copied between two looks at the clock */
+
+/* ---- Opening ----------------------------------------------------------------------------------
+ */
+
+/* A model in a heap of its own: the counts of the heap that it was made with go with it. */
+static sk_model *model_create(const sk_options *options, sk_error *error)
+{
+    sk_heap heap;
+    const skald_allocator *host = options ? sk_opt_pointer(options, SK_OPT_ALLOCATOR) : NULL;
+    uint64_t limit = options ? (uint64_t)sk_opt_int(options, SK_OPT_MAX_MEMORY) : 0;
+    if (sk_heap_init(&heap, host, limit, error) != SKALD_OK)
+        return NULL;
+    sk_model *model = sk_alloc_zero(&heap, sizeof *model, "a model", error);
+    if (!model)
+        return NULL;
+    sk_heap_init(&model->heap, host, limit, NULL);
+    atomic_store(&model->heap.live, atomic_load(&heap.live));
+    atomic_store(&model->heap.peak, atomic_load(&heap.peak));
+    atomic_store(&model->heap.count, atomic_load(&heap.count));
+    atomic_store(&model->n_users, 1);
+    return model;
+}
+
+static void model_free(sk_model *model)
+{
+    sk_heap *heap = &model->heap, last;
+    sk_executor_free(model->executor);
+    sk_plan_free(&model->plan);
+    sk_weights_free(&model->weights);
+    sk_vocab_free(model->vocab);
+    sk_gguf_close(model->gguf);
+    sk_source_close(model->source);
+    sk_free(heap, model->copy);
+    sk_free(heap, model->plan_text);
+    sk_free(heap, model->warning);
+    sk_free(heap, model->path);
+    sk_heap_init(&last, &heap->host, 0, NULL);
+    atomic_store(&last.live, atomic_load(&heap->live));
+    sk_free(&last, model);
+}
+
+static int32_t open_kernels(sk_model *model, const sk_options *options, sk_error *error)
+{
+    const char *name = options ? sk_opt_string(options, SK_OPT_CPU) : "auto";
+    char names[200] = "auto";
+    model->kernels = sk_kernels_get(name);
+    if (model->kernels)
+        return SKALD_OK;
+    bool runs;
+    for (int i = 0; sk_kernels_at(i, &runs); i++) {
+        size_t n = strlen(names);
+        if (runs)
+            sk_format(names + n, sizeof names - n, ", %s", sk_kernels_at(i, &runs)->name);
+    }
+    return sk_fail(error, SKALD_E_OPTION, "option cpu is \"%s\", this machine runs: %s", name,
+                   names);
+}
+
+static int32_t open_source(sk_model *model, const char *path, const sk_options *options,
+                           sk_error *error)
+{
+    const void *memory = options ? sk_opt_pointer(options, SK_OPT_MEMORY) : NULL;
+    const skald_reader *reader = options ? sk_opt_pointer(options, SK_OPT_READER) : NULL;
+    bool map = !options || strcmp(sk_opt_string(options, SK_OPT_LOAD), "map") == 0;
+    if (memory) {
+        model->map = map;
+        return sk_source_open_memory(&model->source, &model->heap, memory,
+                                     (uint64_t)sk_opt_int(options, SK_OPT_MEMORY_SIZE), error);
+    }
+    if (reader)
+        return sk_source_open_reader(&model->source, &model->heap, reader, error);
+    if (!path)
+        return sk_fail(error, SKALD_E_ARGUMENT,
+                       "there is no path, and neither option memory nor option reader is set");
+    model->path = sk_alloc(&model->heap, strlen(path) + 1, "a path", error);
+    if (!model->path)
+        return SKALD_E_MEMORY;
+    memcpy(model->path, path, strlen(path) + 1);
+    model->map = map;
+    return sk_source_open_file(&model->source, &model->heap, path, map, error);
+}
+
+int32_t sk_model_open(sk_model **out, const char *path, const sk_options *options, sk_error *error)
+{
+    sk_error local = {0};
+    error = error ? error : &local;
+    *out = NULL;
+    sk_model *model = model_create(options, error);
+    if (!model)
+        return error->code;
+    if (options) {
+        const skald_executor *host = sk_opt_pointer(options, SK_OPT_EXECUTOR);
+        model->n_threads = (int32_t)sk_opt_int(options, SK_OPT_THREADS);
+        if (host)
+            model->host_executor = *host;
+    }
+    int32_t status = open_kernels(model, options, error);
+    if (status == SKALD_OK)
+        status = open_source(model, path, options, error);
+    if (status != SKALD_OK) {
+        model_free(model);
+        return status;
+    }
+    *out = model;
+    return SKALD_OK;
+}
+
+/* ---- Phases -----------------------------------------------------------------------------------
+ */
+
+static int32_t load_header(sk_model *model, sk_error *error)
+{
+    sk_source *source = model->source;
+    model->source = NULL;
+    return sk_gguf_open(&model->gguf, &model->heap, source, model->path, model->map, error);
+}
+
+static int32_t load_vocab(sk_model *model, sk_error *error)
+{
+    return sk_vocab_from_gguf(&model->vocab, &model->heap, model->gguf, error);
+}
+
+/* How many tokens the file lists, also where they have no tokeniser; 0: none. */
+static int64_t load_n_tokens(const sk_model *model)
+{
+    const sk_gguf_kv *tokens = sk_gguf_find(model->gguf, "tokenizer.ggml.tokens");
+    uint32_t n = sk_vocab_n(model->vocab);
+    return n > 0 ? n : tokens && tokens->n <= INT32_MAX ? (int64_t)tokens->n : 0;
+}
+
+static int32_t load_arch(sk_model *model, sk_error *error)
+{
+    sk_gguf_string name;
+    int32_t status = sk_gguf_get_string(model->gguf, "general.architecture", &name, error);
+    if (status == SKALD_E_NOT_FOUND)
+        return sk_fail(error, SKALD_E_CORRUPT, "the key general.architecture is missing");
+    if (status != SKALD_OK)
+        return status;
+    model->arch = sk_arch_find(name.text, name.n);
+    if (model->arch)
+        return SKALD_OK;
+    const char *near = sk_arch_near(name.text);
+    return sk_fail(error, SKALD_E_ARCHITECTURE, "the architecture \"%.*s\" is not supported%s%s%s",
+                   name.n > 64 ? 64 : (int)name.n, name.text, near ? "; the nearest is \"" : "",
+                   near ? near : "", near ? "\"" : "");
+}
+
+/* Room for the weights where they are not used in place. */
+static int32_t load_copy_room(sk_model *model, sk_error *error)
+{
+    if (model->map)
+        return SKALD_OK;
+    if (!sk_weights_copy_size(model->gguf, &model->copy_size))
+        return sk_fail(error, SKALD_E_MEMORY, "the weights do not fit memory");
+    model->copy = sk_alloc(&model->heap, model->copy_size, "the weights", error);
+    return model->copy ? SKALD_OK : SKALD_E_MEMORY;
+}
+
+static void load_warn_unused(sk_model *model, sk_lines *lines)
+{
+    uint64_t n = sk_gguf_n_tensors(model->gguf), n_unused = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        if (model->weights.used[i])
+            continue;
+        if (n_unused < 4) {
+            sk_lines_add(lines, n_unused ? ", " : "tensors that are not used: ");
+            sk_lines_add(lines, sk_gguf_tensor_at(model->gguf, i)->name);
+        } else if (n_unused == 4) {
+            sk_lines_add(lines, ", ...");
+        }
+        n_unused++;
+    }
+    if (n_unused)
+        sk_lines_add(lines, "\n");
+}
+
+static int32_t make_texts(sk_model *model, sk_error *error)
+{
+    sk_lines lines = {.heap = &model->heap};
+    const char *odd = sk_vocab_warning(model->vocab);
+    sk_lines_add(&lines, odd);
+    if (*odd && odd[strlen(odd) - 1] != '\n')
+        sk_lines_add(&lines, "\n");
+    if (model->arch)
+        load_warn_unused(model, &lines);
+    model->warning = sk_lines_take(&lines, error);
+    if (!model->warning)
+        return SKALD_E_MEMORY;
+    return sk_plan_explain(&model->plan, &model->heap, &model->plan_text, error);
+}
+
+static int32_t load_plan(sk_model *model, sk_error *error)
+{
+    const sk_gguf_tensor *embd = sk_gguf_tensor_find(model->gguf, "token_embd.weight");
+    int64_t rows = embd && embd->ne[1] <= INT64_MAX ? (int64_t)embd->ne[1] : 0;
+    if (sk_gguf_n_tensors(model->gguf) == 0)
+        return make_texts(model, error);
+    int32_t status = load_arch(model, error);
+    if (status == SKALD_OK)
+        status =
+            sk_hparam_read(&model->hp, model->gguf, model->arch, load_n_tokens(model), rows, error);
+    if (status == SKALD_OK)
+        status = load_copy_room(model, error);
+    if (status == SKALD_OK)
+        status = sk_weights_init(&model->weights, &model->heap, model->gguf, &model->hp,
+                                 model->copy, error);
+    if (status == SKALD_OK)
+        status = sk_plan_make(&model->plan, &model->heap, model->arch, &model->weights, error);
+    if (status == SKALD_OK)
+        status = make_texts(model, error);
+    return status;
+}
+
+/* One piece of the copy; PENDING while some is left. */
+static int32_t load_copy(sk_model *model, sk_error *error)
+{
+    const sk_gguf_tensor *tensor = sk_gguf_tensor_at(model->gguf, model->copy_tensor);
+    if (!model->copy || !tensor)
+        return SKALD_OK;
+    uint64_t left = tensor->size - model->copy_offset, n = left < LOAD_PIECE ? left : LOAD_PIECE;
+    const uint8_t *data = model->weights.data[model->copy_tensor];
+    uint8_t *to = model->copy + (data - model->copy) + model->copy_offset;
+    int32_t status = sk_gguf_tensor_read(model->gguf, tensor, model->copy_offset, to, n, error);
+    if (status != SKALD_OK)
+        return status;
+    model->copied += n;
+    model->copy_offset += n;
+    if (model->copy_offset == tensor->size) {
+        model->copy_tensor++;
+        model->copy_offset = 0;
+    }
+    return SKALD_PENDING;
+}
+
+static int32_t load_finish(sk_model *model, sk_error *error)
+{
+    const skald_executor *host = model->host_executor.parallel_for ? &model->host_executor : NULL;
+    for (uint64_t i = 0; i < sk_gguf_n_tensors(model->gguf); i++) {
+        const uint64_t *ne = sk_gguf_tensor_at(model->gguf, i)->ne;
+        model->n_parameters += (int64_t)(ne[0] * ne[1] * ne[2] * ne[3]);
+    }
+    return sk_executor_new(&model->executor, &model->heap, model->n_threads, host, error);
+}
+
+static int32_t copy_some(sk_model *model, sk_error *error)
+{
+    switch (atomic_load(&model->phase)) {
+    case SK_LOAD_HEADER:
+        return load_header(model, error);
+    case SK_LOAD_VOCAB:
+        return load_vocab(model, error);
+    case SK_LOAD_PLAN:
+        return load_plan(model, error);
+    case SK_LOAD_COPY:
+        return load_copy(model, error);
+    default:
+        return load_finish(model, error);
+    }
+}
+
+/* Phases count for a percent each, the copy for the rest. */
+static void load_progress(sk_model *model)
+{
+    int phase = atomic_load(&model->phase);
+    double done = 0.01 * phase;
+    if (model->copy_size > 0)
+        done += 0.9 * (double)model->copied / (double)model->copy_size;
+    if (phase == SK_LOAD_READY)
+        done = 1;
+    atomic_store(&model->progress, (int32_t)(done * 1e6));
+}
+
+static int32_t load_slice(sk_model *model, int64_t budget_us, sk_error *error)
+{
+    int64_t now = sk_clock_us();
+    int64_t deadline = budget_us < 0 || budget_us > INT64_MAX - now ? INT64_MAX : now + budget_us;
+    while (atomic_load(&model->phase) != SK_LOAD_READY) {
+        if (atomic_exchange(&model->cancel, 0))
+            return sk_fail(error, SKALD_E_CANCELLED, "loading was cancelled");
+        int32_t status = copy_some(model, error);
+        if (status < 0)
+            return status;
+        if (status == SKALD_OK)
+            atomic_fetch_add(&model->phase, 1);
+        load_progress(model);
+        if (atomic_load(&model->phase) != SK_LOAD_READY && sk_clock_us() >= deadline)
+            return SKALD_PENDING;
+    }
+    if (atomic_exchange(&model->cancel, 0))
+        return sk_fail(error, SKALD_E_CANCELLED, "loading was cancelled");
+    return SKALD_DONE;
+}
+
+int32_t sk_model_step(sk_model *model, int64_t budget_us)
+{
+    if (atomic_exchange(&model->stepping, 1))
+        return SKALD_E_BUSY;
+    sk_error *error = &model->last_error;
+    int32_t status = model->broken
+                         ? sk_fail(error, SKALD_E_STATE, "loading this model has failed before")
+                         : load_slice(model, budget_us, error);
+    if (status < 0 && atomic_load(&model->phase) != SK_LOAD_READY)
+        model->broken = true;
+    atomic_store(&model->stepping, 0);
+    return status;
+}
+
+void sk_model_cancel(sk_model *model)
+{
+    atomic_store(&model->cancel, 1);
+}
+
+void sk_model_retain(sk_model *model)
+{
+    if (model)
+        atomic_fetch_add(&model->n_users, 1);
+}
+
+void sk_model_release(sk_model *model)
+{
+    if (model && atomic_fetch_sub(&model->n_users, 1) == 1)
+        model_free(model);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mixture of experts: a router chooses n_used of n_expert feed-forward blocks for each row.
+ *
+ *   x = norm(h);  p = softmax(W_r x (+ b));  S = the n_used largest of p, ties to the lower index
+ *   w_e = p_e / max(sum over S of p, 2^-14)
+ *   h += sum over S, in the order of choice, of w_e * down_e(silu(gate_e x) * up_e x)
+ *
+ * With groups, only experts of the best n_group_used groups are chosen from; a group counts as much
+ * as its two best experts together.
+ *
+ * Rows are gathered by expert, so that each expert's weights are read once per batch and those of
+ * experts that no row chose never. A row's outputs are kept apart by expert and added at the end,
+ * in its own order: who shares the batch changes nothing.
+ */
+#include "base/portable.h"
+
+#include "model/pass_int.h"
+
+#include "base/bytes.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MOE_LEAST_SUM 6.103515625e-5f /* 2^-14: what the sum of weights counts at least */
+
+/* ---- The plan -------------------------------------------------------------------------------- */
+
+static sk_linear moe_experts(sk_builder *b, int slot)
+{
+    sk_linear weight = {0};
+    if (b->status == SKALD_OK)
+        b->status = sk_slot_experts(b->weights, slot, b->layer, &weight, b->error);
+    return weight;
+}
+
+/* One tensor for all experts, or one tensor each. */
+static sk_linear moe_experts_or_list(sk_builder *b, int slot, int list_slot)
+{
+    sk_linear weight = {0};
+    if (b->status != SKALD_OK || sk_plan_has(b, slot) || !sk_plan_has(b, list_slot))
+        return moe_experts(b, slot);
+    b->status = sk_slot_expert_list(b->weights, list_slot, b->layer, &weight, b->error);
+    return weight;
+}
+
+/* The matrices of gate and up: two tensors, or two halves of one. */
+static void moe_gate_up(sk_builder *b, sk_linear parts[2])
+{
+    if (sk_plan_has(b, SK_T_FFN_GATE_UP_EXPS)) {
+        sk_linear whole = moe_experts(b, SK_T_FFN_GATE_UP_EXPS);
+        parts[0] = sk_plan_rows(b, &whole, 0, b->hp->n_ff_exp);
+        parts[1] = sk_plan_rows(b, &whole, b->hp->n_ff_exp, b->hp->n_ff_exp);
+        return;
+    }
+    parts[0] = moe_experts_or_list(b, SK_T_FFN_GATE_EXPS, SK_T_FFN_GATE_EXP);
+    parts[1] = moe_experts_or_list(b, SK_T_FFN_UP_EXPS, SK_T_FFN_UP_EXP);
+}
+
+static const sk_moe *moe_rules(sk_builder *b)
+{
+    const sk_hparam *hp = b->hp;
+    if (b->status != SKALD_OK)
+        return NULL;
+    sk_moe *moe = sk_weights_keep(b->weights, 1, sizeof *moe, b->error);
+    if (!moe) {
+        b->status = SKALD_E_MEMORY;
+        return NULL;
+    }
+    *moe = (sk_moe){.n_expert = hp->n_expert,
+                    .n_used = hp->n_expert_used,
+                    .n_group = hp->n_group,
+                    .n_group_used = hp->n_group_used,
+                    .gating = b->arch->moe_gating,
+                    .normed = b->arch->moe_weights == SK_WEIGHTS_NORMED};
+    b->plan->n_expert = moe->n_expert;
+    b->plan->n_used = moe->n_used;
+    return moe;
+}
+
+static void moe_step(sk_builder *b, int op, int src, const sk_linear *parts, const int *dsts,
+                     int n_part)
+{
+    sk_step *step = sk_plan_step(b, op, SK_SET_PAIRS);
+    step->src = src;
+    step->n_part = n_part;
+    for (int i = 0; i < n_part; i++) {
+        step->part[i] = parts[i];
+        step->part_dst[i] = dsts[i];
+        sk_plan_width(b, dsts[i], parts[i].n_out);
+    }
+}
+
+static void moe_route(sk_builder *b, const sk_moe *moe)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_ROUTE, SK_SET_ROWS);
+    step->src = SK_R_ROUTER;
+    step->n = moe->n_expert;
+    step->moe = moe;
+    step = sk_plan_step(b, SK_OP_GATHER, SK_SET_PAIRS);
+    step->moe = moe;
+}
+
+void sk_plan_moe(sk_builder *b)
+{
+    int64_t n_embd = b->hp->n_embd;
+    const sk_moe *moe = moe_rules(b);
+    sk_linear parts[3];
+    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_FFN_NORM, 1, n_embd);
+    parts[2] = sk_plan_weight(b, SK_T_FFN_ROUTER);
+    moe_gate_up(b, parts);
+    sk_linear down = moe_experts_or_list(b, SK_T_FFN_DOWN_EXPS, SK_T_FFN_DOWN_EXP);
+    if (b->status != SKALD_OK)
+        return;
+
+    sk_plan_act(b, SK_R_X, parts, 3);
+    sk_step *step = sk_plan_step(b, SK_OP_LINEAR, SK_SET_ROWS);
+    step->src = SK_R_X;
+    step->n_part = 1;
+    step->part[0] = parts[2];
+    step->part_dst[0] = SK_R_ROUTER;
+    sk_plan_width(b, SK_R_ROUTER, moe->n_expert);
+    moe_route(b, moe);
+
+    moe_step(b, SK_OP_EXPERTS, SK_R_X, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, 2);
+    step = sk_plan_step(b, SK_OP_GLU, SK_SET_PAIRS);
+    step->dst = SK_R_E_GATE;
+    step->src = SK_R_E_UP;
+    step->n = b->hp->n_ff_exp;
+    sk_plan_act(b, SK_R_E_GATE, &down, 1);
+    moe_step(b, SK_OP_EXPERTS, SK_R_E_GATE, &down, (int[]){SK_R_E_OUT}, 1);
+
+    step = sk_plan_step(b, SK_OP_COMBINE, SK_SET_ROWS);
+    step->dst = SK_R_X;
+    step->src = SK_R_E_OUT;
+    step->n = n_embd;
+    step->moe = moe;
+    sk_plan_add(b, SK_R_H, SK_R_X, n_embd);
+}
+
+/* ---- route: the source's logits to chosen experts and their weights ----------------------------
+ */
+
+static bool route_is_finite(const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if ((sk_f32_bits(x[i]) & 0x7fffffffu) >= 0x7f800000u)
+            return false;
+    }
+    return true;
+}
+
+/* The sum of the two largest of a group. */
+static float route_group_score(const float *p, int64_t n)
+{
+    float best = p[0], second = -INFINITY;
+    for (int64_t i = 1; i < n; i++) {
+        if (p[i] > best) {
+            second = best;
+            best = p[i];
+        } else if (p[i] > second) {
+            second = p[i];
+        }
+    }
+    return n > 1 ? best + second : best;
+}
+
+/* Marks the groups that may be chosen from. */
+static void route_groups(const sk_moe *moe, const float *p, bool *open)
+{
+    float score[SK_MAX_EXPERTS];
+    int64_t size = moe->n_expert / moe->n_group;
+    for (int64_t g = 0; g < moe->n_group; g++) {
+        score[g] = route_group_score(p + g * size, size);
+        open[g] = false;
+    }
+    for (int64_t k = 0; k < moe->n_group_used; k++) {
+        int64_t best = -1;
+        for (int64_t g = 0; g < moe->n_group; g++) {
+            if (!open[g] && (best < 0 || score[g] > score[best]))
+                best = g;
+        }
+        open[best] = true;
+    }
+}
+
+/* The n_used largest of p in descending order, ties to the lower index. */
+static void route_choose(const sk_moe *moe, const float *p, int32_t *expert)
+{
+    bool open[SK_MAX_EXPERTS], taken[SK_MAX_EXPERTS] = {false};
+    int64_t n_group = moe->n_group > 1 ? moe->n_group : 1, size = moe->n_expert / n_group;
+    if (n_group > 1)
+        route_groups(moe, p, open);
+    for (int64_t k = 0; k < moe->n_used; k++) {
+        int64_t best = -1;
+        for (int64_t e = 0; e < moe->n_expert; e++) {
+            if (taken[e] || (n_group > 1 && !open[e / size]))
+                continue;
+            if (best < 0 || p[e] > p[best])
+                best = e;
+        }
+        taken[best] = true;
+        expert[k] = (int32_t)best;
+    }
+}
+
+static void route_row(sk_pass *p, const sk_step *step, int64_t i)
+{
+    const sk_moe *moe = step->moe;
+    float *probs = sk_pass_reg(p, step->src, i);
+    int32_t *expert = p->choice.expert + i * moe->n_used;
+    float *weight = p->choice.weight + i * moe->n_used;
+    if (!route_is_finite(probs, moe->n_expert)) {
+        sk_pass_fail(p, SK_SET_ROWS, i, step->layer);
+        memset(probs, 0, (size_t)moe->n_expert * sizeof *probs);
+    }
+    p->k->softmax(probs, moe->n_expert);
+    route_choose(moe, probs, expert);
+    float sum = 0;
+    for (int64_t k = 0; k < moe->n_used; k++) {
+        weight[k] = probs[expert[k]];
+        sum += weight[k];
+    }
+    sum = sum > MOE_LEAST_SUM ? sum : MOE_LEAST_SUM;
+    for (int64_t k = 0; moe->normed && k < moe->n_used; k++)
+        weight[k] /= sum;
+}
+
+static void route_begin(sk_pass *p, const sk_step *step, sk_work *work)
+{
+    sk_begin_rows(p, step, work);
+    work->cost *= (double)(8 + step->moe->n_used);
+}
+
+static void route_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++)
+        route_row(p, step, i);
+}
+
+const sk_op sk_op_route = {route_begin, route_run};
+
+/* ---- gather: pairs in the order of their experts (counting sort, one tile) ---------------------
+ */
+
+static void gather_begin(sk_pass *p, const sk_step *step, sk_work *work)
+{
+    (void)step;
+    *work = (sk_work){.n_tiles = 1, .unit = 1};
+    work->cost = 4.0 * (double)(sk_pass_count(p, SK_SET_PAIRS) + p->plan->n_expert);
+}
+
+static void gather_run(sk_pass *p, const sk_step *step, int64_t tile, int64_t end)
+{
+    sk_choice *choice = &p->choice;
+    int64_t n_pair = sk_pass_count(p, SK_SET_PAIRS), n_expert = step->moe->n_expert;
+    (void)tile;
+    (void)end;
+    memset(choice->first, 0, (size_t)(n_expert + 1) * sizeof *choice->first);
+    for (int64_t i = 0; i < n_pair; i++)
+        choice->first[choice->expert[i] + 1]++;
+    for (int64_t e = 0; e < n_expert; e++) {
+        choice->first[e + 1] += choice->first[e];
+        choice->first_tile[e] = choice->first[e]; /* here: where the next one of e goes */
+    }
+    for (int64_t i = 0; i < n_pair; i++) {
+        int64_t at = choice->first_tile[choice->expert[i]]++;
+        choice->pair_of[at] = (int32_t)i;
+        choice->row_of[at] = (int32_t)(i / step->moe->n_used);
+    }
+}
+
+const sk_op sk_op_gather = {gather_begin, gather_run};
+
+/* ---- combine: dst = the weighted sum of a row's pairs in the source ----------------------------
+ */
+
+static void combine_begin(sk_pass *p, const sk_step *step, sk_work *work)
+{
+    sk_begin_rows(p, step, work);
+    work->cost *= (double)step->moe->n_used;
+}
+
+static void combine_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    int64_t n_used = step->moe->n_used;
+    for (int64_t i = first; i < last; i++) {
+        float *sum = sk_pass_reg(p, step->dst, i);
+        memset(sum, 0, (size_t)step->n * sizeof *sum);
+        for (int64_t k = i * n_used; k < (i + 1) * n_used; k++)
+            p->k->fma(sum, sk_pass_reg(p, step->src, k), p->choice.weight[k], step->n);
+    }
+}
+
+const sk_op sk_op_combine = {combine_begin, combine_run};

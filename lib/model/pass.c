@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running a plan in slices.
+ *
+ * The cursor is a step and a tile. A dispatch hands the next tiles of the step to the executor, as
+ * many as should take at most SLICE_US and end before the deadline, by the time that a unit of this
+ * operation's cost took lately; too few to be worth waking threads are run by the caller. Between
+ * dispatches the deadline and the stop function are looked at. So a pass stops within about a
+ * tile's time of its deadline, and within a few milliseconds of a cancel.
+ *
+ * Memory is allocated in sk_pass_new: per row the width of each register, and the activations. How
+ * the work is grouped depends on the clock, what it comes to does not: tiles are independent.
+ */
+#include "base/portable.h"
+
+#include "model/pass_int.h"
+
+#include "base/checked.h"
+#include "base/clock.h"
+
+#include <string.h>
+
+#define SLICE_US 2000.0 /* what a dispatch should take at most */
+#define ALONE_US 15.0   /* below this the caller works alone */
+#define FIRST_RATE 5e-4 /* microseconds per unit of cost, before anything was measured */
+#define TASKS_PER_THREAD 4
+
+static const sk_op *const pass_ops[SK_N_OPS] = {
+    [SK_OP_EMBED] = &sk_op_embed,     [SK_OP_ANGLES] = &sk_op_angles,
+    [SK_OP_NORM] = &sk_op_norm,       [SK_OP_ACT] = &sk_op_act,
+    [SK_OP_LINEAR] = &sk_op_linear,   [SK_OP_ROPE] = &sk_op_rope,
+    [SK_OP_STORE] = &sk_op_store,     [SK_OP_ATTEND] = &sk_op_attend,
+    [SK_OP_GLU] = &sk_op_glu,         [SK_OP_ADD] = &sk_op_add,
+    [SK_OP_ROUTE] = &sk_op_route,     [SK_OP_GATHER] = &sk_op_gather,
+    [SK_OP_EXPERTS] = &sk_op_experts, [SK_OP_COMBINE] = &sk_op_combine,
+    [SK_OP_SELECT] = &sk_op_select,   [SK_OP_CHECK] = &sk_op_check,
+};
+
+int64_t sk_pass_count(const sk_pass *pass, int set)
+{
+    return set == SK_SET_LOGITS  ? pass->n_logits
+           : set == SK_SET_PAIRS ? pass->n_rows * pass->plan->n_used
+                                 : pass->n_rows;
+}
+
+void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer)
+{
+    int64_t row = set == SK_SET_LOGITS  ? pass->logit_row[i]
+                  : set == SK_SET_PAIRS ? i / pass->plan->n_used
+                                        : i;
+    int32_t none = -1;
+    atomic_compare_exchange_strong(&pass->failed[row], &none, layer);
+}
+
+/* ---- Making a pass ----------------------------------------------------------------------------
+ */
+
+static int64_t pass_room(const sk_pass *pass, int set)
+{
+    return set == SK_SET_LOGITS  ? pass->max_logits
+           : set == SK_SET_PAIRS ? pass->max_rows * pass->plan->n_used
+                                 : pass->max_rows;
+}
+
+static int32_t pass_registers(sk_pass *pass, sk_error *error)
+{
+    const sk_plan *plan = pass->plan;
+    for (int reg = 0; reg < SK_N_REGS; reg++) {
+        if (plan->width[reg] == 0)
+            continue;
+        uint64_t rows = (uint64_t)pass_room(pass, sk_reg_set(reg));
+        pass->stride[reg] = (plan->width[reg] + 15) / 16 * 16;
+        pass->reg[reg] = sk_alloc_array(pass->heap, rows, (uint64_t)pass->stride[reg] * 4,
+                                        "a pass's workspace", error);
+        if (!pass->reg[reg])
+            return SKALD_E_MEMORY;
+    }
+    return SKALD_OK;
+}
+
+static int32_t pass_activations(sk_pass *pass, sk_error *error)
+{
+    for (int set = 0; set < SK_N_SETS; set++) {
+        for (int kind = 0; kind < 3; kind++) {
+            int64_t n = pass->plan->act_n[set][kind];
+            if (n == 0)
+                continue;
+            pass->act[set][kind] =
+                sk_alloc_array(pass->heap, (uint64_t)pass_room(pass, set), sk_act_row_size(kind, n),
+                               "a pass's workspace", error);
+            if (!pass->act[set][kind])
+                return SKALD_E_MEMORY;
+        }
+    }
+    return SKALD_OK;
+}
+
+static int32_t pass_angles(sk_pass *pass, sk_error *error)
+{
+    const sk_plan *plan = pass->plan;
+    pass->angles =
+        sk_alloc_array(pass->heap, plan->n_rope, sizeof *pass->angles, "a pass's workspace", error);
+    if (!pass->angles)
+        return SKALD_E_MEMORY;
+    for (uint64_t i = 0; i < plan->n_rope; i++) {
+        uint64_t n = (uint64_t)(plan->ropes[i].rope.n_rot / 2);
+        pass->angles[i] = sk_alloc_array(pass->heap, (uint64_t)pass->max_rows, n * 2 * 4,
+                                         "a pass's workspace", error);
+        if (!pass->angles[i])
+            return SKALD_E_MEMORY;
+    }
+    return SKALD_OK;
+}
+
+static int32_t pass_choice(sk_pass *pass, sk_error *error)
+{
+    sk_choice *c = &pass->choice;
+    sk_heap *heap = pass->heap;
+    uint64_t n_pair = (uint64_t)pass_room(pass, SK_SET_PAIRS);
+    uint64_t n_expert = (uint64_t)pass->plan->n_expert;
+    if (n_expert == 0)
+        return SKALD_OK;
+    c->expert = sk_alloc_array(heap, n_pair, sizeof *c->expert, "a pass's workspace", error);
+    c->weight = sk_alloc_array(heap, n_pair, sizeof *c->weight, "a pass's workspace", error);
+    c->pair_of = sk_alloc_array(heap, n_pair, sizeof *c->pair_of, "a pass's workspace", error);
+    c->row_of = sk_alloc_array(heap, n_pair, sizeof *c->row_of, "a pass's workspace", error);
+    c->first = sk_alloc_array(heap, n_expert + 1, sizeof *c->first, "a pass's workspace", error);
+    c->first_tile =
+        sk_alloc_array(heap, n_expert + 1, sizeof *c->first_tile, "a pass's workspace", error);
+    bool all = c->expert && c->weight && c->pair_of && c->row_of && c->first && c->first_tile;
+    return all ? SKALD_OK : SKALD_E_MEMORY;
+}
+
+static int32_t pass_rows(sk_pass *pass, sk_error *error)
+{
+    sk_heap *heap = pass->heap;
+    uint64_t n = (uint64_t)pass->max_rows, n_logits = (uint64_t)pass->max_logits;
+    pass->rows = sk_alloc_array(heap, n, sizeof *pass->rows, "a pass's workspace", error);
+    pass->logit_of = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
+    pass->logit_row = sk_alloc_array(heap, n_logits, sizeof(int32_t), "a pass's workspace", error);
+    pass->failed = sk_alloc_array(heap, n, sizeof *pass->failed, "a pass's workspace", error);
+    bool all = pass->rows && pass->logit_of && pass->logit_row && pass->failed;
+    return all ? SKALD_OK : SKALD_E_MEMORY;
+}
+
+static int32_t pass_check(const sk_model *model, int64_t max_rows, int64_t max_logits,
+                          sk_error *error)
+{
+    if (sk_model_runs(model, error) != SKALD_OK)
+        return SKALD_E_STATE;
+    if (max_rows < 1 || max_rows > 1 << 20 || max_logits < 0 || max_logits > max_rows)
+        return sk_fail(error, SKALD_E_ARGUMENT, "a pass of %lld rows, %lld with logits",
+                       (long long)max_rows, (long long)max_logits);
+    return SKALD_OK;
+}
+
+int32_t sk_pass_new(sk_pass **out, sk_heap *heap, const sk_model *model, int64_t max_rows,
+                    int64_t max_logit_rows, sk_error *error)
+{
+    *out = NULL;
+    int32_t status = pass_check(model, max_rows, max_logit_rows, error);
+    if (status != SKALD_OK)
+        return status;
+    sk_pass *pass = sk_alloc_zero(heap, sizeof *pass, "a pass", error);
+    if (!pass)
+        return SKALD_E_MEMORY;
+    pass->heap = heap;
+    pass->model = model;
+    pass->plan = &model->plan;
+    pass->k = model->kernels;
+    pass->executor = model->executor;
+    pass->max_rows = max_rows;
+    pass->max_logits = max_logit_rows;
+    for (int op = 0; op < SK_N_OPS; op++)
+        pass->rate[op] = FIRST_RATE;
+    status = pass_rows(pass, error);
+    if (status == SKALD_OK)
+        status = pass_registers(pass, error);
+    if (status == SKALD_OK)
+        status = pass_activations(pass, error);
+    if (status == SKALD_OK)
+        status = pass_angles(pass, error);
+    if (status == SKALD_OK)
+        status = pass_choice(pass, error);
+    if (status != SKALD_OK) {
+        sk_pass_free(pass);
+        return status;
+    }
+    *out = pass;
+    return SKALD_OK;
+}
+
+void sk_pass_free(sk_pass *pass)
+{
+    if (!pass)
+        return;
+    sk_heap *heap = pass->heap;
+    sk_choice *c = &pass->choice;
+    void *blocks[] = {pass->rows, pass->logit_of, pass->logit_row, (void *)pass->failed,
+                      c->expert,  c->weight,      c->pair_of,      c->row_of,
+                      c->first,   c->first_tile};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+        sk_free(heap, blocks[i]);
+    for (int reg = 0; reg < SK_N_REGS; reg++)
+        sk_free(heap, pass->reg[reg]);
+    for (int i = 0; i < SK_N_SETS * 3; i++)
+        sk_free(heap, pass->act[i / 3][i % 3]);
+    for (uint64_t i = 0; pass->angles && i < pass->plan->n_rope; i++)
+        sk_free(heap, pass->angles[i]);
+    sk_free(heap, pass->angles);
+    sk_free(heap, pass);
+}
+
+/* ---- Beginning --------------------------------------------------------------------------------
+ */
+
+static int32_t begin_check_row(const sk_pass *pass, const sk_row *row, sk_error *error)
+{
+    sk_state *state = row->state;
+    if (!state || state->model != pass->model)
+        return sk_fail(error, SKALD_E_ARGUMENT, "a row's state is of another model");
+    if (row->token < 0 || row->token >= pass->plan->n_vocab)
+        return sk_fail(error, SKALD_E_ARGUMENT, "token %d is not in the vocabulary of %lld",
+                       (int)row->token, (long long)pass->plan->n_vocab);
+    if (row->position != state->n_next)
+        return sk_fail(error, SKALD_E_ARGUMENT, "a row has position %lld, wanted %lld",
+                       (long long)row->position, (long long)state->n_next);
+    if (row->position >= state->n_reserved)
+        return sk_fail(error, SKALD_E_ARGUMENT, "position %lld is not reserved",
+                       (long long)row->position);
+    state->n_next++;
+    return SKALD_OK;
+}
+
+static int32_t begin_check(const sk_pass *pass, int64_t n, sk_error *error)
+{
+    const sk_row *rows = pass->rows;
+    int64_t n_logits = 0;
+    if (n < 1 || n > pass->max_rows)
+        return sk_fail(error, SKALD_E_ARGUMENT, "a pass over %lld rows, wanted 1 to %lld",
+                       (long long)n, (long long)pass->max_rows);
+    for (int64_t i = 0; i < n; i++) {
+        if (rows[i].state)
+            rows[i].state->n_next = rows[i].state->n_held;
+        n_logits += rows[i].logits;
+    }
+    if (n_logits > pass->max_logits)
+        return sk_fail(error, SKALD_E_ARGUMENT, "%lld rows want logits, there is room for %lld",
+                       (long long)n_logits, (long long)pass->max_logits);
+    for (int64_t i = 0; i < n; i++) {
+        int32_t status = begin_check_row(pass, &rows[i], error);
+        if (status != SKALD_OK)
+            return status;
+    }
+    return SKALD_OK;
+}
+
+sk_row *sk_pass_rows(sk_pass *pass)
+{
+    return pass->rows;
+}
+
+int64_t sk_pass_max_logits(const sk_pass *pass)
+{
+    return pass->max_logits;
+}
+
+int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
+{
+    const sk_row *rows = pass->rows;
+    pass->active = pass->done = false;
+    int32_t status = begin_check(pass, n, error);
+    if (status != SKALD_OK)
+        return status;
+    pass->n_rows = n;
+    pass->n_logits = 0;
+    pass->last_position = 0;
+    for (int64_t i = 0; i < n; i++) {
+        atomic_store(&pass->failed[i], -1);
+        pass->logit_of[i] = rows[i].logits ? (int32_t)pass->n_logits : -1;
+        if (rows[i].logits)
+            pass->logit_row[pass->n_logits++] = (int32_t)i;
+        if (rows[i].position > pass->last_position)
+            pass->last_position = rows[i].position;
+    }
+    pass->step = 0;
+    pass->tile = 0;
+    pass->work.n_tiles = -1;
+    pass->active = true;
+    return SKALD_OK;
+}
+
+/* ---- Running ----------------------------------------------------------------------------------
+ */
+
+/* Tiles [first, last) of the current step, `chunk` of them to a task. */
+typedef struct pass_tasks {
+    sk_pass *pass;
+    const sk_step *step;
+    int64_t first, last, chunk;
+} pass_tasks;
+
+static void pass_task(void *arg, int64_t i)
+{
+    const pass_tasks *t = arg;
+    int64_t first = t->first + i * t->chunk, last = first + t->chunk;
+    pass_ops[t->step->op]->run(t->pass, t->step, first, last < t->last ? last : t->last);
+}
+
+/* How many tiles to a task: some tasks per thread, whole units where there are enough. */
+static int64_t pass_chunk(const sk_work *work, int64_t n, int64_t width)
+{
+    int64_t chunk = (n + width * TASKS_PER_THREAD - 1) / (width * TASKS_PER_THREAD);
+    if (n >= work->unit * width)
+        chunk = (chunk + work->unit - 1) / work->unit * work->unit;
+    return chunk;
+}
+
+static void pass_run_tiles(sk_pass *pass, const sk_step *step, int64_t n, bool alone)
+{
+    int64_t first = pass->tile, last = first + n;
+    if (alone) {
+        pass_ops[step->op]->run(pass, step, first, last);
+        return;
+    }
+    int64_t chunk = pass_chunk(&pass->work, n, sk_executor_width(pass->executor));
+    pass_tasks tasks = {pass, step, first, last, chunk};
+    sk_executor_run(pass->executor, (n + chunk - 1) / chunk, pass_task, &tasks);
+}
+
+/* Moves the rate towards what was measured; at once when things are slower than thought. */
+static void pass_learn(double *rate, double cost, double thread_us)
+{
+    if (thread_us < 20 || cost <= 0)
+        return;
+    double now = thread_us / cost;
+    *rate = now > *rate ? now : *rate + (now - *rate) * 0.25;
+}
+
+/* Runs some tiles of the current step, which has some left, within `budget_us`; returns the time
+ * on the clock afterwards. */
+static int64_t pass_dispatch(sk_pass *pass, const sk_step *step, int64_t now, double budget_us)
+{
+    const sk_work *work = &pass->work;
+    double *rate = &pass->rate[step->op], tile_us = work->cost * *rate;
+    int64_t left = work->n_tiles - pass->tile;
+    int64_t width = sk_executor_width(pass->executor);
+    width = width < left ? width : left;
+    budget_us = budget_us < SLICE_US ? budget_us : SLICE_US;
+    double fit = budget_us <= 0 ? 1 : budget_us * (double)width / (tile_us + 1e-9);
+    int64_t n = fit < 1 ? 1 : fit < (double)left ? (int64_t)fit : left;
+    bool alone = width == 1 || n == 1 || (double)n * tile_us < ALONE_US;
+    pass_run_tiles(pass, step, n, alone);
+    pass->tile += n;
+    int64_t after = sk_clock_us();
+    double threads = alone ? 1 : (double)(width < n ? width : n);
+    pass_learn(rate, (double)n * work->cost, (double)(after - now) * threads);
+    return after;
+}
+
+/* Goes on to the next tile that is left, beginning steps on the way; false at the plan's end. */
+static bool pass_next(sk_pass *pass)
+{
+    const sk_plan *plan = pass->plan;
+    while (pass->step < plan->n_step) {
+        const sk_step *step = &plan->steps[pass->step];
+        if (pass->work.n_tiles < 0) {
+            pass_ops[step->op]->begin(pass, step, &pass->work);
+            pass->tile = 0;
+        }
+        if (pass->tile < pass->work.n_tiles)
+            return true;
+        pass->work.n_tiles = -1;
+        pass->step++;
+    }
+    return false;
+}
+
+/* The states hold the rows now. Rows that come after a failed one in its state fail with it. */
+static void pass_finish(sk_pass *pass)
+{
+    for (int64_t i = 0; i < pass->n_rows; i++)
+        pass->rows[i].state->failed_layer = -1;
+    for (int64_t i = 0; i < pass->n_rows; i++) {
+        sk_state *state = pass->rows[i].state;
+        if (state->failed_layer < 0)
+            state->failed_layer = atomic_load(&pass->failed[i]);
+        sk_pass_fail(pass, SK_SET_ROWS, i, state->failed_layer);
+        if (state->n_held < pass->rows[i].position + 1)
+            state->n_held = pass->rows[i].position + 1;
+    }
+    pass->active = false;
+    pass->done = true;
+}
+
+int32_t sk_pass_run(sk_pass *pass, int64_t deadline_us, bool (*stop)(void *user), void *user)
+{
+    if (!pass->active)
+        return SKALD_DONE;
+    bool bounded = deadline_us != INT64_MAX;
+    int64_t now = sk_clock_us();
+    for (bool worked = false; pass_next(pass); worked = true) {
+        const sk_step *step = &pass->plan->steps[pass->step];
+        double tile_us = pass->work.cost * pass->rate[step->op];
+        double left = bounded ? (double)deadline_us - (double)now : SLICE_US;
+        if (stop && stop(user))
+            return SKALD_E_CANCELLED;
+        if (worked && bounded && (left <= 0 || left < tile_us / 2))
+            return SKALD_PENDING;
+        now = pass_dispatch(pass, step, now, left);
+    }
+    pass_finish(pass);
+    return SKALD_DONE;
+}
+
+const float *sk_pass_logits(const sk_pass *pass, int64_t row)
+{
+    if (!pass->done || row < 0 || row >= pass->n_rows || pass->logit_of[row] < 0)
+        return NULL;
+    return sk_pass_reg(pass, SK_R_LOGITS, pass->logit_of[row]);
+}
+
+int64_t sk_pass_failed_layer(const sk_pass *pass, int64_t row)
+{
+    return row < 0 || row >= pass->n_rows ? -1 : atomic_load(&pass->failed[row]);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a pass, for the files that run steps.
+ *
+ * A step's work is cut into tiles, numbered from 0, before it runs (sk_op.begin). Tiles write
+ * disjoint outputs and divide no sum, so any threads may run them in any order and grouping; each
+ * runs exactly once per pass, so a step may work in place.
+ */
+#ifndef SK_MODEL_PASS_INT_H
+#define SK_MODEL_PASS_INT_H
+
+#include "model/model_int.h"
+#include "model/pass.h"
+#include "model/state_int.h"
+
+/* The tiles of a step. */
+typedef struct sk_work {
+    int64_t n_tiles;
+    int64_t unit; /* how many neighbouring tiles are better run by one thread */
+    double cost;  /* of a tile: about the multiply-adds, or so many elements */
+} sk_work;
+
+typedef struct sk_op {
+    /* Cuts up the step; called once, by the thread that runs the pass. */
+    void (*begin)(sk_pass *pass, const sk_step *step, sk_work *work);
+    /* Tiles [first, last); by any thread. */
+    void (*run)(sk_pass *pass, const sk_step *step, int64_t first, int64_t last);
+} sk_op;
+
+extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linear, sk_op_rope,
+    sk_op_store, sk_op_attend, sk_op_glu, sk_op_add, sk_op_route, sk_op_gather, sk_op_experts,
+    sk_op_combine, sk_op_select, sk_op_check;
+
+/* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
+ */
+typedef struct sk_choice {
+    int32_t *expert;     /* [pair] */
+    float *weight;       /* [pair] */
+    int32_t *pair_of;    /* [pair] pairs in the order of their experts, then rows */
+    int32_t *row_of;     /* [pair] the row of each of those */
+    int64_t *first;      /* [n_expert + 1] where each expert's begin */
+    int64_t *first_tile; /* [n_expert + 1] of the step that is running */
+} sk_choice;
+
+struct sk_pass {
+    sk_heap *heap;         /* borrowed */
+    const sk_model *model; /* borrowed */
+    const sk_plan *plan;   /* of the model */
+    const sk_kernels *k;
+    sk_executor *executor; /* of the model */
+    int64_t max_rows, max_logits;
+    int64_t n_rows, n_logits;
+    sk_row *rows;               /* [max_rows] */
+    int32_t *logit_row;         /* [max_logits] the rows that want logits */
+    int32_t *logit_of;          /* [max_rows] their number among these, or -1 */
+    _Atomic int32_t *failed;    /* [max_rows] layer, or -1 */
+    float *reg[SK_N_REGS];      /* [rows of its set][stride] */
+    int64_t stride[SK_N_REGS];  /* elements */
+    uint8_t *act[SK_N_SETS][3]; /* by set and kind */
+    float (**angles)[2];        /* [n_rope][max_rows * n_rot / 2] */
+    sk_choice choice;
+    int64_t last_position; /* the greatest of the rows */
+
+    /* The cursor. */
+    uint64_t step;
+    int64_t tile;
+    sk_work work; /* of the step; n_tiles is -1 before it has begun */
+    bool active;  /* begun and not done */
+    bool done;
+
+    /* The time that one thread takes for a unit of cost, by operation: microseconds. */
+    double rate[SK_N_OPS];
+};
+
+/* How many rows a set has in this pass. */
+int64_t sk_pass_count(const sk_pass *pass, int set);
+
+static inline float *sk_pass_reg(const sk_pass *pass, int reg, int64_t i)
+{
+    return pass->reg[reg] + i * pass->stride[reg];
+}
+
+/* Marks the row behind element `i` of a set as failed at a layer, unless it is already. */
+void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer);
+
+/* A tile per row of the step's set, each of the cost of n * n_vec elements. */
+void sk_begin_rows(sk_pass *pass, const sk_step *step, sk_work *work);
+
+#endif

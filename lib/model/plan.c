@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making a plan: the embedding, the layers one after another, the head. What a block consists of is
+ * written in its own file; here is what they share. A builder carries the first error along, so
+ * that the blocks read as straight lines.
+ *
+ * Memory: about half a kilobyte per step, a dozen steps per layer.
+ */
+#include "base/portable.h"
+
+#include "model/plan.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int set;
+} plan_regs[SK_N_REGS] = {
+#define X(ID, name, set) {name, SK_SET_##set},
+    SK_REGS(X)
+#undef X
+};
+
+const char *sk_reg_name(int reg)
+{
+    return plan_regs[reg].name;
+}
+
+int sk_reg_set(int reg)
+{
+    return plan_regs[reg].set;
+}
+
+const char *sk_op_name(int op)
+{
+    static const char *const names[SK_N_OPS] = {
+#define X(ID, name) name,
+        SK_OPS(X)
+#undef X
+    };
+    return names[op];
+}
+
+/* ---- Steps ----------------------------------------------------------------------------------- */
+
+/* Room for one more element of an array of the plan's, zeroed; NULL after an error. */
+static void *plan_grow(sk_builder *b, void **array, uint64_t *n, uint64_t *capacity, size_t size)
+{
+    if (b->status != SKALD_OK)
+        return NULL;
+    b->status = sk_grow(b->plan->heap, array, capacity, *n + 1, size, "a model's plan", b->error);
+    if (b->status != SKALD_OK)
+        return NULL;
+    void *element = (char *)*array + *n * size;
+    memset(element, 0, size);
+    ++*n;
+    return element;
+}
+
+sk_step *sk_plan_step(sk_builder *b, int op, int set)
+{
+    sk_plan *plan = b->plan;
+    void *array = plan->steps;
+    sk_step *step = plan_grow(b, &array, &plan->n_step, &plan->step_capacity, sizeof *plan->steps);
+    plan->steps = array;
+    if (!step)
+        step = &b->spare;
+    *step = (sk_step){.op = op, .set = set, .layer = b->layer};
+    return step;
+}
+
+void sk_plan_width(sk_builder *b, int reg, int64_t n)
+{
+    if (b->plan->width[reg] < n)
+        b->plan->width[reg] = n;
+}
+
+void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
+{
+    const float *weight = NULL;
+    if (b->status == SKALD_OK)
+        b->status = sk_slot_vector(b->weights, slot, b->layer, &weight, b->error);
+    sk_step *step = sk_plan_step(b, SK_OP_NORM, sk_reg_set(dst));
+    step->dst = dst;
+    step->src = src;
+    step->n = n;
+    step->n_vec = n_vec;
+    step->weight = weight;
+    step->weight_slot = slot;
+    step->eps = (float)b->hp->rms_eps;
+    sk_plan_width(b, dst, n * n_vec);
+}
+
+void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part)
+{
+    int set = sk_reg_set(src);
+    sk_step *step = sk_plan_step(b, SK_OP_ACT, set);
+    step->src = src;
+    step->n = parts[0].n_in;
+    for (int i = 0; i < n_part; i++) {
+        int kind = sk_act_kind(parts[i].dtype);
+        int64_t *longest = &b->plan->act_n[set][kind];
+        step->kinds |= 1u << kind;
+        *longest = *longest > step->n ? *longest : step->n;
+    }
+}
+
+void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part)
+{
+    if (b->status != SKALD_OK)
+        return;
+    sk_plan_act(b, src, parts, n_part);
+    sk_step *step = sk_plan_step(b, SK_OP_LINEAR, sk_reg_set(src));
+    step->src = src;
+    step->n_part = n_part;
+    for (int i = 0; i < n_part; i++) {
+        step->part[i] = parts[i];
+        step->part_dst[i] = dsts[i];
+        sk_plan_width(b, dsts[i], parts[i].n_out);
+    }
+}
+
+void sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_ADD, sk_reg_set(dst));
+    step->dst = dst;
+    step->src = src;
+    step->n = n;
+}
+
+bool sk_plan_has(const sk_builder *b, int slot)
+{
+    return sk_slot_has(b->weights, slot, b->layer);
+}
+
+sk_linear sk_plan_weight(sk_builder *b, int slot)
+{
+    sk_linear weight = {0};
+    if (b->status == SKALD_OK)
+        b->status = sk_slot_linear(b->weights, slot, b->layer, &weight, b->error);
+    return weight;
+}
+
+sk_linear sk_plan_rows(sk_builder *b, const sk_linear *whole, int64_t row, int64_t n_out)
+{
+    sk_linear weight = {0};
+    if (b->status == SKALD_OK)
+        b->status = sk_linear_rows(b->weights, whole, row, n_out, &weight, b->error);
+    return weight;
+}
+
+int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv)
+{
+    sk_plan *plan = b->plan;
+    void *array = plan->kvs;
+    sk_kv *kv = plan_grow(b, &array, &plan->n_kv, &plan->kv_capacity, sizeof *plan->kvs);
+    plan->kvs = array;
+    if (kv)
+        *kv = (sk_kv){n_head, dk, dv};
+    return (int32_t)plan->n_kv - 1;
+}
+
+/* ---- The whole ------------------------------------------------------------------------------- */
+
+/* The ways to rotate are worked out first: their angles are computed once per pass. */
+static void plan_ropes(sk_builder *b)
+{
+    for (b->layer = 0; b->layer < b->hp->n_layer && b->status == SKALD_OK; b->layer++)
+        sk_plan_rope(b);
+    b->layer = -1;
+    for (uint64_t i = 0; i < b->plan->n_rope; i++)
+        sk_plan_step(b, SK_OP_ANGLES, SK_SET_ROWS)->rope = (int)i;
+}
+
+static void plan_layers(sk_builder *b)
+{
+    for (b->layer = 0; b->layer < b->hp->n_layer && b->status == SKALD_OK; b->layer++) {
+        sk_plan_attention(b);
+        if (b->hp->n_expert > 0 && b->arch->moe_layers == SK_MOE_IF_EXPERTS)
+            sk_plan_moe(b);
+        else
+            sk_plan_ffn(b);
+    }
+}
+
+int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weights *weights,
+                     sk_error *error)
+{
+    const sk_hparam *hp = weights->hp;
+    sk_builder b = {.plan = plan, .weights = weights, .hp = hp, .arch = arch, .error = error};
+    *plan = (sk_plan){
+        .heap = heap, .n_embd = hp->n_embd, .n_vocab = hp->n_vocab, .n_layer = hp->n_layer};
+    plan_ropes(&b);
+    sk_plan_embed(&b);
+    plan_layers(&b);
+    sk_plan_head(&b);
+    return b.status;
+}
+
+void sk_plan_free(sk_plan *plan)
+{
+    if (plan->heap) {
+        sk_free(plan->heap, plan->steps);
+        sk_free(plan->heap, plan->ropes);
+        sk_free(plan->heap, plan->kvs);
+    }
+    *plan = (sk_plan){0};
+}

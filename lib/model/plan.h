@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan: a model's computation as a flat program. Opening a model resolves its row of traits,
+ * its metadata and its tensors into an array of steps over a few registers; running a pass is
+ * walking that array (pass.h). A step holds numbers and pointers only: neither a tensor's name nor
+ * an architecture's is asked for again.
+ *
+ * A register is a row of floats per row of the pass; a step works on all rows of a set: the rows
+ * (tokens), the rows whose logits are wanted, or the pairs of a row and an expert chosen for it.
+ * Products do not read registers but activations: the form of a register that goes with the type of
+ * the weights (tensor/kernels.h), made by an ACT step; a set has one activation of each kind, which
+ * holds until the next ACT of that set and kind.
+ *
+ * Each kind of block has a file that both adds its steps to the plan and runs them: attention.c,
+ * ffn.c, moe.c, head.c.
+ */
+#ifndef SK_MODEL_PLAN_H
+#define SK_MODEL_PLAN_H
+
+#include "model/arch.h"
+#include "model/slot.h"
+
+#include "tensor/rope.h"
+
+enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_N_SETS };
+
+/* Registers: X(ID, name, set). */
+#define SK_REGS(X) \
+    X(H, "h", ROWS) /* the residual stream */ \
+    X(X, "x", ROWS) /* a branch's input, normed, and then its output */ \
+    X(Q, "q", ROWS) \
+    X(K, "k", ROWS) \
+    X(V, "v", ROWS) \
+    X(A, "a", ROWS) /* attention's output, before its projection */ \
+    X(GATE, "gate", ROWS) \
+    X(UP, "up", ROWS) \
+    X(ROUTER, "router", ROWS) /* logits, then probabilities of the experts */ \
+    X(E_GATE, "e_gate", PAIRS) \
+    X(E_UP, "e_up", PAIRS) \
+    X(E_OUT, "e_out", PAIRS) \
+    X(LAST, "last", LOGITS) /* the residual stream of the rows with logits */ \
+    X(LOGITS, "logits", LOGITS)
+
+enum {
+#define X(ID, name, set) SK_R_##ID,
+    SK_REGS(X)
+#undef X
+        SK_N_REGS
+};
+
+/* Operations: X(ID, name). What each does is told in the file that runs it. */
+#define SK_OPS(X) \
+    X(EMBED, "embed") \
+    X(ANGLES, "angles") \
+    X(NORM, "norm") \
+    X(ACT, "act") \
+    X(LINEAR, "linear") \
+    X(ROPE, "rope") \
+    X(STORE, "store") \
+    X(ATTEND, "attend") \
+    X(GLU, "glu") \
+    X(ADD, "add") \
+    X(ROUTE, "route") \
+    X(GATHER, "gather") \
+    X(EXPERTS, "experts") \
+    X(COMBINE, "combine") \
+    X(SELECT, "select") \
+    X(CHECK, "check")
+
+enum {
+#define X(ID, name) SK_OP_##ID,
+    SK_OPS(X)
+#undef X
+        SK_N_OPS
+};
+
+/* A way to rotate. LongRoPE has a second list of factors, for contexts above n_ctx_orig. */
+typedef struct sk_rotary {
+    sk_rope rope;
+    sk_rope longer; /* n_rot 0: there is none */
+    int factors;    /* the slot they came from, -1: none; for people */
+} sk_rotary;
+
+/* One layer's attention over the cache. */
+typedef struct sk_attn {
+    int32_t kv; /* which of the plan's cached layers */
+    int64_t n_head, n_head_kv, dk, dv;
+    float scale;
+} sk_attn;
+
+typedef struct sk_moe {
+    int64_t n_expert, n_used;
+    int64_t n_group, n_group_used; /* n_group <= 1: none */
+    int gating;                    /* SK_GATING_... */
+    bool normed;
+} sk_moe;
+
+#define SK_MAX_PARTS 3
+
+typedef struct sk_step {
+    int op, set;
+    int32_t layer;    /* n_layer: the head */
+    int dst, src;     /* registers */
+    int64_t n, n_vec; /* elements of a vector, vectors in a row */
+    unsigned kinds;   /* of activations: bit SK_ACT_... */
+    int n_part;       /* products of one activation */
+    int part_dst[SK_MAX_PARTS];
+    sk_linear part[SK_MAX_PARTS];
+    const float *weight; /* of a norm */
+    int weight_slot;
+    float eps;
+    int rope; /* index in the plan's ropes */
+    const sk_attn *attn;
+    const sk_moe *moe;
+} sk_step;
+
+/* What a cached layer holds per token. */
+typedef struct sk_kv {
+    int64_t n_head, dk, dv;
+} sk_kv;
+
+typedef struct sk_plan {
+    sk_heap *heap; /* borrowed */
+    sk_step *steps;
+    uint64_t n_step, step_capacity;
+    sk_rotary *ropes;
+    uint64_t n_rope, rope_capacity;
+    sk_kv *kvs;
+    uint64_t n_kv, kv_capacity;
+    int64_t width[SK_N_REGS];    /* floats per row; 0: not used */
+    int64_t act_n[SK_N_SETS][3]; /* the longest activation by set and kind; 0: none */
+    int64_t n_embd, n_vocab, n_layer;
+    int64_t n_used, n_expert; /* the most of any layer; 0: none */
+} sk_plan;
+
+/* Makes the plan. Errors: CORRUPT, TYPE, MEMORY. The plan borrows from the weights. */
+int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weights *weights,
+                     sk_error *error);
+void sk_plan_free(sk_plan *plan);
+
+/* The plan as text, a line per step, equal layers together. `*out` is owned by the caller and of
+ * `heap`. Errors: MEMORY. */
+int32_t sk_plan_explain(const sk_plan *plan, sk_heap *heap, char **out, sk_error *error);
+
+const char *sk_reg_name(int reg);
+int sk_reg_set(int reg);
+const char *sk_op_name(int op);
+
+/* ---- For the block files: adding steps ------------------------------------------------------- */
+
+/* A plan in the making. The first error stays, and makes all that follows do nothing. */
+typedef struct sk_builder {
+    sk_plan *plan;
+    sk_weights *weights;
+    const sk_hparam *hp;
+    const sk_arch *arch;
+    int32_t layer;
+    int32_t status;
+    sk_error *error;
+    sk_step spare; /* what is written to after an error */
+} sk_builder;
+
+/* A new step, to be completed at once; valid until the next. Registers that it names must be
+ * announced with sk_plan_width. */
+sk_step *sk_plan_step(sk_builder *b, int op, int set);
+/* That a register's rows have at least `n` floats. */
+void sk_plan_width(sk_builder *b, int reg, int64_t n);
+
+/* dst = norm of n_vec vectors of n of src, with the weights of a slot. */
+void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n);
+/* The activations of src that the products in `parts` need. */
+void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part);
+/* An ACT, then dst[i] = parts[i] * activation of src. */
+void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part);
+void sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
+
+bool sk_plan_has(const sk_builder *b, int slot);
+sk_linear sk_plan_weight(sk_builder *b, int slot);
+sk_linear sk_plan_rows(sk_builder *b, const sk_linear *whole, int64_t row, int64_t n_out);
+
+/* The index of the rope of the layer; of its cached keys and values. */
+int sk_plan_rope(sk_builder *b);
+int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
+
+/* The blocks. Each reads its input from H and adds its output to H. */
+void sk_plan_embed(sk_builder *b);
+void sk_plan_attention(sk_builder *b);
+void sk_plan_ffn(sk_builder *b);
+void sk_plan_moe(sk_builder *b);
+void sk_plan_head(sk_builder *b);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots: every role that a tensor can play, listed once, with its GGUF name and its shape in terms
+ * of the hyper-parameters. The plan asks for a role by its number and gets a checked weight, or an
+ * error that names the tensor, the shape wanted and the shape found. Only shapes worked out here
+ * are used later; a tensor's own shape bounds no loop.
+ *
+ * A role is a base name; the suffixes belong to its kind:
+ *   LINEAR   NAME.weight [in, out], a matrix of any weight type; NAME.bias [out] and NAME.scale [1]
+ *            where the file has them: (W x) * scale + bias
+ *   LINEAR2  the same with (W x + bias) * scale
+ *   TABLE    NAME.weight [n, rows], looked up by row, and a matrix where it is tied to the output
+ *   NORM     NAME.weight [n]
+ *   VECTOR   NAME.weight [n]
+ *   EXPERTS  NAME.weight [in, out, experts]; NAME.bias [out, experts] and NAME.scale [experts]
+ * Norms, vectors, biases and scales are held in F32: where the file has them so and in memory,
+ * there; otherwise in a converted copy. Matrices stay as and where the file has them.
+ */
+#ifndef SK_MODEL_SLOT_H
+#define SK_MODEL_SLOT_H
+
+#include "model/hparam.h"
+
+enum {
+    SK_SLOT_LINEAR,
+    SK_SLOT_LINEAR2,
+    SK_SLOT_TABLE,
+    SK_SLOT_NORM,
+    SK_SLOT_VECTOR,
+    SK_SLOT_EXPERTS
+};
+
+/*
+ * X(ID, kind, name, shape): dimensions in the order of the file, separated by commas; each is a sum
+ * of products of numbers and these, of the hyper-parameters and the layer:
+ *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
+ *   N n_expert
+ * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
+ * "blk.%d" goes before the name, %d being the layer.
+ */
+/* clang-format off */
+#define SK_SLOTS(X) \
+    X(TOKEN_EMBD,       TABLE,   "token_embd",              "E,V+") \
+    X(OUTPUT_NORM,      NORM,    "output_norm",             "E") \
+    X(OUTPUT,           LINEAR,  "output",                  "E,V+") \
+    X(ROPE_FREQS,       VECTOR,  "rope_freqs",              "R+") \
+    X(ROPE_LONG,        VECTOR,  "rope_factors_long",       "R+") \
+    X(ROPE_SHORT,       VECTOR,  "rope_factors_short",      "R+") \
+    X(ATTN_NORM,        NORM,    "blk.%d.attn_norm",        "E") \
+    X(ATTN_QKV,         LINEAR,  "blk.%d.attn_qkv",         "E,H*dk+Hk*dk+Hk*dv") \
+    X(ATTN_Q,           LINEAR,  "blk.%d.attn_q",           "E,H*dk") \
+    X(ATTN_K,           LINEAR,  "blk.%d.attn_k",           "E,Hk*dk") \
+    X(ATTN_V,           LINEAR,  "blk.%d.attn_v",           "E,Hk*dv") \
+    X(ATTN_OUTPUT,      LINEAR,  "blk.%d.attn_output",      "H*dv,E") \
+    X(ATTN_Q_NORM,      NORM,    "blk.%d.attn_q_norm",      "dk") \
+    X(ATTN_K_NORM,      NORM,    "blk.%d.attn_k_norm",      "dk") \
+    X(FFN_NORM,         NORM,    "blk.%d.ffn_norm",         "E") \
+    X(FFN_GATE,         LINEAR2, "blk.%d.ffn_gate",         "E,F") \
+    X(FFN_UP,           LINEAR2, "blk.%d.ffn_up",           "E,F") \
+    X(FFN_DOWN,         LINEAR2, "blk.%d.ffn_down",         "F,E") \
+    X(FFN_ROUTER,       LINEAR,  "blk.%d.ffn_gate_inp",     "E,N") \
+    X(FFN_GATE_UP_EXPS, EXPERTS, "blk.%d.ffn_gate_up_exps", "E,2*Fe,N") \
+    X(FFN_GATE_EXPS,    EXPERTS, "blk.%d.ffn_gate_exps",    "E,Fe,N") \
+    X(FFN_UP_EXPS,      EXPERTS, "blk.%d.ffn_up_exps",      "E,Fe,N") \
+    X(FFN_DOWN_EXPS,    EXPERTS, "blk.%d.ffn_down_exps",    "Fe,E,N") \
+    /* One matrix per expert, in files of the first such models: %e is the expert. */ \
+    X(FFN_GATE_EXP,     LINEAR,  "blk.%d.ffn_gate.%e",      "E,Fe") \
+    X(FFN_UP_EXP,       LINEAR,  "blk.%d.ffn_up.%e",        "E,Fe") \
+    X(FFN_DOWN_EXP,     LINEAR,  "blk.%d.ffn_down.%e",      "Fe,E")
+/* clang-format on */
+
+enum {
+#define X(ID, kind, name, shape) SK_T_##ID,
+    SK_SLOTS(X)
+#undef X
+        SK_N_SLOTS
+};
+
+/* A matrix, or one per expert, ready to be multiplied with. All is borrowed from the weights. */
+typedef struct sk_linear {
+    const void *w;           /* [n_out] rows of row_size bytes; of expert 0 */
+    const void *const *w_of; /* [n_expert] the same for each expert, NULL for a plain matrix */
+    const float *bias;       /* [n_expert][bias_stride], NULL: none */
+    const float *scale;      /* [n_expert], NULL: none */
+    int64_t n_in, n_out;
+    int64_t n_expert;    /* 0: a plain matrix */
+    int64_t bias_stride; /* from one expert's to the next's */
+    size_t row_size;     /* bytes */
+    int dtype;
+    int slot;        /* its role, for people */
+    bool scale_bias; /* (W x + bias) * scale, instead of (W x) * scale + bias */
+} sk_linear;
+
+typedef struct sk_own sk_own;
+
+/* A model's tensors while and after its plan is made. */
+typedef struct sk_weights {
+    sk_heap *heap;       /* borrowed */
+    const sk_gguf *gguf; /* borrowed */
+    const sk_hparam *hp; /* borrowed */
+    const void **data;   /* [n_tensors] where each tensor's bytes are or will be; owned */
+    bool *used;          /* [n_tensors] owned */
+    sk_own *own;         /* list of memory that lives as long as the weights */
+} sk_weights;
+
+/* `data` of all tensors are the mapped or given bytes, or lie in `copy` (which has room for
+ * sk_weights_copy_size bytes and is filled later). Errors: MEMORY. */
+int32_t sk_weights_init(sk_weights *weights, sk_heap *heap, const sk_gguf *gguf,
+                        const sk_hparam *hp, uint8_t *copy, sk_error *error);
+void sk_weights_free(sk_weights *weights);
+
+/* Bytes for a copy of all tensors, each beginning at a multiple of SK_ALIGN; false: too many. */
+bool sk_weights_copy_size(const sk_gguf *gguf, uint64_t *size);
+
+/* Zeroed memory that lives as long as the weights. Errors: MEMORY. */
+void *sk_weights_keep(sk_weights *weights, uint64_t n, uint64_t size, sk_error *error);
+
+/* Whether the file has the main tensor of a role; `layer` and `expert` where the name has them. */
+bool sk_slot_has(const sk_weights *weights, int slot, int64_t layer);
+
+/* The weight of a role. Errors: CORRUPT (missing or misshapen), TYPE, MEMORY, and of reading. */
+int32_t sk_slot_linear(sk_weights *weights, int slot, int64_t layer, sk_linear *out,
+                       sk_error *error);
+int32_t sk_slot_experts(sk_weights *weights, int slot, int64_t layer, sk_linear *out,
+                        sk_error *error);
+/* The experts of a layer from one tensor each. */
+int32_t sk_slot_expert_list(sk_weights *weights, int slot, int64_t layer, sk_linear *out,
+                            sk_error *error);
+/* A norm or vector in F32; to be read when the weights are all there. */
+int32_t sk_slot_vector(sk_weights *weights, int slot, int64_t layer, const float **out,
+                       sk_error *error);
+/* The same, read from the file at once: for what the plan itself works with. */
+int32_t sk_slot_vector_now(sk_weights *weights, int slot, int64_t layer, const float **out,
+                           sk_error *error);
+
+/* Rows [row, row + n_out) of `whole` (of each of its experts) as a matrix of their own. `out` must
+ * not be `whole`. Errors: MEMORY. */
+int32_t sk_linear_rows(sk_weights *weights, const sk_linear *whole, int64_t row, int64_t n_out,
+                       sk_linear *out, sk_error *error);
+
+/* The role's name without block and number: "attn_q". `out` has room for 64 bytes. */
+void sk_slot_label(int slot, char *out);
+
+#endif

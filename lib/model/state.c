@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A state hands each call on to its parts. What a part holds beyond n_held is of an unfinished pass
+ * and is written again by the next one.
+ */
+#include "base/portable.h"
+
+#include "model/state.h"
+
+#include "model/model_int.h"
+#include "model/state_int.h"
+
+static int32_t state_add(sk_state *state, const sk_part_kind *kind, void *data)
+{
+    state->parts[state->n_part].kind = kind;
+    state->parts[state->n_part++].data = data;
+    return SKALD_OK;
+}
+
+static int32_t state_check(const sk_model *model, int64_t n_ctx, int k_dtype, int v_dtype,
+                           sk_error *error)
+{
+    if (sk_model_runs(model, error) != SKALD_OK)
+        return SKALD_E_STATE;
+    if (n_ctx < 1)
+        return sk_fail(error, SKALD_E_ARGUMENT, "n_ctx is %lld, wanted at least 1",
+                       (long long)n_ctx);
+    if ((k_dtype != SK_F32 && k_dtype != SK_F16) || (v_dtype != SK_F32 && v_dtype != SK_F16))
+        return sk_fail(error, SKALD_E_ARGUMENT, "the type of a cache must be f16 or f32");
+    return SKALD_OK;
+}
+
+int32_t sk_state_new(sk_state **out, sk_heap *heap, const sk_model *model, int64_t n_ctx,
+                     int k_dtype, int v_dtype, sk_error *error)
+{
+    *out = NULL;
+    int32_t status = state_check(model, n_ctx, k_dtype, v_dtype, error);
+    if (status != SKALD_OK)
+        return status;
+    sk_state *state = sk_alloc_zero(heap, sizeof *state, "a state", error);
+    if (!state)
+        return SKALD_E_MEMORY;
+    state->heap = heap;
+    state->model = model;
+    state->n_ctx = n_ctx;
+    status = sk_cache_new(&state->cache, heap, &model->plan, n_ctx, k_dtype, v_dtype, error);
+    if (status == SKALD_OK)
+        status = state_add(state, &sk_cache_kind, state->cache);
+    if (status != SKALD_OK) {
+        sk_state_free(state);
+        return status;
+    }
+    *out = state;
+    return SKALD_OK;
+}
+
+void sk_state_free(sk_state *state)
+{
+    if (!state)
+        return;
+    for (int i = 0; i < state->n_part; i++)
+        state->parts[i].kind->free(state->parts[i].data);
+    sk_free(state->heap, state);
+}
+
+int32_t sk_state_reserve(sk_state *state, int64_t n_tokens, sk_error *error)
+{
+    if (n_tokens > state->n_ctx)
+        return sk_fail(error, SKALD_E_CONTEXT_FULL, "%lld tokens do not fit n_ctx, %lld",
+                       (long long)n_tokens, (long long)state->n_ctx);
+    for (int i = 0; i < state->n_part; i++) {
+        int32_t status = state->parts[i].kind->reserve(state->parts[i].data, n_tokens, error);
+        if (status != SKALD_OK)
+            return status;
+    }
+    if (state->n_reserved < n_tokens)
+        state->n_reserved = n_tokens;
+    return SKALD_OK;
+}
+
+void sk_state_truncate(sk_state *state, int64_t n_tokens)
+{
+    n_tokens = n_tokens > 0 ? n_tokens : 0;
+    if (n_tokens > state->n_held)
+        n_tokens = state->n_held;
+    state->n_held = n_tokens;
+    state->n_reserved = n_tokens;
+    for (int i = 0; i < state->n_part; i++)
+        state->parts[i].kind->truncate(state->parts[i].data, n_tokens);
+}
+
+int64_t sk_state_length(const sk_state *state)
+{
+    return state->n_held;
+}
+
+uint64_t sk_state_bytes(const sk_state *state)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < state->n_part; i++)
+        bytes += state->parts[i].kind->bytes(state->parts[i].data);
+    return bytes;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a state, for model/ alone. */
+#ifndef SK_MODEL_STATE_INT_H
+#define SK_MODEL_STATE_INT_H
+
+#include "model/cache.h"
+#include "model/state.h"
+
+/* A kind of memory. */
+typedef struct sk_part_kind {
+    const char *name;
+    int32_t (*reserve)(void *part, int64_t n_tokens, sk_error *error);
+    void (*truncate)(void *part, int64_t n_tokens);
+    uint64_t (*bytes)(const void *part);
+    void (*free)(void *part);
+} sk_part_kind;
+
+#define SK_MAX_STATE_PARTS 2
+
+struct sk_state {
+    sk_heap *heap;         /* borrowed */
+    const sk_model *model; /* borrowed */
+    int64_t n_ctx;
+    int64_t n_held;       /* tokens whose memory is complete */
+    int64_t n_reserved;   /* tokens that there is memory for */
+    int32_t failed_layer; /* a pass's: of the first row that failed, or -1 */
+    int64_t n_next;       /* a pass's count of the rows it was given */
+    int n_part;
+    struct {
+        const sk_part_kind *kind;
+        void *data; /* owned */
+    } parts[SK_MAX_STATE_PARTS];
+    sk_cache *cache; /* the part of that kind, NULL: none */
+};
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making, filling and cutting contexts. What a context needs is allocated at its creation, but for
+ * the blocks of its state, which are committed as tokens begin, and the workspace of passes, which
+ * is made when the context first leads one: of many conversations that are stepped together one
+ * needs it.
+ */
+#include "base/portable.h"
+
+#include "base/dtype.h"
+#include "session/context_int.h"
+#include "text/stream.h"
+#include "text/tokenize.h"
+
+#include <string.h>
+
+/* ---- Options that a living context can change ----------------------------------------------- */
+
+static int32_t apply_sampling(sk_context *ctx)
+{
+    sk_bias *bias = NULL;
+    uint64_t n_bias = 0;
+    const char *text = sk_opt_string(&ctx->options, SK_OPT_LOGIT_BIAS);
+    int32_t status = sk_bias_parse(&bias, &n_bias, &ctx->heap, text, strlen(text),
+                                   (uint64_t)ctx->n_vocab, &ctx->error);
+    if (status < 0)
+        return status;
+    sk_sampler_params params;
+    sk_sampler_read_options(&params, &ctx->options);
+    params.bias = bias;
+    params.n_bias = n_bias;
+    status = sk_sampler_set(ctx->sampler, &params, &ctx->error);
+    if (status < 0) {
+        sk_free(&ctx->heap, bias);
+        return status;
+    }
+    sk_free(&ctx->heap, ctx->bias);
+    ctx->bias = bias;
+    ctx->n_bias = n_bias;
+    return SKALD_OK;
+}
+
+static int32_t apply_stops(sk_context *ctx)
+{
+    const sk_option_value *stop = &ctx->options.values[SK_OPT_STOP];
+    const sk_vocab *vocab = sk_model_vocab(ctx->model);
+    return sk_output_set_stops(&ctx->output, (const char *const *)stop->strings, stop->n_strings,
+                               vocab ? sk_stream_max(vocab) : 0, &ctx->error);
+}
+
+/* Makes the value of an option, just set, take effect. */
+static int32_t apply(sk_context *ctx, int32_t id)
+{
+    switch (id) {
+    case SK_OPT_STOP:
+        return apply_stops(ctx);
+    case SK_OPT_N_PREDICT:
+        ctx->n_predicted = 0;
+        ctx->ending = false;
+        ctx->stop = SK_STOP_NONE;
+        return SKALD_OK;
+    case SK_OPT_PARSE_SPECIAL:
+        return SKALD_OK;
+    default:
+        return apply_sampling(ctx);
+    }
+}
+
+/* What a setter has put into `fresh`, a copy of the options, takes the place of the old ones, or
+ * nothing is changed. */
+static int32_t change_options(sk_context *ctx, sk_options *fresh, int32_t id)
+{
+    sk_options old = ctx->options;
+    ctx->options = *fresh;
+    int32_t status = apply(ctx, id);
+    if (status < 0)
+        ctx->options = old;
+    else
+        *fresh = old;
+    return status;
+}
+
+/* A value of whichever type. */
+typedef struct new_value {
+    int32_t type;
+    int64_t i;
+    double f;
+    const char *text;
+    bool add;
+} new_value;
+
+static int32_t set_value(sk_options *options, const char *key, const new_value *value,
+                         sk_error *error)
+{
+    if (value->type == SKALD_TYPE_INT)
+        return sk_options_set_int(options, key, value->i, error);
+    if (value->type == SKALD_TYPE_FLOAT)
+        return sk_options_set_float(options, key, value->f, error);
+    return sk_options_set_string(options, key, value->text, value->add, error);
+}
+
+static int32_t set_option(sk_context *ctx, const char *key, const new_value *value)
+{
+    sk_options *fresh = sk_alloc(&ctx->heap, sizeof *fresh, "options", &ctx->error);
+    if (!fresh)
+        return SKALD_E_MEMORY;
+    sk_options_init(fresh, &ctx->heap);
+    int32_t id = sk_option_find(key), status = sk_options_copy(fresh, &ctx->options, &ctx->error);
+    if (status == SKALD_OK)
+        status = set_value(fresh, key, value, &ctx->error);
+    if (status == SKALD_OK && !(sk_option_info_get(id)->flags & SK_OPTION_LIVE))
+        status = sk_fail(&ctx->error, SKALD_E_OPTION,
+                         "option \"%s\" cannot be changed while the context lives", key);
+    if (status == SKALD_OK)
+        status = change_options(ctx, fresh, id);
+    sk_options_clear(fresh);
+    sk_free(&ctx->heap, fresh);
+    return status;
+}
+
+int32_t sk_context_set_int(sk_context *ctx, const char *key, int64_t value)
+{
+    return set_option(ctx, key, &(new_value){.type = SKALD_TYPE_INT, .i = value});
+}
+
+int32_t sk_context_set_float(sk_context *ctx, const char *key, double value)
+{
+    return set_option(ctx, key, &(new_value){.type = SKALD_TYPE_FLOAT, .f = value});
+}
+
+int32_t sk_context_set_string(sk_context *ctx, const char *key, const char *value, bool add)
+{
+    return set_option(ctx, key, &(new_value){.type = SKALD_TYPE_STRING, .text = value, .add = add});
+}
+
+/* ---- Making and freeing --------------------------------------------------------------------- */
+
+static int cache_dtype(const sk_options *options, int32_t id)
+{
+    return strcmp(sk_opt_string(options, id), "f32") == 0 ? SK_F32 : SK_F16;
+}
+
+static int32_t make_sampler(sk_context *ctx)
+{
+    int32_t status = sk_sampler_new(&ctx->sampler, &ctx->heap, (uint64_t)ctx->n_vocab, &ctx->error);
+    const sk_vocab *vocab = sk_model_vocab(ctx->model);
+    if (status < 0 || !vocab)
+        return status;
+    uint32_t n_suppressed;
+    const int32_t *suppressed = sk_vocab_suppress(vocab, &n_suppressed);
+    int32_t *ends = sk_alloc_array(&ctx->heap, (uint64_t)ctx->n_vocab, sizeof *ends,
+                                   "end-of-generation tokens", &ctx->error);
+    if (!ends)
+        return SKALD_E_MEMORY;
+    uint64_t n_ends = 0;
+    for (int32_t id = 0; id < ctx->n_vocab; id++)
+        if (sk_vocab_is_end(vocab, id))
+            ends[n_ends++] = id;
+    status = sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed,
+                                  &ctx->error);
+    sk_free(&ctx->heap, ends);
+    return status;
+}
+
+static int32_t fill(sk_context *ctx)
+{
+    const sk_options *o = &ctx->options;
+    ctx->n_ctx = sk_opt_int(o, SK_OPT_N_CTX);
+    ctx->n_batch = sk_opt_int(o, SK_OPT_N_BATCH);
+    ctx->n_batch = ctx->n_batch > ctx->n_ctx ? ctx->n_ctx : ctx->n_batch;
+    ctx->n_vocab = sk_model_n_vocab(ctx->model);
+    ctx->n_logit_rows = sk_opt_int(o, SK_OPT_LOGITS_ALL) ? ctx->n_batch : 1;
+    ctx->tokens = sk_alloc_array(&ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ctx->tokens,
+                                 "tokens of the context", &ctx->error);
+    ctx->logits = ctx->tokens
+                      ? sk_alloc_array(&ctx->heap, (uint64_t)(ctx->n_logit_rows * ctx->n_vocab),
+                                       sizeof *ctx->logits, "logits", &ctx->error)
+                      : NULL;
+    if (!ctx->logits)
+        return SKALD_E_MEMORY;
+    int32_t status = sk_state_new(&ctx->state, &ctx->heap, ctx->model, ctx->n_ctx,
+                                  cache_dtype(o, SK_OPT_CACHE_TYPE_K),
+                                  cache_dtype(o, SK_OPT_CACHE_TYPE_V), &ctx->error);
+    if (status == SKALD_OK)
+        status = make_sampler(ctx);
+    if (status == SKALD_OK)
+        status = apply_sampling(ctx);
+    return status == SKALD_OK ? apply_stops(ctx) : status;
+}
+
+/* The context's own struct comes from the host's allocator too, through a heap that then moves
+ * into it. */
+static int32_t new_struct(sk_context **out, const sk_options *options, sk_error *error)
+{
+    sk_heap heap;
+    const skald_allocator *host = sk_opt_pointer(options, SK_OPT_ALLOCATOR);
+    uint64_t limit = (uint64_t)sk_opt_int(options, SK_OPT_MAX_MEMORY);
+    int32_t status = sk_heap_init(&heap, host, limit, error);
+    if (status < 0)
+        return status;
+    sk_context *ctx = sk_alloc_zero(&heap, sizeof *ctx, "context", error);
+    if (!ctx)
+        return SKALD_E_MEMORY;
+    ctx->heap = heap;
+    sk_options_init(&ctx->options, &ctx->heap);
+    sk_output_init(&ctx->output, &ctx->heap);
+    ctx->token = -1;
+    *out = ctx;
+    return SKALD_OK;
+}
+
+int32_t sk_context_new(sk_context **out, sk_model *model, const sk_options *options,
+                       sk_error *error)
+{
+    *out = NULL;
+    int32_t status = sk_model_runs(model, error);
+    sk_context *ctx = NULL;
+    if (status == SKALD_OK)
+        status = new_struct(&ctx, options, error);
+    if (status < 0)
+        return status;
+    sk_model_retain(model);
+    ctx->model = model;
+    status = sk_options_copy(&ctx->options, options, &ctx->error);
+    if (status == SKALD_OK)
+        status = fill(ctx);
+    if (status < 0) {
+        *error = ctx->error;
+        sk_context_free(ctx);
+        return status;
+    }
+    *out = ctx;
+    return SKALD_OK;
+}
+
+void sk_context_free(sk_context *ctx)
+{
+    if (!ctx)
+        return;
+    sk_context_disband(ctx);
+    sk_pass_free(ctx->pass);
+    sk_state_free(ctx->state);
+    sk_sampler_free(ctx->sampler);
+    sk_output_free(&ctx->output);
+    sk_options_clear(&ctx->options);
+    sk_free(&ctx->heap, ctx->bias);
+    sk_free(&ctx->heap, ctx->logits);
+    sk_free(&ctx->heap, ctx->tokens);
+    sk_model_release(ctx->model);
+    sk_heap heap = ctx->heap;
+    sk_free(&heap, ctx);
+}
+
+int32_t sk_context_enter(sk_context *ctx)
+{
+    if (atomic_exchange(&ctx->busy, 1))
+        return SKALD_E_BUSY;
+    ctx->error.code = 0;
+    return SKALD_OK;
+}
+
+void sk_context_leave(sk_context *ctx)
+{
+    atomic_store(&ctx->busy, 0);
+}
+
+void sk_context_cancel(sk_context *ctx)
+{
+    atomic_store(&ctx->cancelled, 1);
+}
+
+/* ---- Tokens --------------------------------------------------------------------------------- */
+
+/* A new turn begins behind the tokens that there are. */
+static void begin_turn(sk_context *ctx)
+{
+    ctx->ending = false;
+    ctx->stop = SK_STOP_NONE;
+    ctx->n_predicted = 0;
+    ctx->token = -1;
+    sk_output_reset(&ctx->output);
+}
+
+static int32_t fail_full(sk_context *ctx, uint64_t n)
+{
+    return sk_fail(&ctx->error, SKALD_E_CONTEXT_FULL,
+                   "%llu tokens do not fit: the context holds %lld of at most %lld (n_ctx)",
+                   (unsigned long long)n, (long long)ctx->n_tokens, (long long)ctx->n_ctx);
+}
+
+int32_t sk_context_append_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
+{
+    if (n > (uint64_t)(ctx->n_ctx - ctx->n_tokens))
+        return fail_full(ctx, n);
+    for (uint64_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= ctx->n_vocab)
+            return sk_fail(&ctx->error, SKALD_E_ARGUMENT,
+                           "token %llu of the argument is %d, wanted 0 to %lld",
+                           (unsigned long long)i, ids[i], (long long)ctx->n_vocab - 1);
+    if (n > 0) {
+        memcpy(ctx->tokens + ctx->n_tokens, ids, (size_t)n * sizeof *ids);
+        ctx->n_tokens += (int64_t)n;
+        begin_turn(ctx);
+    }
+    return SKALD_OK;
+}
+
+/* Tokenising flags for the next text. BOS belongs before the first one only. */
+static int32_t text_flags(const sk_context *ctx)
+{
+    int32_t flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
+    return flags;
+}
+
+/* Whether BOS goes first, and which token it is. */
+static bool wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos)
+{
+    int64_t add = sk_opt_int(&ctx->options, SK_OPT_ADD_BOS);
+    *bos = sk_vocab_special(vocab, SK_SPECIAL_BOS);
+    return ctx->n_tokens == 0 && *bos >= 0 && (add > 0 || (add < 0 && sk_vocab_add_bos(vocab)));
+}
+
+int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
+{
+    const sk_vocab *vocab = sk_model_vocab(ctx->model);
+    if (!vocab)
+        return sk_fail(&ctx->error, SKALD_E_TOKENIZER,
+                       "the model has no vocabulary: append token ids instead of text");
+    int32_t bos;
+    int64_t start = ctx->n_tokens;
+    bool with_bos = wants_bos(ctx, vocab, &bos);
+    /* The tokens are written where they belong, and are none of the context's until counted. */
+    int32_t *out = ctx->tokens + start;
+    uint64_t room = (uint64_t)(ctx->n_ctx - start), n_bos = with_bos ? 1 : 0, needed = 0;
+    if (room < n_bos)
+        return fail_full(ctx, 1);
+    int32_t status = sk_tokenize(vocab, &ctx->heap, text, n, text_flags(ctx), out + n_bos,
+                                 room - n_bos, &needed, &ctx->error);
+    if (status == SKALD_E_BUFFER)
+        return fail_full(ctx, needed + n_bos);
+    if (status < 0)
+        return status;
+    if (with_bos)
+        out[0] = bos;
+    if (needed + n_bos > 0) {
+        ctx->n_tokens += (int64_t)(needed + n_bos);
+        begin_turn(ctx);
+    }
+    return SKALD_OK;
+}
+
+int32_t sk_context_truncate(sk_context *ctx, int64_t n_tokens)
+{
+    if (n_tokens < 0 || n_tokens > ctx->n_tokens)
+        return sk_fail(&ctx->error, SKALD_E_ARGUMENT, "n_tokens is %lld, wanted 0 to %lld",
+                       (long long)n_tokens, (long long)ctx->n_tokens);
+    sk_context_ungroup(ctx);
+    begin_turn(ctx);
+    if (n_tokens == ctx->n_tokens)
+        return SKALD_OK;
+    ctx->n_tokens = n_tokens;
+    ctx->n_logits = 0;
+    if (ctx->n_evaluated >= n_tokens) {
+        /* The last token is evaluated again: what follows it is chosen from its logits. */
+        ctx->n_evaluated = n_tokens > 0 ? n_tokens - 1 : 0;
+        sk_state_truncate(ctx->state, ctx->n_evaluated);
+    }
+    return SKALD_OK;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* What session/ itself knows of a context. */
+#ifndef SK_SESSION_CONTEXT_INT_H
+#define SK_SESSION_CONTEXT_INT_H
+
+#include "model/pass.h"
+#include "model/state.h"
+#include "sample/sampler.h"
+#include "session/context.h"
+#include "session/output.h"
+
+enum { SK_STOP_NONE, SK_STOP_END, SK_STOP_STRING, SK_STOP_LENGTH, SK_STOP_CONTEXT, SK_STOP_HOST };
+
+/* Contexts that share an unfinished pass (step.c). */
+typedef struct sk_group sk_group;
+
+struct skald_context {
+    sk_heap heap;
+    sk_model *model; /* retained */
+    sk_options options;
+    sk_error error;
+    _Atomic int busy, cancelled;
+
+    int64_t n_ctx, n_batch, n_vocab;
+    int32_t *tokens; /* owned, [n_ctx] */
+    int64_t n_tokens, n_evaluated;
+    sk_state *state; /* owned */
+
+    float *logits;        /* owned, [n_logit_rows][n_vocab] */
+    int64_t n_logit_rows; /* 1, or n_batch with logits_all */
+    int64_t logits_first; /* position of row 0 */
+    int64_t n_logits;     /* rows that are valid */
+
+    sk_sampler *sampler; /* owned */
+    sk_bias *bias;       /* owned: what "logit_bias" says */
+    uint64_t n_bias;
+    sk_output output;
+
+    int32_t token;     /* the last one generated, -1: none */
+    const char *bytes; /* its bytes, a view of the vocabulary's */
+    uint64_t n_bytes;
+    bool ending;         /* a reason to stop was met; the next step says so */
+    int32_t stop;        /* SK_STOP_... */
+    int64_t n_predicted; /* generated since the last append or change of n_predict */
+
+    /* Batching: see step.c. */
+    sk_pass *pass;             /* owned, made when this context first leads a batch; else NULL */
+    sk_group *own_group;       /* the group that this context leads, or NULL */
+    sk_group *group;           /* the unfinished group that it is in, or NULL */
+    int64_t row_first, n_rows; /* its rows of the group's pass */
+    bool served;               /* took part in a pass of this round */
+
+    int64_t n_prompt, n_generated, prompt_us, decode_us;
+};
+
+/* Leaves the group, if any: its unfinished pass is abandoned. */
+void sk_context_ungroup(sk_context *ctx);
+
+/* The same, and gives up the group that it leads, if any: the context is being freed. */
+void sk_context_disband(sk_context *ctx);
+
+#endif

@@ -1,0 +1,131 @@
+-- SPDX-License-Identifier: MIT
+--
+-- The Lua binding on a small random model, and on a trained one when ../shared has it.
+-- Run as: luajit test_lua.lua MODEL, with LUA_PATH and SKALD_LIBRARY set.
+
+local path = assert(arg[1], "usage: test_lua.lua MODEL")
+local skald = require "skald"
+local checks, failures = 0, 0
+
+local function check(condition, what)
+    checks = checks + 1
+    if not condition then
+        failures = failures + 1
+        io.stderr:write(("%s:%d: %s\n"):format("test_lua.lua", debug.getinfo(2, "l").currentline,
+                                               what or "does not hold"))
+    end
+end
+
+-- Options
+local keys = {}
+for _, option in ipairs(skald.options()) do keys[option.key] = option end
+check(keys.n_ctx.type == "int" and keys.temperature.type == "float" and #keys.seed.help > 0)
+check(skald.version():match "^%d+%.%d+%.%d+$")
+
+-- Errors are nil, a sentence and a code
+local model, message, code = skald.load "/no/such/file.gguf"
+check(model == nil and message:find("/no/such/file.gguf", 1, true) and code == skald.E_NOT_FOUND, message)
+model, message, code = skald.load(path, {n_thread = 2})
+check(model == nil and message:find "threads" and code == skald.E_OPTION, message)
+model, message, code = skald.load(path, {threads = 1.5})
+check(model == nil and code == skald.E_OPTION, message)
+model, message, code = skald.load(path, {max_memory = 4000})
+check(model == nil and code == skald.E_MEMORY, message)
+model, message, code = skald.load(arg[0])
+check(model == nil and code == skald.E_NOT_MODEL, message)
+check(skald.status_name(skald.E_MEMORY) == "SKALD_E_MEMORY")
+
+-- Loading in slices
+model = assert(skald.open(path, {threads = 2}))
+local state, slices = "pending", 0
+while state == "pending" do
+    state, message = model:step(0)
+    slices = slices + 1
+end
+check(state == "done" and slices >= 1, message)
+
+-- What a model is
+check(model:info "architecture" == "llama")
+check(model:info "n_vocab" == 304)
+check(model:info "progress" == 1)
+check(select(3, model:info "no_such_key") == skald.E_NOT_FOUND)
+check(model:metadata "llama.block_count" == 1)
+check(model:metadata "general.name" == "random llama")
+check(#model:metadata() == model:info "n_metadata")
+check(select(3, model:metadata "no.such.key") == skald.E_NOT_FOUND)
+
+-- Tokens
+for _, text in ipairs {"Once upon a time", "", "caf\195\169 \226\130\172", "a\0b", ("x"):rep(5000)} do
+    local ids = assert(model:tokenize(text))
+    check(model:detokenize(ids):gsub("^ ", "") == text, text)
+end
+check(model:tokenize("a", skald.ADD_SPECIAL)[1] == 1)
+check(select(3, model:detokenize {1000000}) == skald.E_ARGUMENT)
+
+-- Contexts
+local options = {n_ctx = 64, n_predict = 6, temperature = 0, ignore_eos = true, stop = {"zzz", "qqq"}}
+local context = assert(model:context(options))
+check(context:append "Once upon a time")
+local text = assert(context:generate())
+check(context:info "stop_reason" == "length")
+check(context:info "n_generated" == 6)
+check(context:info "temperature" == 0)
+
+local sliced = assert(model:context(options))
+check(sliced:append(model:tokenize("Once upon a time", skald.ADD_SPECIAL)))
+local pieces, yields = {}, 0
+local routine = coroutine.wrap(function()
+    for piece in sliced:chunks(0) do
+        pieces[#pieces + 1] = piece
+        coroutine.yield(true)
+    end
+end)
+while routine() do yields = yields + 1 end
+check(table.concat(pieces) == text, table.concat(pieces) .. " ~= " .. text)
+check(yields >= 6)
+
+local tokens = context:tokens()
+check(#tokens == #sliced:tokens() and tokens[1] == 1)
+check(context:truncate(#tokens - 6) and context:set {n_predict = 6})
+check(context:generate() == text)
+check(select(3, context:truncate(1000)) == skald.E_ARGUMENT)
+check(select(3, context:append {1000000}) == skald.E_ARGUMENT)
+check(select(3, context:append(("x "):rep(500))) == skald.E_CONTEXT_FULL)
+check(select(3, context:set {n_ctx = 5}) == skald.E_OPTION)
+
+context:cancel()
+context:set {n_predict = 1}
+check(select(3, context:step(-1)) == skald.E_CANCELLED)
+check(context:step(-1) == "token")
+
+-- Closing
+context:close()
+context:close()
+local ok, why = pcall(context.step, context)
+check(not ok and why:find "closed", why)
+model:close()
+check(sliced:truncate(3) and sliced:set {n_predict = 2} and sliced:generate(), "outlives the handle")
+sliced = nil
+collectgarbage()
+for _ = 1, 20 do
+    local again = assert(skald.load(path))
+    assert(again:context {n_ctx = 64}):append "a"
+end
+collectgarbage()
+
+-- The trained model: the reference's text
+local shared = (os.getenv "SKALD_SHARED" or "../shared") .. "/models/stories260K.gguf"
+local file = io.open(shared, "rb")
+if file then
+    file:close()
+    local stories = assert(skald.load(shared))
+    local teller = assert(stories:context {temperature = 0, n_predict = 24, n_ctx = 128})
+    assert(teller:append "Once upon a time")
+    local told = assert(teller:generate())
+    check(told:find(", there was a little girl named Lily", 1, true), told)
+else
+    print "skipped: the shared test files are not here"
+end
+
+print(("%d checks, %d failed"):format(checks, failures))
+os.exit(failures == 0 and 0 or 1)

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan of each row of the table, as text, against plan/NAME.txt. `test_plan write` writes the
+ * texts anew, to be read before they are committed. And the table itself: its rows are in order,
+ * and every key that one names exists.
+ */
+#include "base/portable.h"
+
+#include "golden.h"
+#include "test.h"
+
+#include "model/arch.h"
+#include "model/hparam.h"
+
+static char *plan_of(const char *name)
+{
+    char path[200];
+    size_t size;
+    sk_error error = {0};
+    const char *plan = "";
+    snprintf(path, sizeof path, "model/golden/%s.head.gguf", name);
+    uint8_t *data = golden_expand(test_data(path), 11, &size);
+    sk_model *model = golden_model(data, size, "threads=1", &error);
+    CHECKF(model != NULL, "%s: %s", name, error.text);
+    if (model)
+        CHECK_INT(sk_model_get_string(model, "plan", &plan, &error), SKALD_OK);
+    char *copy = malloc(strlen(plan) + 1);
+    strcpy(copy, plan);
+    sk_model_release(model);
+    free(data);
+    return copy;
+}
+
+static void check_plan(const char *name, bool write)
+{
+    char path[200];
+    char *plan = plan_of(name);
+    snprintf(path, sizeof path, "model/plan/%s.txt", name);
+    if (write) {
+        FILE *f = fopen(test_data(path), "wb");
+        if (f)
+            fputs(plan, f);
+        CHECK(f && fclose(f) == 0);
+    } else {
+        uint8_t *wanted = test_read(test_data(path), NULL);
+        CHECKF(strcmp(plan, (char *)wanted) == 0, "the plan of %s is now\n%s", name, plan);
+        free(wanted);
+    }
+    free(plan);
+}
+
+static void test_table(void)
+{
+    for (size_t i = 0; sk_arch_at(i); i++) {
+        const sk_arch *arch = sk_arch_at(i);
+        CHECK(sk_arch_find(arch->name, strlen(arch->name)) == arch);
+        CHECKF(i == 0 || strcmp(sk_arch_at(i - 1)->name, arch->name) < 0, "%s", arch->name);
+        for (const char *p = arch->keys; p && *p;) {
+            size_t n = strcspn(p, " !=");
+            CHECKF(sk_hparam_known(p, n), "%s: %.*s", arch->name, (int)n, p);
+            p += strcspn(p, " ");
+            p += strspn(p, " ");
+        }
+    }
+    CHECK_STR(sk_arch_near("lama"), "llama");
+    CHECK(sk_arch_find("llam", 4) == NULL && sk_arch_find("llama2", 6) == NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const names[] = {"llama-dense",  "llama-moe",   "llama-yarn-attn",
+                                        "llama-tied",   "qwen2-dense", "qwen2-fusedqkv",
+                                        "qwen2-linear", "qwen3-dense", "qwen3moe-moe"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        check_plan(names[i], argc > 1 && strcmp(argv[1], "write") == 0);
+    test_table();
+    return test_end();
+}

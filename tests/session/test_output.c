@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Streamed text: whole code points only, stop strings never shown, any cutting gives the same. */
+#include "test.h"
+
+#include "session/output.h"
+
+static sk_heap heap;
+static sk_error error;
+
+/* Feeds text in pieces of up to `most` bytes; returns what was shown, checks code points. */
+static size_t stream(sk_output *output, const char *text, size_t n, size_t most, uint64_t *random,
+                     char *out, bool *stopped)
+{
+    size_t n_out = 0;
+    *stopped = false;
+    sk_output_reset(output);
+    for (size_t i = 0; i < n && !*stopped;) {
+        size_t piece = 1 + test_random(random) % most;
+        piece = piece > n - i ? n - i : piece;
+        *stopped = sk_output_feed(output, text + i, piece);
+        i += piece;
+        if (i >= n && !*stopped)
+            sk_output_flush(output);
+        for (uint64_t j = 0; j < output->n_text; j++)
+            CHECK(j > 0 || ((unsigned char)output->text[0] & 0xC0) != 0x80);
+        memcpy(out + n_out, output->text, (size_t)output->n_text);
+        n_out += (size_t)output->n_text;
+    }
+    return n_out;
+}
+
+int main(void)
+{
+    static const char text[] = "h\xc3\xa9llo \xe4\xb8\x96\xe7\x95\x8c \xf0\x9f\x98\x80 END of it";
+    static const char *const stops[] = {"END", "EN!", "\xe7\x95\x8c!"};
+    const size_t n = sizeof text - 1, before = (size_t)(strstr(text, "END") - text);
+    char out[128];
+    bool stopped;
+    uint64_t random = 3;
+    sk_output output;
+    CHECK_INT(sk_heap_init(&heap, NULL, 0, &error), 0);
+    sk_output_init(&output, &heap);
+    CHECK_INT(sk_output_set_stops(&output, stops, 3, 16, &error), 0);
+    for (size_t most = 1; most <= 16; most++) {
+        size_t got = stream(&output, text, n, most, &random, out, &stopped);
+        CHECKF(stopped && got == before && memcmp(out, text, got) == 0, "pieces of %zu", most);
+    }
+    CHECK_INT(sk_output_set_stops(&output, NULL, 0, 16, &error), 0);
+    for (size_t most = 1; most <= 16; most++) {
+        size_t got = stream(&output, text, n, most, &random, out, &stopped);
+        CHECK(!stopped && got == n && memcmp(out, text, n) == 0);
+    }
+    /* Broken bytes pass, and an unfinished code point comes out with the flush. */
+    static const char broken[] = "a\xff\xfe z\xe4\xb8";
+    size_t got = stream(&output, broken, sizeof broken - 1, 3, &random, out, &stopped);
+    CHECK(got == sizeof broken - 1 && memcmp(out, broken, got) == 0);
+    sk_output_free(&output);
+    CHECK_INT(heap.live, 0);
+    return test_end();
+}
