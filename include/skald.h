@@ -256,7 +256,8 @@ SKALD_API void skald_model_cancel(skald_model *model);
 SKALD_API void skald_model_retain(skald_model *model);
 SKALD_API void skald_model_release(skald_model *model);
 
-/* The sentence of this handle's last error, never NULL. */
+/* The sentence that loading ended with, never NULL. What is asked of a loaded model changes nothing
+ * in it, its message included: the sentence of a failed question is in skald_error_message(). */
 SKALD_API const char *skald_model_message(const skald_model *model);
 
 /*
@@ -366,8 +367,8 @@ SKALD_API int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, si
  * evaluates what was appended, then generates. Returns
  *   SKALD_TOKEN    one token was generated: read it with skald_text, skald_token, skald_bytes
  *   SKALD_PENDING  the slice is spent, in the middle of the prompt or of a token: call again
- *   SKALD_DONE     generation has ended ("stop_reason" says why; text held back for a stop string
- *                  may be left in skald_text), or n_predict is 0 and all is evaluated
+ *   SKALD_DONE     generation has ended ("stop_reason" says why) and there is no more text, or
+ *                  n_predict is 0 and all is evaluated
  * or an error: CANCELLED, MEMORY, NUMERIC, CHANGED, BUSY, STATE (nothing was ever appended).
  * After any of them the context is as if the unfinished work had not begun, and may be stepped
  * again. How the work was sliced never changes a result.
@@ -377,9 +378,12 @@ SKALD_API int32_t skald_step(skald_context *ctx, int64_t budget_us);
 /*
  * Steps `n` contexts of one model together: what they have to compute is done in one batch.
  * status[i] becomes what skald_step would have returned for ctxs[i]; a context that fails does
- * not affect the others. A context is listed once. Returns how many are still running (a status
- * of TOKEN or PENDING), or an error of the call as a whole: ARGUMENT. While a slice is unfinished
- * (PENDING) its contexts share work: stepping them in other company is allowed, and repeats it.
+ * not affect the others. Returns as soon as one of them has a token, an end or an error to show;
+ * those that have nothing yet, having longer prompts, are PENDING whatever the budget. Returns how
+ * many are still running (a status of TOKEN or PENDING), or an error of the call as a whole, with
+ * status[] untouched: ARGUMENT (a context is NULL, listed twice or of another model), BUSY. While
+ * work is unfinished (PENDING) its contexts share it: stepping them in other company is allowed,
+ * and repeats it.
  */
 SKALD_API int32_t skald_step_many(skald_context *const *ctxs, size_t n, int64_t budget_us,
                                   int32_t *status);
@@ -412,7 +416,7 @@ SKALD_API int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
 /* The logits that follow the token at `position` (0 is the first token; -1 is the last evaluated
  * one): n_vocab floats as the model computed them, before any sampler; a view. Kept are those of
  * the last evaluated token, and with the option "logits_all" those of every token of the batch
- * evaluated last (at most n_batch tokens). Errors: NOT_FOUND. */
+ * evaluated last (at most n_batch tokens). Errors: NOT_FOUND (not kept). */
 SKALD_API int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits,
                                size_t *n);
 

@@ -336,6 +336,12 @@ int32_t skald_model_metadata(const skald_model *model, int64_t index, const char
     return SKALD_OK;
 }
 
+/* A value of another type than the one asked for is the caller's mistake, not the file's. */
+static int32_t as_asked(int32_t status)
+{
+    return status == SKALD_E_CORRUPT ? SKALD_E_ARGUMENT : status;
+}
+
 int32_t skald_model_metadata_int(const skald_model *model, const char *key, int64_t *value)
 {
     const sk_gguf *file = loaded_file(model);
@@ -346,7 +352,8 @@ int32_t skald_model_metadata_int(const skald_model *model, const char *key, int6
         return not_loaded(model);
     if (!key || !value)
         return fail_null(key ? "value" : "key");
-    return publish(sk_gguf_get_int(file, key, INT64_MIN, INT64_MAX, value, &error), &error);
+    return publish(as_asked(sk_gguf_get_int(file, key, INT64_MIN, INT64_MAX, value, &error)),
+                   &error);
 }
 
 int32_t skald_model_metadata_float(const skald_model *model, const char *key, double *value)
@@ -359,7 +366,8 @@ int32_t skald_model_metadata_float(const skald_model *model, const char *key, do
         return not_loaded(model);
     if (!key || !value)
         return fail_null(key ? "value" : "key");
-    return publish(sk_gguf_get_float(file, key, -INFINITY, INFINITY, value, &error), &error);
+    return publish(as_asked(sk_gguf_get_float(file, key, -INFINITY, INFINITY, value, &error)),
+                   &error);
 }
 
 int32_t skald_model_metadata_string(const skald_model *model, const char *key, const char **value,
@@ -377,7 +385,7 @@ int32_t skald_model_metadata_string(const skald_model *model, const char *key, c
     int32_t status = sk_gguf_get_string(file, key, &string, &error);
     *value = string.text;
     *n = (size_t)string.n;
-    return publish(status, &error);
+    return publish(as_asked(status), &error);
 }
 
 int32_t skald_model_metadata_text(const skald_model *model, const char *key, char *buffer,
@@ -601,6 +609,15 @@ int32_t skald_step(skald_context *ctx, int64_t budget_us)
     return leave(ctx, status);
 }
 
+/* Whether ctxs[i] stands in the list before. */
+static bool is_repeated(skald_context *const *ctxs, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (ctxs[j] == ctxs[i])
+            return true;
+    return false;
+}
+
 /* Enters all of them, or, when one is NULL, busy, repeated or of another model, none. */
 static int32_t enter_all(skald_context *const *ctxs, size_t n)
 {
@@ -608,8 +625,8 @@ static int32_t enter_all(skald_context *const *ctxs, size_t n)
     int32_t status = SKALD_OK;
     for (; i < n && status == SKALD_OK; i++)
         status = enter(ctxs[i]);
-    if (status < 0)
-        i--;
+    if (status < 0 && is_repeated(ctxs, --i))
+        status = fail_here(SKALD_E_ARGUMENT, "a context is listed twice");
     for (size_t j = 1; j < n && status == SKALD_OK; j++)
         if (sk_context_model(ctxs[j]) != sk_context_model(ctxs[0]))
             status = fail_here(SKALD_E_ARGUMENT, "the contexts are not of one model");

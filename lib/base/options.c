@@ -275,6 +275,27 @@ int32_t sk_options_set_string(sk_options *o, const char *key, const char *value,
     return set_text(o, id, value, strlen(value), add, error);
 }
 
+/* A host built with a later header has a longer table: its first fields are ours. */
+static int32_t check_table(int32_t id, const void *table, size_t size, sk_error *error)
+{
+    const char *key = option_table[id].key;
+    size_t found;
+    memcpy(&found, table, sizeof found);
+    if (found < size)
+        return sk_fail(error, SKALD_E_ARGUMENT,
+                       "the table of option \"%s\" says it has %zu bytes, wanted at least %zu", key,
+                       found, size);
+    const skald_allocator *allocator = table;
+    const skald_executor *executor = table;
+    const skald_reader *reader = table;
+    bool whole = id == SK_OPT_ALLOCATOR  ? allocator->alloc && allocator->free
+                 : id == SK_OPT_EXECUTOR ? executor->parallel_for && executor->n_threads > 0
+                                         : reader->read != NULL;
+    return whole ? SKALD_OK
+                 : sk_fail(error, SKALD_E_ARGUMENT,
+                           "the table of option \"%s\" lacks a function or its n_threads", key);
+}
+
 int32_t sk_options_set_pointer(sk_options *o, const char *key, const void *value, sk_error *error)
 {
     int32_t id = find_option(key, error);
@@ -287,14 +308,10 @@ int32_t sk_options_set_pointer(sk_options *o, const char *key, const void *value
                   : id == SK_OPT_ALLOCATOR ? (size = sizeof o->allocator, (void *)&o->allocator)
                   : id == SK_OPT_EXECUTOR  ? (size = sizeof o->executor, (void *)&o->executor)
                                            : NULL;
-    /* A host built with a later header has a longer table: its first fields are ours. */
     if (table && value) {
-        size_t found;
-        memcpy(&found, value, sizeof found);
-        if (found < size)
-            return sk_fail(error, SKALD_E_ARGUMENT,
-                           "the table of option \"%s\" says it has %zu bytes, wanted at least %zu",
-                           key, found, size);
+        int32_t status = check_table(id, value, size, error);
+        if (status < 0)
+            return status;
         memcpy(table, value, size);
     }
     o->values[id].p = value;

@@ -44,9 +44,9 @@ const int32_t *sk_context_tokens(const sk_context *ctx, size_t *n)
 
 const float *sk_context_logits(const sk_context *ctx, int64_t position, size_t *n)
 {
-    int64_t row = position < 0 ? ctx->n_logits - 1 : position - ctx->logits_first;
+    int64_t row = position == -1 ? ctx->n_logits - 1 : position - ctx->logits_first;
     *n = 0;
-    if (row < 0 || row >= ctx->n_logits)
+    if (position < -1 || row < 0 || row >= ctx->n_logits)
         return NULL;
     *n = (size_t)ctx->n_vocab;
     return ctx->logits + row * ctx->n_vocab;

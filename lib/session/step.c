@@ -426,7 +426,7 @@ static void begin_step(const step_set *set)
 }
 
 /* Lets the contexts that need no pass choose a token or end. */
-static void settle(const step_set *set)
+static void settle_contexts(const step_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
         sk_context *ctx = set->ctxs[i];
@@ -465,14 +465,14 @@ void sk_step_many(sk_context *const *ctxs, size_t n, int64_t budget_us, int32_t 
         set.deadline = now + budget_us;
     begin_step(&set);
     sk_context *leader = find_whole_group(&set);
-    settle(&set);
+    settle_contexts(&set);
     for (bool first = true; any_pending(&set); first = false) {
         if (!first && sk_clock_us() >= set.deadline)
             return;
         if (leader || begin_pass(&set, &leader)) {
             if (!run_pass(&set, leader))
                 return;
-            settle(&set);
+            settle_contexts(&set);
             leader = find_whole_group(&set);
         } else if (end_round(&set)) {
             return;

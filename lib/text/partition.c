@@ -46,7 +46,7 @@ static uint32_t find_taken(const partition *part, uint32_t at, uint32_t end)
     return at;
 }
 
-static void take_bytes(partition *part, uint32_t at, uint32_t end)
+static void take_fragment(partition *part, uint32_t at, uint32_t end)
 {
     for (; at < end; at++)
         part->taken[at / 64] |= UINT64_C(1) << at % 64;
@@ -140,7 +140,7 @@ static int32_t cut_out(partition *part, const sk_vocab_cut *cut, uint32_t at)
     if (strip & SK_STRIP_RIGHT)
         while (end < part->n && is_ascii_space(part->text[end]) && !is_taken(part, end))
             end++;
-    take_bytes(part, start, end);
+    take_fragment(part, start, end);
     part->cuts[part->n_cuts] = (sk_cut){start, end, cut->id};
     return sk_queue_push(&part->starts, part->heap, (uint64_t)start << 32 | part->n_cuts++,
                          part->error);

@@ -72,7 +72,7 @@ static const uint8_t *skip_classes(const uint8_t *p, const uint8_t *end, uint32_
 /* ---- The small passes ----------------------------------------------------------------------- */
 
 /* The end of a run of min to max characters of the set at p; NULL when there are too few. */
-static const uint8_t *skip_set(const sk_pass *pass, const uint8_t *p, const uint8_t *end)
+static const uint8_t *skip_set(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     uint32_t n = 0;
     for (pretok_char c; n < pass->max && in_charset(&pass->set, c = peek(p, end)); n++)
@@ -80,7 +80,7 @@ static const uint8_t *skip_set(const sk_pass *pass, const uint8_t *p, const uint
     return n < pass->min ? NULL : p;
 }
 
-static bool match_run(const sk_pass *pass, const uint8_t *p, const uint8_t *end,
+static bool match_run(const sk_splitter *pass, const uint8_t *p, const uint8_t *end,
                       const uint8_t **stop)
 {
     pretok_char c = peek(p, end);
@@ -101,7 +101,7 @@ static bool match_aside(const uint8_t *p, const uint8_t *end, const uint8_t **st
 }
 
 /* Digits in threes from the right. The length of the run is counted once and kept. */
-static bool match_groups(sk_pretok_cursor *cursor, const sk_pass *pass, const uint8_t *p,
+static bool match_groups(sk_pretok_cursor *cursor, const sk_splitter *pass, const uint8_t *p,
                          const uint8_t *end, const uint8_t **stop)
 {
     if (!cursor->group_end || p >= cursor->group_end) {
@@ -129,7 +129,7 @@ static bool match_groups(sk_pretok_cursor *cursor, const sk_pass *pass, const ui
     return whole;
 }
 
-static bool match_framed(const sk_pass *pass, const uint8_t *p, const uint8_t *end,
+static bool match_framed(const sk_splitter *pass, const uint8_t *p, const uint8_t *end,
                          const uint8_t **stop)
 {
     size_t before = strlen(pass->before), after = strlen(pass->after);
@@ -205,7 +205,7 @@ static const uint8_t *skip_han(const uint8_t *p, const uint8_t *end)
 }
 
 /* A run of letters, with single blanks between them where the pass says so. */
-static const uint8_t *skip_letters(const sk_pass *pass, const uint8_t *p, const uint8_t *end)
+static const uint8_t *skip_letters(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     if (!pass->spaced)
         return skip_classes(p, end, pass->letters, UINT32_MAX);
@@ -221,14 +221,14 @@ static const uint8_t *skip_letters(const sk_pass *pass, const uint8_t *p, const 
     }
 }
 
-static bool is_cased(const sk_pass *pass, pretok_char c, uint32_t classes)
+static bool is_cased(const sk_splitter *pass, pretok_char c, uint32_t classes)
 {
     return (c.class & classes) != 0 && !(pass->han && is_han(c));
 }
 
 /* UPPER* LOWER+: a character may be of both classes, and the greedy first run gives back as much
  * as the second needs. The end, or p. */
-static const uint8_t *skip_lower_word(const sk_pass *pass, const uint8_t *p, const uint8_t *end)
+static const uint8_t *skip_lower_word(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *stop = p; /* behind the last one so far that can be LOWER */
     pretok_char c;
@@ -245,7 +245,7 @@ static const uint8_t *skip_lower_word(const sk_pass *pass, const uint8_t *p, con
 }
 
 /* UPPER+ LOWER*. */
-static const uint8_t *skip_upper_word(const sk_pass *pass, const uint8_t *p, const uint8_t *end)
+static const uint8_t *skip_upper_word(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *start = p;
     pretok_char c;
@@ -259,9 +259,9 @@ static const uint8_t *skip_upper_word(const sk_pass *pass, const uint8_t *p, con
 }
 
 /* Letters, with what may stand before them. The end, or p. */
-static const uint8_t *match_letters(const sk_pass *pass, const uint8_t *p, const uint8_t *end)
+static const uint8_t *match_letters(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
-    typedef const uint8_t *skip(const sk_pass *, const uint8_t *, const uint8_t *);
+    typedef const uint8_t *skip(const sk_splitter *, const uint8_t *, const uint8_t *);
     skip *const cased[2] = {skip_lower_word, skip_upper_word};
     skip *const plain[1] = {skip_letters};
     skip *const *forms = pass->letters ? plain : cased;
@@ -291,14 +291,14 @@ static const uint8_t *match_ascii_word(const uint8_t *p, const uint8_t *end)
     return q > p + 1 ? q : p;
 }
 
-static const uint8_t *match_numbers(const sk_pass *pass, const uint8_t *p, const uint8_t *end)
+static const uint8_t *match_numbers(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *start = p + (pass->numbers_blank && is_blank(p, end));
     const uint8_t *q = skip_classes(start, end, SK_UC_N, pass->numbers);
     return q > start ? q : p;
 }
 
-static const uint8_t *match_symbols(const sk_pass *pass, const uint8_t *p, const uint8_t *end)
+static const uint8_t *match_symbols(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *start = p + is_blank(p, end), *q = start;
     for (pretok_char c; ((c = peek(q, end)).class & pass->symbols) != 0 && !is_space(c);)
@@ -333,7 +333,7 @@ static const uint8_t *match_space_power(const uint8_t *p, const uint8_t *run_end
 /* White space: up to the last newline in it; else all but the last before something else (which
  * may belong to what follows); else all. The end of a run without newlines is kept, for passes
  * that take it in parts. */
-static const uint8_t *match_spaces(sk_pretok_cursor *cursor, const sk_pass *pass, const uint8_t *p,
+static const uint8_t *match_spaces(sk_pretok_cursor *cursor, const sk_splitter *pass, const uint8_t *p,
                                    const uint8_t *end)
 {
     const uint8_t *q = p, *last = p, *newline = NULL;
@@ -355,7 +355,7 @@ static const uint8_t *match_spaces(sk_pretok_cursor *cursor, const sk_pass *pass
     return q == end || last == p ? q : last;
 }
 
-static bool match_words(sk_pretok_cursor *cursor, const sk_pass *pass, const uint8_t *p,
+static bool match_words(sk_pretok_cursor *cursor, const sk_splitter *pass, const uint8_t *p,
                         const uint8_t *end, const uint8_t **stop)
 {
     const uint8_t *q = p;
@@ -382,7 +382,7 @@ static bool match_words(sk_pretok_cursor *cursor, const sk_pass *pass, const uin
 
 /* ---- The cursor ----------------------------------------------------------------------------- */
 
-static bool match_pass(sk_pretok_cursor *cursor, const sk_pass *pass, const uint8_t *p,
+static bool match_pass(sk_pretok_cursor *cursor, const sk_splitter *pass, const uint8_t *p,
                        const uint8_t *end, const uint8_t **stop)
 {
     switch (pass->kind) {
@@ -402,7 +402,7 @@ static bool match_pass(sk_pretok_cursor *cursor, const sk_pass *pass, const uint
 }
 
 /* The end of the piece that begins at p: a match, or what lies before the next one. */
-static const uint8_t *next_end(sk_pretok_cursor *cursor, const sk_pass *pass, const uint8_t *p,
+static const uint8_t *next_end(sk_pretok_cursor *cursor, const sk_splitter *pass, const uint8_t *p,
                                const uint8_t *end)
 {
     const uint8_t *stop;
@@ -411,7 +411,8 @@ static const uint8_t *next_end(sk_pretok_cursor *cursor, const sk_pass *pass, co
     const uint8_t *next;
     while (stop < end && !match_pass(cursor, pass, stop, end, &next))
         stop = next;
-    cursor->group_end = NULL; /* a run of digits that was counted is counted anew */
+    if (pass->kind == SK_PASS_GROUPS)
+        cursor->group_end = NULL; /* the match will be looked for again: count it anew */
     return stop;
 }
 

@@ -65,7 +65,7 @@ enum {
     SK_PASS_INDENT
 };
 
-typedef struct sk_pass {
+typedef struct sk_splitter {
     uint8_t kind;               /* SK_PASS_... */
     uint8_t lead;               /* SK_LEAD_...: RUN, and the letters of WORDS */
     uint32_t min, max;          /* RUN, FRAMED: how many characters */
@@ -88,7 +88,7 @@ typedef struct sk_pass {
     uint8_t tail;          /* SK_TAIL_...: what the symbols take along */
     bool newlines;         /* white space up to its last CR or LF is a word */
     bool powers;           /* white space goes in powers of two, 512 at most */
-} sk_pass;
+} sk_splitter;
 
 #define SK_PRE_IGNORE_MERGES 1 /* a word that is a token is that token */
 #define SK_PRE_ADD_BOS 2       /* BOS is added unless the file says no */
@@ -104,7 +104,7 @@ typedef struct sk_pass {
 typedef struct sk_pretok {
     const char *names;     /* of tokenizer.ggml.pre, separated by blanks */
     uint32_t flags;        /* SK_PRE_... */
-    const sk_pass *passes; /* the last one is SK_PASS_END */
+    const sk_splitter *passes; /* the last one is SK_PASS_END */
 } sk_pretok;
 
 /* The row of a name, or NULL. */
@@ -114,7 +114,7 @@ const sk_pretok *sk_pretok_find(const char *name, uint64_t n);
 const sk_pretok *sk_pretok_row(uint32_t index);
 
 typedef struct sk_pretok_cursor {
-    const sk_pass *passes;
+    const sk_splitter *passes;
     uint32_t n_passes;
     const uint8_t *at;
     const uint8_t

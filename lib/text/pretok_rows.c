@@ -102,37 +102,37 @@ static const uint32_t range_bloom_marks[][2] = {
 
 /* ---- Passes --------------------------------------------------------------------------------- */
 
-static const sk_pass pass_llama3[] = {{WORDS_CHAR(SK_UC_L, 3)}, END};
-static const sk_pass pass_jais2[] = {{WORDS_CHAR(SK_UC_L, 3), .powers = true}, END};
-static const sk_pass pass_qwen2[] = {{WORDS_CHAR(SK_UC_L, 1)}, END};
-static const sk_pass pass_qwen35[] = {{WORDS_CHAR(SK_UC_L | SK_UC_M, 1)}, END};
-static const sk_pass pass_laguna[] = {
+static const sk_splitter pass_llama3[] = {{WORDS_CHAR(SK_UC_L, 3)}, END};
+static const sk_splitter pass_jais2[] = {{WORDS_CHAR(SK_UC_L, 3), .powers = true}, END};
+static const sk_splitter pass_qwen2[] = {{WORDS_CHAR(SK_UC_L, 1)}, END};
+static const sk_splitter pass_qwen35[] = {{WORDS_CHAR(SK_UC_L | SK_UC_M, 1)}, END};
+static const sk_splitter pass_laguna[] = {
     {.kind = SK_PASS_RUN, .min = 1, .max = ENDLESS,
      .set = {.mode = SK_SET_NEGATE, RANGES(range_newline)}},
     {WORDS_CHAR(SK_UC_L, 1)},
     END};
-static const sk_pass pass_seed_coder[] = {
+static const sk_splitter pass_seed_coder[] = {
     {.kind = SK_PASS_WORDS, .contraction = SK_CONTRACTION_ANY_CASE, .lead = SK_LEAD_CHAR,
      .not_lead = SK_UC_L | SK_UC_N, .letters = SK_UC_L, .numbers = 1,
      .symbols = ALL_BUT(SK_UC_L | SK_UC_N), .newlines = true},
     END};
-static const sk_pass pass_minicpm5[] = {RUN_CLASSES(SK_UC_N, 1, 3),
+static const sk_splitter pass_minicpm5[] = {RUN_CLASSES(SK_UC_N, 1, 3),
                                         {WORDS_CHAR(SK_UC_L, ENDLESS)},
                                         END};
-static const sk_pass pass_exaone_moe[] = {
+static const sk_splitter pass_exaone_moe[] = {
     {.kind = SK_PASS_WORDS, .contraction = SK_CONTRACTION_ANY_CASE, .lead = SK_LEAD_CHAR,
      .not_lead = SK_UC_L | SK_UC_N, .letters = SK_UC_L | SK_UC_M, .spaced = true, .numbers = 1,
      .symbols = ALL_BUT(SK_UC_L | SK_UC_N), .tail = SK_TAIL_ONE, .newlines = true},
     END};
 
-static const sk_pass pass_gpt2[] = {WORDS_GPT2, END};
-static const sk_pass pass_starcoder[] = {RUN_CLASSES(SK_UC_N, 1, 1), WORDS_GPT2, END};
-static const sk_pass pass_falcon[] = {RUN_BOTH(SK_UC_P, range_marks_tick, 1, ENDLESS), WORDS_GPT2,
+static const sk_splitter pass_gpt2[] = {WORDS_GPT2, END};
+static const sk_splitter pass_starcoder[] = {RUN_CLASSES(SK_UC_N, 1, 1), WORDS_GPT2, END};
+static const sk_splitter pass_falcon[] = {RUN_BOTH(SK_UC_P, range_marks_tick, 1, ENDLESS), WORDS_GPT2,
                                       RUN_BOTH(0, range_digits, 3, 3), END};
-static const sk_pass pass_default[] = {RUN_BOTH(SK_UC_P, range_marks, 1, ENDLESS), WORDS_GPT2,
+static const sk_splitter pass_default[] = {RUN_BOTH(SK_UC_P, range_marks, 1, ENDLESS), WORDS_GPT2,
                                        RUN_CLASSES(SK_UC_N, 1, ENDLESS),
                                        RUN_BOTH(0, range_digits, 3, 3), END};
-static const sk_pass pass_chameleon[] = {
+static const sk_splitter pass_chameleon[] = {
     {.kind = SK_PASS_FRAMED, .before = "<sentinel:", .after = ">", .min = 1, .max = ENDLESS,
      .set = {RANGES(range_digits)}},
     {.kind = SK_PASS_FRAMED, .before = "IMGIMG", .after = "Z", .min = 1, .max = 4,
@@ -143,7 +143,7 @@ static const sk_pass pass_chameleon[] = {
     WORDS_GPT2,
     END};
 
-static const sk_pass pass_deepseek_llm[] = {
+static const sk_splitter pass_deepseek_llm[] = {
     RUN_BOTH(0, range_crlf, 1, 1),
     {.kind = SK_PASS_RUN, .lead = SK_LEAD_SPACE, .min = 1, .max = ENDLESS,
      .set = {.classes = SK_UC_LU | SK_UC_LL | SK_UC_LT, .mode = SK_SET_REMOVE,
@@ -154,7 +154,7 @@ static const sk_pass pass_deepseek_llm[] = {
     RUN_RANGES(range_deepseek_cjk),
     RUN_CLASSES(SK_UC_N, 1, ENDLESS),
     END};
-static const sk_pass pass_deepseek_coder[] = {
+static const sk_splitter pass_deepseek_coder[] = {
     RUN_BOTH(0, range_crlf, 1, 1),
     {.kind = SK_PASS_RUN, .lead = SK_LEAD_SPACE, .min = 1, .max = ENDLESS,
      .set = {.classes = SK_UC_L}},
@@ -163,24 +163,24 @@ static const sk_pass pass_deepseek_coder[] = {
     RUN_RANGES(range_deepseek_cjk),
     RUN_CLASSES(SK_UC_N, 1, 1),
     END};
-static const sk_pass pass_deepseek3[] = {RUN_CLASSES(SK_UC_N, 1, 3),
+static const sk_splitter pass_deepseek3[] = {RUN_CLASSES(SK_UC_N, 1, 3),
                                          RUN_RANGES(range_deepseek3_cjk), WORDS_DEEPSEEK3, END};
-static const sk_pass pass_afmoe[] = {{.kind = SK_PASS_GROUPS, .set = {.classes = SK_UC_N}},
+static const sk_splitter pass_afmoe[] = {{.kind = SK_PASS_GROUPS, .set = {.classes = SK_UC_N}},
                                      RUN_RANGES(range_afmoe_cjk), WORDS_DEEPSEEK3, END};
 
-static const sk_pass pass_tekken[] = {{WORDS_CASED(1)}, END};
-static const sk_pass pass_gpt4o[] = {{WORDS_CASED(3), .contraction = SK_CONTRACTION_SUFFIX}, END};
-static const sk_pass pass_tiny_aya[] = {
+static const sk_splitter pass_tekken[] = {{WORDS_CASED(1)}, END};
+static const sk_splitter pass_gpt4o[] = {{WORDS_CASED(3), .contraction = SK_CONTRACTION_SUFFIX}, END};
+static const sk_splitter pass_tiny_aya[] = {
     {.kind = SK_PASS_GROUPS, .boundary = true, .set = {.classes = SK_UC_ND}},
     {WORDS_CASED(3), .contraction = SK_CONTRACTION_SUFFIX},
     END};
-static const sk_pass pass_youtu[] = {RUN_RANGES(range_youtu_hangul),
+static const sk_splitter pass_youtu[] = {RUN_RANGES(range_youtu_hangul),
                                      RUN_RANGES(range_youtu_marks),
                                      RUN_RANGES(range_youtu_bopomofo),
                                      RUN_RANGES(range_deepseek3_cjk),
                                      {WORDS_CASED(1), .contraction = SK_CONTRACTION_SUFFIX},
                                      END};
-static const sk_pass pass_kimi[] = {
+static const sk_splitter pass_kimi[] = {
     {.kind = SK_PASS_WORDS, .contraction = SK_CONTRACTION_SUFFIX, .lead = SK_LEAD_CHAR,
      .not_lead = SK_UC_L | SK_UC_N, .han = true, .upper = UPPER, .lower = LOWER, .numbers = 3,
      .symbols = ALL_BUT(SK_UC_L | SK_UC_N), .tail = SK_TAIL_NEWLINES, .newlines = true},
@@ -189,16 +189,16 @@ static const sk_pass pass_kimi[] = {
 #define RUN_BLOOM \
     {.kind = SK_PASS_RUN, .lead = SK_LEAD_BLANK, .min = 1, .max = ENDLESS, \
      .set = {.classes = SK_UC_SPACE, .mode = SK_SET_NEGATE, RANGES(range_bloom_marks)}}
-static const sk_pass pass_bloom[] = {RUN_BLOOM, END};
-static const sk_pass pass_viking[] = {RUN_BLOOM, RUN_CLASSES(SK_UC_N, 1, 1), END};
-static const sk_pass pass_superbpe[] = {
+static const sk_splitter pass_bloom[] = {RUN_BLOOM, END};
+static const sk_splitter pass_viking[] = {RUN_BLOOM, RUN_CLASSES(SK_UC_N, 1, 1), END};
+static const sk_splitter pass_superbpe[] = {
     RUN_CLASSES(SK_UC_N, 1, ENDLESS), 
     {.kind = SK_PASS_GROUPS, .whole = true, .set = {.classes = SK_UC_ND}}, END};
-static const sk_pass pass_gemma4[] = {
+static const sk_splitter pass_gemma4[] = {
     {.kind = SK_PASS_RUN, .min = 1, .max = ENDLESS,
      .set = {.mode = SK_SET_NEGATE, RANGES(range_newline)}},
     END};
-static const sk_pass pass_whitespace[] = {
+static const sk_splitter pass_whitespace[] = {
     {.kind = SK_PASS_RUN, .min = 1, .max = ENDLESS,
      .set = {.classes = SK_UC_SPACE, .mode = SK_SET_NEGATE}},
     END};

@@ -54,9 +54,15 @@ static void check_parsing(void)
     CHECK_INT(options.values[SK_OPT_STOP].n_strings, 1);
 }
 
+static int32_t read_nothing(void *user, uint64_t offset, void *buffer, size_t n)
+{
+    (void)user, (void)offset, (void)buffer;
+    return n > 0;
+}
+
 static void check_tables(void)
 {
-    skald_reader reader = {sizeof reader, NULL, 5, NULL};
+    skald_reader reader = {sizeof reader, NULL, 5, read_nothing};
     CHECK_INT(sk_options_set_pointer(&options, "reader", &reader, &error), 0);
     reader.file_size = 6;
     const skald_reader *kept = sk_opt_pointer(&options, SK_OPT_READER);
@@ -68,6 +74,8 @@ static void check_tables(void)
     kept = sk_opt_pointer(&copy, SK_OPT_READER);
     CHECK(kept && kept->file_size == 5);
     CHECK_STR(sk_opt_string(&copy, SK_OPT_STOP), "only");
+    reader.read = NULL;
+    CHECK_INT(sk_options_set_pointer(&copy, "reader", &reader, &error), SKALD_E_ARGUMENT);
     reader.size = 4;
     CHECK_INT(sk_options_set_pointer(&copy, "reader", &reader, &error), SKALD_E_ARGUMENT);
     sk_options_clear(&copy);

@@ -42,6 +42,7 @@ static void make(sk_attend *a)
     a->out = out;
     a->k = k_block;
     a->v = v_block;
+    a->k_offset = a->v_offset = 0;
     a->k_size = (size_t)a->dk * (a->k_dtype == SK_F16 ? 2 : 4);
     a->v_size = (size_t)a->dv * (a->v_dtype == SK_F16 ? 2 : 4);
     a->scale = (float)(1 / sqrt((double)a->dk));

@@ -141,6 +141,7 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
     a->k_dtype = test_random(&seed) % 2 ? SK_F16 : SK_F32;
     a->v_dtype = test_random(&seed) % 2 ? SK_F16 : SK_F32;
     a->k_size = a->v_size = 160 * 4;
+    a->k_offset = a->v_offset = 0;
     a->first = (int64_t)(test_random(&seed) % 130);
     a->last = a->first + 1 + (int64_t)(test_random(&seed) % (uint64_t)(192 - a->first));
     a->scale = 0.25f;
