@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int test_checks, test_failures, test_skips;
+static _Atomic(int) test_checks, test_failures, test_skips; /* tests may have threads */
 
 #define CHECK(condition) test_check((condition) ? 1 : 0, __FILE__, __LINE__, #condition, NULL)
 

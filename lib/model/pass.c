@@ -397,14 +397,15 @@ int32_t sk_pass_run(sk_pass *pass, int64_t deadline_us, bool (*stop)(void *user)
 {
     if (!pass->active)
         return SKALD_DONE;
+    bool bounded = deadline_us != INT64_MAX;
     int64_t now = sk_clock_us();
     for (bool worked = false; pass_next(pass); worked = true) {
         const sk_step *step = &pass->plan->steps[pass->step];
         double tile_us = pass->work.cost * pass->rate[step->op];
-        double left = deadline_us == INT64_MAX ? SLICE_US : (double)deadline_us - (double)now;
+        double left = bounded ? (double)deadline_us - (double)now : SLICE_US;
         if (stop && stop(user))
             return SKALD_E_CANCELLED;
-        if (worked && (left <= 0 || left < tile_us / 2))
+        if (worked && bounded && (left <= 0 || left < tile_us / 2))
             return SKALD_PENDING;
         now = pass_dispatch(pass, step, now, left);
     }

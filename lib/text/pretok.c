@@ -411,7 +411,8 @@ static const uint8_t *next_end(sk_pretok_cursor *cursor, const sk_splitter *pass
     const uint8_t *next;
     while (stop < end && !match_pass(cursor, pass, stop, end, &next))
         stop = next;
-    cursor->group_end = NULL; /* a run of digits that was counted is counted anew */
+    if (pass->kind == SK_PASS_GROUPS)
+        cursor->group_end = NULL; /* the match will be looked for again: count it anew */
     return stop;
 }
 

@@ -124,6 +124,7 @@ static int32_t load_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64
     if (status < 0)
         return status;
     uint64_t at = 0;
+    vocab->texts_differ = true;
     for (uint32_t id = 0; id < vocab->n; id++) {
         sk_vocab_token *token = &vocab->tokens[id];
         token->text = (uint32_t)at;
@@ -132,7 +133,8 @@ static int32_t load_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64
         at += token->n_text + 1;
         if (token->n_text > vocab->max_text)
             vocab->max_text = token->n_text;
-        sk_strmap_put(&vocab->map, vocab->arena + token->text, token->n_text, id, NULL);
+        if (!sk_strmap_put(&vocab->map, vocab->arena + token->text, token->n_text, id, NULL))
+            vocab->texts_differ = false;
     }
     *used = at;
     return SKALD_OK;

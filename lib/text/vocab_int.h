@@ -63,6 +63,7 @@ struct sk_vocab {
     sk_vocab_token *tokens; /* owned, [n] */
     sk_strmap map;          /* text to token id */
     uint32_t max_text;      /* bytes of the longest token */
+    bool texts_differ;      /* no two tokens have the same text */
 
     const sk_pretok *pre; /* BPE: static */
     uint32_t pre_flags;

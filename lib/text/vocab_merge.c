@@ -80,25 +80,45 @@ static int32_t new_merge_table(sk_vocab *vocab, uint64_t n, sk_error *error)
     return SKALD_OK;
 }
 
-/* The symbol of left and right together; `scratch` has room for both. */
-static uint32_t joined_symbol(const sk_vocab *vocab, const merge_parts *parts, uint8_t *scratch)
+/* Writes left and right together to `scratch`; returns their length. */
+static uint64_t join_parts(const merge_parts *parts, uint8_t *scratch)
 {
     memcpy(scratch, parts->left, (size_t)parts->n_left);
     memcpy(scratch + parts->n_left, parts->right, (size_t)parts->n_right);
-    return sk_vocab_symbol(vocab, scratch, parts->n_left + parts->n_right);
+    return parts->n_left + parts->n_right;
 }
 
-/* Enters the merge if its three texts have symbols. */
-static bool enter_merge(sk_vocab *vocab, const merge_parts *parts, uint32_t rank, uint8_t *scratch)
+static bool is_token_text(const sk_vocab *vocab, uint32_t id, const uint8_t *text, uint64_t n)
+{
+    return id < vocab->n && vocab->tokens[id].n_text == n &&
+           memcmp(vocab->arena + vocab->tokens[id].text, text, (size_t)n) == 0;
+}
+
+/* The symbol of left and right together. Where no two tokens have the same text it is mostly that
+ * of the merge before, `last`, or the next one, and need not be looked up. */
+static uint32_t joined_symbol(const sk_vocab *vocab, const merge_parts *parts, uint32_t last,
+                              uint8_t *scratch)
+{
+    uint64_t n = join_parts(parts, scratch);
+    for (uint32_t guess = last; vocab->texts_differ && guess - last < 2; guess++)
+        if (is_token_text(vocab, guess, scratch, n))
+            return guess;
+    return sk_vocab_symbol(vocab, scratch, n);
+}
+
+/* Enters the merge if its three texts have symbols; *last is the result of the one before. */
+static bool enter_merge(sk_vocab *vocab, const merge_parts *parts, uint32_t rank, uint32_t *last,
+                        uint8_t *scratch)
 {
     sk_vocab_merge merge = {sk_vocab_symbol(vocab, parts->left, parts->n_left),
                             sk_vocab_symbol(vocab, parts->right, parts->n_right), rank,
                             SK_NO_SYMBOL};
     if (merge.left == SK_NO_SYMBOL || merge.right == SK_NO_SYMBOL)
         return false;
-    merge.result = joined_symbol(vocab, parts, scratch);
+    merge.result = joined_symbol(vocab, parts, *last, scratch);
     if (merge.result == SK_NO_SYMBOL)
         return false;
+    *last = merge.result;
     put_merge(vocab, merge);
     return true;
 }
@@ -126,16 +146,16 @@ static int32_t add_extra_merges(sk_vocab *vocab, const sk_vocab_source *source, 
     if (status < 0)
         return status;
     char *arena = vocab->extra_arena;
+    uint32_t last = 0;
     for (uint64_t rank = 0; rank < source->n_merges; rank++) {
         merge_parts parts;
         if (!split_merge(&source->merges[rank], &parts) || parts.n_right == 0 ||
-            enter_merge(vocab, &parts, (uint32_t)rank, scratch))
+            enter_merge(vocab, &parts, (uint32_t)rank, &last, scratch))
             continue;
         arena += add_symbol(vocab, arena, parts.left, parts.n_left);
         arena += add_symbol(vocab, arena, parts.right, parts.n_right);
-        joined_symbol(vocab, &parts, scratch);
-        arena += add_symbol(vocab, arena, scratch, parts.n_left + parts.n_right);
-        enter_merge(vocab, &parts, (uint32_t)rank, scratch);
+        arena += add_symbol(vocab, arena, scratch, join_parts(&parts, scratch));
+        enter_merge(vocab, &parts, (uint32_t)rank, &last, scratch);
     }
     return SKALD_OK;
 }
@@ -160,6 +180,7 @@ static int32_t check_merges(const sk_vocab_source *source, uint64_t *longest, sk
 int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
 {
     uint64_t longest, n_extra = 0, extra_size = 0;
+    uint32_t last = 0;
     int32_t status = check_merges(source, &longest, error);
     if (status < 0 || (status = new_merge_table(vocab, source->n_merges, error)) < 0)
         return status;
@@ -169,7 +190,7 @@ int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_
     for (uint64_t rank = 0; rank < source->n_merges; rank++) {
         merge_parts parts;
         split_merge(&source->merges[rank], &parts);
-        if (parts.n_right == 0 || enter_merge(vocab, &parts, (uint32_t)rank, scratch))
+        if (parts.n_right == 0 || enter_merge(vocab, &parts, (uint32_t)rank, &last, scratch))
             continue;
         n_extra++;
         extra_size += source->merges[rank].n;

@@ -36,10 +36,8 @@ static void test_options(void)
     REFUSES(skald_options_set_string(o, "n_ctx", "many"));
     REFUSES(skald_options_add_string(o, "cpu", NULL));
     REFUSES_ARGUMENT(skald_options_set_pointer(NULL, "memory", o));
-    skald_allocator none = {sizeof none, NULL, NULL, NULL};
-    REFUSES(skald_options_set_pointer(o, "allocator", &none));
-    none.size = 3;
-    REFUSES(skald_options_set_pointer(o, "allocator", &none));
+    skald_allocator cut = {3, NULL, NULL, NULL};
+    REFUSES(skald_options_set_pointer(o, "allocator", &cut));
     REFUSES_ARGUMENT(skald_options_parse(NULL, "n_ctx=1"));
     REFUSES(skald_options_parse(o, NULL));
     const char *bad[] = {"n_ctx",     "n_ctx=",          "=1",
@@ -69,6 +67,33 @@ static void test_statics(void)
     CHECK_INT(skald_version(), SKALD_VERSION);
     CHECK_INT(skald_abi_version(), SKALD_ABI_VERSION);
     CHECK_INT(skald_numeric_version(), SKALD_NUMERIC_VERSION);
+}
+
+/* Tables with holes in them are refused, at the latest by the call that would use them. */
+static void test_tables(const char *path)
+{
+    skald_allocator allocator = {sizeof allocator, NULL, NULL, NULL};
+    skald_executor executor = {sizeof executor, NULL, 0, NULL};
+    skald_reader reader = {sizeof reader, NULL, 1 << 20, NULL};
+    const struct {
+        const char *key;
+        const void *table;
+    } cases[] = {{"allocator", &allocator}, {"executor", &executor}, {"reader", &reader}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        skald_options *o;
+        skald_model *model = NULL;
+        CHECK_INT(skald_options_new(&o), 0);
+        int32_t status = skald_options_set_pointer(o, cases[i].key, cases[i].table);
+        if (status >= 0)
+            status = skald_model_load(strcmp(cases[i].key, "reader") ? path : NULL, o, &model);
+        skald_context *ctx = NULL;
+        if (status >= 0)
+            status = skald_context_new(model, o, &ctx);
+        CHECKF(status == SKALD_E_ARGUMENT, "%s: %d", cases[i].key, (int)status);
+        skald_context_free(ctx);
+        skald_model_release(model);
+        skald_options_free(o);
+    }
 }
 
 static void test_no_model(const char *path)
@@ -236,6 +261,7 @@ int main(int argc, char **argv)
         return fprintf(stderr, "usage: test_misuse MODEL\n"), 2;
     test_statics();
     test_options();
+    test_tables(argv[1]);
     test_no_model(argv[1]);
     test_loading(argv[1]);
     CHECKF(skald_model_load(argv[1], NULL, &model) == 0, "%s", skald_error_message());

@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { N_THREADS = 4, N_LIVES = 3, N_CANCELS = 200 };
+enum { N_THREADS = 4, N_LIVES = 3, N_TOKENS = 100 };
 
 static skald_model *model;
 static life wanted;
@@ -24,7 +24,7 @@ typedef struct worker {
     _Atomic(bool) done;
     int n_cancelled;
     int32_t status; /* of the first call that failed otherwise */
-    int32_t tokens[8];
+    int32_t tokens[N_TOKENS];
     int n_tokens;
 } worker;
 
@@ -49,7 +49,7 @@ static void *work(void *arg)
             w->n_cancelled++;
         else if (status < 0)
             break;
-        if (status == SKALD_TOKEN && w->n_tokens < 8)
+        if (status == SKALD_TOKEN && w->n_tokens < N_TOKENS)
             skald_token(w->ctx, &w->tokens[w->n_tokens++]);
     }
     w->status = status;
@@ -59,20 +59,24 @@ static void *work(void *arg)
 
 static void test_cancelled_work(void)
 {
-    static const char options[] = "n_ctx=128 n_predict=8 temperature=0";
+    static const char options[] = "n_ctx=256 n_predict=100 temperature=0 ignore_eos=1";
     worker alone = {.ctx = make_context(options)};
     CHECK_INT(skald_append_text(alone.ctx, LIFE_PROMPT, -1), 0);
     work(&alone);
-    CHECK_INT(alone.n_tokens, 8);
+    CHECK_INT(alone.n_tokens, N_TOKENS);
     worker workers[N_THREADS] = {0};
     for (int i = 0; i < N_THREADS; i++) {
         workers[i].ctx = make_context(options);
         CHECK_INT(skald_append_text(workers[i].ctx, LIFE_PROMPT, -1), 0);
         CHECK_INT(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
-    for (int n = 0; n < N_CANCELS; n++) {
-        skald_cancel(workers[n % N_THREADS].ctx);
-        usleep(50);
+    for (int left = N_THREADS; left > 0;) {
+        left = 0;
+        for (int i = 0; i < N_THREADS; i++) {
+            skald_cancel(workers[i].ctx);
+            left += !atomic_load(&workers[i].done);
+        }
+        usleep(200);
     }
     int n_cancelled = 0;
     for (int i = 0; i < N_THREADS; i++) {

@@ -87,6 +87,14 @@ static void golden_fill(const golden_tensor *t, uint64_t seed, uint8_t *out)
     }
 }
 
+void golden_tensor_fill(const char *name, uint32_t n_dims, uint64_t ne0, uint64_t n, uint32_t type,
+                        uint64_t seed, uint8_t *out)
+{
+    golden_tensor t = {.n_dims = n_dims, .type = type, .ne = {ne0}, .n = n};
+    snprintf(t.name, sizeof t.name, "%s", name);
+    golden_fill(&t, seed, out);
+}
+
 /* ---- The header, which is one of ours: nothing is checked --------------------------------------
  */
 

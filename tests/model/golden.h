@@ -15,6 +15,10 @@
 /* The whole file of a header; the caller frees. Exits the test when it cannot be read. */
 uint8_t *golden_expand(const char *head_path, uint64_t seed, size_t *size);
 
+/* The weights of one tensor of `type` SK_F32 or SK_F16: n elements of rows of ne0. */
+void golden_tensor_fill(const char *name, uint32_t n_dims, uint64_t ne0, uint64_t n, uint32_t type,
+                        uint64_t seed, uint8_t *out);
+
 /* The format of *.logits: prefill in one batch, then one token at a time. */
 typedef struct golden_logits {
     uint8_t *file; /* owned: what the rest lies in */

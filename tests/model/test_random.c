@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random hyper-parameters for every row of the table: odd sizes, any ratio of heads, any number of
+ * experts, any scaling of rope. A model of them is made without knowing what tensors it needs: the
+ * library is asked to load what there is so far, and the tensor that it says is missing is added,
+ * until it loads. Optional biases and scales are thrown in. Then a prefill must equal the same
+ * tokens one by one, in slices and on two threads, bit for bit.
+ */
+#include "base/portable.h"
+
+#include "golden.h"
+#include "test.h"
+
+#include "base/dtype.h"
+#include "format/gguf_write.h"
+#include "model/arch.h"
+
+enum { MAX_TENSORS = 200, N_RUN = 70 };
+
+typedef struct made_tensor {
+    char name[64];
+    uint64_t ne[4], n;
+    uint32_t n_dims, dtype;
+    uint8_t *data;
+} made_tensor;
+
+typedef struct made_model {
+    const sk_arch *arch;
+    uint64_t random;
+    uint32_t n_embd, n_layer, n_head, n_head_kv, dk, dv, n_rot, n_ff, n_expert, n_used, n_ff_exp;
+    uint32_t n_vocab, scaling;
+    made_tensor tensors[MAX_TENSORS];
+    int n;
+    sk_heap heap;
+    void *file;
+    uint64_t size;
+} made_model;
+
+static uint32_t pick(made_model *m, uint32_t low, uint32_t high)
+{
+    return low + (uint32_t)(test_random(&m->random) >> 33) % (high - low + 1);
+}
+
+static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
+{
+    memset(m, 0, sizeof *m);
+    sk_heap_init(&m->heap, NULL, 0, NULL);
+    m->arch = arch;
+    m->random = seed * 7919 + 1;
+    m->n_layer = pick(m, 1, 3);
+    m->n_embd = pick(m, 1, 90);
+    m->n_head_kv = pick(m, 1, 3);
+    m->n_head = m->n_head_kv * pick(m, 1, 5);
+    m->dk = pick(m, 1, 40);
+    m->dv = pick(m, 1, 40);
+    m->n_rot = pick(m, 0, m->dk / 2) * 2;
+    m->n_ff = pick(m, 1, 90);
+    m->n_vocab = pick(m, 1, 70);
+    m->scaling = pick(m, 0, 3);
+    if (pick(m, 0, 1)) {
+        m->n_expert = pick(m, 1, 9);
+        m->n_used = pick(m, 1, m->n_expert);
+        m->n_ff_exp = pick(m, 1, 50);
+    }
+}
+
+static void put_u32(made_model *m, sk_gguf_writer *writer, const char *key, uint32_t value)
+{
+    char name[100];
+    snprintf(name, sizeof name, "%s.%s", m->arch->name, key);
+    sk_gguf_put_int(writer, name, SK_GGUF_U32, value);
+}
+
+static void put_f32(made_model *m, sk_gguf_writer *writer, const char *key, double value)
+{
+    char name[100];
+    snprintf(name, sizeof name, "%s.%s", m->arch->name, key);
+    sk_gguf_put_float(writer, name, SK_GGUF_F32, value);
+}
+
+static void put_metadata(made_model *m, sk_gguf_writer *writer)
+{
+    static const char *const scalings[] = {"none", "linear", "yarn", "longrope"};
+    const char *scaling = scalings[m->scaling];
+    char name[100];
+    sk_gguf_put_string(writer, "general.architecture", m->arch->name, strlen(m->arch->name));
+    put_u32(m, writer, "block_count", m->n_layer);
+    put_u32(m, writer, "context_length", 64);
+    put_u32(m, writer, "embedding_length", m->n_embd);
+    put_u32(m, writer, "vocab_size", m->n_vocab);
+    put_u32(m, writer, "attention.head_count", m->n_head);
+    put_u32(m, writer, "attention.head_count_kv", m->n_head_kv);
+    put_u32(m, writer, "attention.key_length", m->dk);
+    put_u32(m, writer, "attention.value_length", m->dv);
+    put_u32(m, writer, "rope.dimension_count", m->n_rot);
+    put_u32(m, writer, "feed_forward_length", m->n_ff);
+    put_f32(m, writer, "attention.layer_norm_rms_epsilon", 1e-5);
+    put_f32(m, writer, "rope.scaling.factor", 1.0 + m->n_ff / 16.0);
+    snprintf(name, sizeof name, "%s.rope.scaling.type", m->arch->name);
+    sk_gguf_put_string(writer, name, scaling, strlen(scaling));
+    if (m->n_expert == 0)
+        return;
+    put_u32(m, writer, "expert_count", m->n_expert);
+    put_u32(m, writer, "expert_used_count", m->n_used);
+    put_u32(m, writer, "expert_feed_forward_length", m->n_ff_exp);
+}
+
+static void made_write(made_model *m)
+{
+    sk_gguf_writer *writer;
+    sk_error error = {0};
+    sk_free(&m->heap, m->file);
+    m->file = NULL;
+    sk_gguf_writer_new(&writer, &m->heap, &error);
+    put_metadata(m, writer);
+    for (int i = 0; i < m->n; i++) {
+        made_tensor *t = &m->tensors[i];
+        sk_gguf_put_tensor(writer, t->name, t->dtype, t->n_dims, t->ne, t->data);
+    }
+    CHECKF(sk_gguf_finish_memory(writer, &m->file, &m->size, &error) == SKALD_OK, "%s", error.text);
+    sk_gguf_writer_free(writer);
+}
+
+static void made_add(made_model *m, const char *name, const uint64_t *ne, uint32_t n_dims)
+{
+    if (m->n == MAX_TENSORS)
+        return;
+    made_tensor *t = &m->tensors[m->n++];
+    snprintf(t->name, sizeof t->name, "%s", name);
+    t->n_dims = n_dims;
+    t->n = 1;
+    for (uint32_t i = 0; i < n_dims; i++)
+        t->n *= t->ne[i] = ne[i];
+    t->dtype = pick(m, 0, 2) == 0 ? SK_F16 : SK_F32;
+    t->data = malloc(t->n * 4);
+    golden_tensor_fill(name, n_dims, ne[0], t->n, t->dtype, 11, t->data);
+}
+
+/* What may stand beside the matrix NAME.weight. */
+static void made_add_beside(made_model *m, const char *weight, const uint64_t *ne, uint32_t n_dims)
+{
+    char name[64];
+    int n = (int)strlen(weight) - 7;
+    bool experts = n_dims == 3;
+    if (n_dims < 2 || strncmp(weight, "blk.", 4) != 0)
+        return;
+    if (pick(m, 0, 3) == 0) {
+        snprintf(name, sizeof name, "%.*s.bias", n, weight);
+        made_add(m, name, ne + 1, experts && ne[2] > 1 ? 2 : 1);
+    }
+    if (pick(m, 0, 3) == 0) {
+        snprintf(name, sizeof name, "%.*s.scale", n, weight);
+        made_add(m, name, experts ? ne + 2 : (uint64_t[]){1}, 1);
+    }
+}
+
+/* Adds the tensor that an error names: "tensor NAME is missing, wanted of shape [2, 3]". */
+static bool made_add_missing(made_model *m, const char *text)
+{
+    char name[64];
+    uint64_t ne[4];
+    uint32_t n = 0;
+    const char *shape = strchr(text, '[');
+    if (sscanf(text, "tensor %63s is missing", name) != 1 || !shape || !strstr(text, "missing"))
+        return false;
+    for (const char *p = shape; *p == '[' || *p == ','; p = strpbrk(p + 1, ",]"))
+        ne[n++] = strtoull(p + 1, NULL, 10);
+    made_add(m, name, ne, n);
+    made_add_beside(m, name, ne, n);
+    return m->n < MAX_TENSORS;
+}
+
+static sk_model *made_load(made_model *m, const char *options)
+{
+    made_add(m, "not_used", (uint64_t[]){1}, 1); /* a file without tensors is a vocabulary */
+    for (;;) {
+        sk_error error = {0};
+        made_write(m);
+        sk_model *model = golden_model(m->file, (size_t)m->size, options, &error);
+        if (model)
+            return model;
+        if (!made_add_missing(m, error.text)) {
+            CHECKF(false, "%s: %s", m->arch->name, error.text);
+            return NULL;
+        }
+    }
+}
+
+static void made_free(made_model *m)
+{
+    for (int i = 0; i < m->n; i++)
+        free(m->tensors[i].data);
+    sk_free(&m->heap, m->file);
+}
+
+static void check_runs(made_model *m, uint64_t seed)
+{
+    int32_t tokens[N_RUN];
+    sk_model *model = made_load(m, "threads=2");
+    if (!model)
+        return;
+    for (int i = 0; i < N_RUN; i++)
+        tokens[i] = (int32_t)pick(m, 0, m->n_vocab - 1);
+    size_t size = (size_t)N_RUN * m->n_vocab * sizeof(float);
+    float *whole = golden_run(model, tokens, N_RUN, (int[]){N_RUN}, 1, -1);
+    float *single = golden_run(model, tokens, N_RUN, (int[]){1}, 1, -1);
+    float *sliced = golden_run(model, tokens, N_RUN, (int[]){9, 13}, 2, 0);
+    CHECKF(whole && single && sliced, "%s %d does not run", m->arch->name, (int)seed);
+    if (whole && single && sliced) {
+        CHECKF(memcmp(whole, single, size) == 0, "%s %d: one by one", m->arch->name, (int)seed);
+        CHECKF(memcmp(whole, sliced, size) == 0, "%s %d: slices", m->arch->name, (int)seed);
+    }
+    free(whole);
+    free(single);
+    free(sliced);
+    sk_model_release(model);
+}
+
+int main(void)
+{
+    static made_model m;
+    for (size_t i = 0; sk_arch_at(i); i++) {
+        for (uint64_t seed = 1; seed <= 12; seed++) {
+            made_init(&m, sk_arch_at(i), seed + 100 * i);
+            check_runs(&m, seed);
+            made_free(&m);
+        }
+    }
+    return test_end();
+}
