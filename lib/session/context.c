@@ -9,7 +9,6 @@
 
 #include "base/dtype.h"
 #include "session/context_int.h"
-#include "text/stream.h"
 #include "text/tokenize.h"
 
 #include <string.h>
@@ -45,7 +44,7 @@ static int32_t apply_stops(sk_context *ctx)
     const sk_option_value *stop = &ctx->options.values[SK_OPT_STOP];
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
     return sk_output_set_stops(&ctx->output, (const char *const *)stop->strings, stop->n_strings,
-                               vocab ? sk_stream_max(vocab) : 0, &ctx->error);
+                               vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
 }
 
 /* Makes the value of an option, just set, take effect. */

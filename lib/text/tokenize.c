@@ -4,7 +4,6 @@
  */
 #include "base/portable.h"
 
-#include "text/stream.h"
 #include "text/tokenize_int.h"
 
 #include <string.h>
@@ -124,6 +123,13 @@ int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint
 
 /* ---- Detokenising --------------------------------------------------------------------------- */
 
+/* The bytes that tokenising put in front of a text which begins with this token. It does so for
+ * stretches of text, not for tokens that were cut out of it. */
+static uint64_t leading_blank(const sk_vocab *vocab, int32_t id, const char *piece)
+{
+    return vocab->add_space_prefix && *piece == ' ' && vocab->tokens[id].type == SK_TOKEN_NORMAL;
+}
+
 int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int32_t flags,
                       char *out, uint64_t size, uint64_t *needed, sk_error *error)
 {
@@ -133,8 +139,7 @@ int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int
         return status;
     bool drop = (flags & SKALD_ADD_SPECIAL) != 0;
     uint64_t used = 0;
-    sk_stream stream;
-    sk_stream_init(&stream, vocab, (flags & SKALD_PARSE_SPECIAL) != 0, true);
+    bool special = (flags & SKALD_PARSE_SPECIAL) != 0, at_start = true;
     for (uint64_t i = 0; i < n; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab->n)
             return sk_fail(error, SKALD_E_ARGUMENT, "ids[%llu] is %d, the vocabulary has %u tokens",
@@ -144,7 +149,13 @@ int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int
         if (drop && i == n - 1 && vocab->add_eos && ids[i] == vocab->special[SK_SPECIAL_EOS])
             continue;
         uint64_t length;
-        const char *piece = sk_stream_piece(&stream, ids[i], &length);
+        const char *piece = sk_vocab_piece(vocab, ids[i], special, &length);
+        if (at_start && length > 0) {
+            uint64_t blank = leading_blank(vocab, ids[i], piece);
+            piece += blank;
+            length -= blank;
+            at_start = false;
+        }
         if (out && used <= size && length <= size - used)
             memcpy(out + used, piece, (size_t)length);
         used += length;

@@ -485,6 +485,11 @@ bool sk_vocab_add_sep(const sk_vocab *vocab)
     return vocab->add_sep;
 }
 
+uint64_t sk_vocab_longest_piece(const sk_vocab *vocab)
+{
+    return vocab->max_text; /* what stands for bytes is never longer than its text */
+}
+
 const int32_t *sk_vocab_suppress(const sk_vocab *vocab, uint32_t *n)
 {
     *n = vocab->n_suppress;

@@ -109,6 +109,9 @@ const char *sk_vocab_token_text(const sk_vocab *vocab, int32_t id, uint64_t *n);
  * A control or unknown token stands for its text if `special`, else for nothing. */
 const char *sk_vocab_piece(const sk_vocab *vocab, int32_t id, bool special, uint64_t *n);
 
+/* No piece has more bytes than this. */
+uint64_t sk_vocab_longest_piece(const sk_vocab *vocab);
+
 /* The id of the token with this text (as the file has it), or -1. */
 int32_t sk_vocab_find(const sk_vocab *vocab, const char *text, uint64_t n);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The engines on vocabularies of a few hundred tokens, against the same rules done the slow way;
- * special tokens in text; back to text, at once and as a stream; any bytes there and back.
+ * special tokens in text; back to text; any bytes there and back.
  */
-#include "text/stream.h"
 #include "text/tokenize_int.h"
 #include "text/utf8.h"
 #include "text_data.h"
@@ -418,26 +417,18 @@ static void check_partition(void)
 static void check_back(const sk_vocab *vocab, const char *text, size_t n)
 {
     int32_t ids[8192];
-    char back[8192], streamed[8192];
-    uint64_t n_ids, n_back, n_streamed = 0;
+    char back[8192];
+    uint64_t n_ids, n_back, n_piece;
     sk_error error = {0, ""};
     int32_t flags = (n & 1) ? SKALD_ADD_SPECIAL : 0;
     tokenize(vocab, text, n, flags, ids, &n_ids);
     CHECK(sk_detokenize(vocab, ids, n_ids, flags, back, sizeof back, &n_back, &error) == SKALD_OK);
     CHECKF(n_back == n && memcmp(back, text, n) == 0, "%s: \"%.*s\" comes back as \"%.*s\"",
            sk_vocab_name(vocab), (int)n, text, (int)n_back, back);
-    sk_stream stream;
-    sk_stream_init(&stream, vocab, false, true);
     for (uint64_t i = 0; i < n_ids; i++) {
-        char *out = streamed + n_streamed;
-        uint64_t length = sk_stream_push(&stream, ids[i], out);
-        if (sk_utf8_count_bad((const uint8_t *)text, n) == 0)
-            CHECK(sk_utf8_whole((uint8_t *)out, length) == length);
-        CHECK(length <= sk_stream_max(vocab));
-        n_streamed += length;
+        sk_vocab_piece(vocab, ids[i], false, &n_piece);
+        CHECK(n_piece <= sk_vocab_longest_piece(vocab));
     }
-    n_streamed += sk_stream_flush(&stream, streamed + n_streamed);
-    CHECK(n_streamed == n && memcmp(streamed, text, n) == 0);
 }
 
 static void check_round_trips(void)
@@ -467,32 +458,6 @@ static void check_round_trips(void)
     }
     for (int i = 0; i < 5; i++)
         sk_vocab_free(vocabs[i]);
-}
-
-static void check_stream(void)
-{
-    sk_vocab *vocab = make_spm();
-    sk_stream stream;
-    char out[64];
-    sk_stream_init(&stream, vocab, false, true);
-    CHECK_INT(sk_stream_push(&stream, 1, out), 0);   /* <s> is not seen */
-    CHECK_INT(sk_stream_push(&stream, 259, out), 0); /* the blank in front */
-    CHECK_INT(sk_stream_push(&stream, 259, out), 1);
-    CHECK_INT(sk_stream_push(&stream, 3 + 0xE2, out), 0);
-    CHECK_INT(sk_stream_push(&stream, 3 + 0x82, out), 0);
-    CHECK_INT(sk_stream_push(&stream, 3 + 0xAC, out), 3);
-    CHECK(memcmp(out, "\xE2\x82\xAC", 3) == 0);
-    CHECK_INT(sk_stream_push(&stream, 3 + 0xE2, out), 0);
-    CHECK_INT(sk_stream_push(&stream, 3 + 'x', out), 2); /* a bad byte holds nothing back */
-    CHECK_INT(sk_stream_push(&stream, 3 + 0xF0, out), 0);
-    CHECK_INT(sk_stream_flush(&stream, out), 1);
-    CHECK_INT(sk_stream_flush(&stream, out), 0);
-    CHECK_INT(sk_stream_push(&stream, -1, out), 0);
-    CHECK_INT(sk_stream_push(&stream, 1 << 30, out), 0);
-    sk_stream_init(&stream, vocab, true, false);
-    CHECK_INT(sk_stream_push(&stream, 1, out), 3);
-    CHECK_INT(sk_stream_push(&stream, 259, out), 1);
-    sk_vocab_free(vocab);
 }
 
 /* A quarter of a megabyte in one word: n log n, or this takes for ever. */
@@ -534,7 +499,6 @@ int main(void)
     check_strips();
     check_partition();
     check_round_trips();
-    check_stream();
     check_long();
     CHECK_INT(heap.live, 0);
     return test_end();
