@@ -17,23 +17,22 @@ static void break_line(json *j)
     fprintf(j->out, "\n%*s", 2 * j->depth, "");
 }
 
-/* The length of the UTF-8 sequence at `s`, 0 if it is not one (overlong, surrogate, cut off). */
-static size_t sequence_length(const unsigned char *s, size_t n)
+/* The length of the UTF-8 sequence at `s`; if it is not a whole, valid one, `*valid` is false and
+ * the length is that of its longest beginning that some valid one has, as Unicode advises. */
+static size_t sequence_length(const unsigned char *s, size_t n, bool *valid)
 {
-    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    if (s[0] < 0x80)
+    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4, i = 1;
+    unsigned char least = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80; /* not overlong */
+    unsigned char most = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;  /* a code point */
+    *valid = s[0] < 0x80 || (s[0] >= 0xC2 && s[0] <= 0xF4);
+    if (!*valid)
         return 1;
-    size_t length = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || length > n)
-        return 0;
-    uint32_t code = s[0] & (0xFFu >> (length + 1));
-    for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (s[i] & 0x3F);
+    for (; i < length && i < n && s[i] >= least && s[i] <= most; i++) {
+        least = 0x80;
+        most = 0xBF;
     }
-    bool is_code = code >= least[length] && code <= 0x10FFFF && (code & 0x1FF800) != 0xD800;
-    return is_code ? length : 0;
+    *valid = i == length;
+    return i;
 }
 
 static void write_char(FILE *out, unsigned char c)
@@ -55,14 +54,15 @@ static void write_string(FILE *out, const char *text, size_t n)
     const unsigned char *s = (const unsigned char *)text;
     fputc('"', out);
     for (size_t i = 0; i < n;) {
-        size_t length = sequence_length(s + i, n - i);
-        if (length == 0)
+        bool valid;
+        size_t length = sequence_length(s + i, n - i, &valid);
+        if (!valid)
             fputs("\\ufffd", out);
         else if (length == 1)
             write_char(out, s[i]);
         else
             fwrite(s + i, 1, length, out);
-        i += length ? length : 1;
+        i += length;
     }
     fputc('"', out);
 }

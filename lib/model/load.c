@@ -66,6 +66,10 @@ static int32_t open_kernels(sk_model *model, const sk_options *options, sk_error
     model->kernels = sk_kernels_get(name);
     if (model->kernels)
         return SKALD_OK;
+    if (!sk_kernels_get("c"))
+        return sk_fail(error, SKALD_E_NUMERIC,
+                       "this library was compiled so that products and sums are fused at the "
+                       "compiler's will: build it without -ffp-contract=fast");
     bool runs;
     for (int i = 0; sk_kernels_at(i, &runs); i++) {
         size_t n = strlen(names);

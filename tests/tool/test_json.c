@@ -72,8 +72,9 @@ int main(void)
     STRING("\xE0\x9F\xBF", "\"\\ufffd\\ufffd\\ufffd\"");            /* overlong */
     STRING("\xED\xA0\x80", "\"\\ufffd\\ufffd\\ufffd\"");            /* a surrogate */
     STRING("\xF4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""); /* above U+10FFFF */
-    STRING("\xE2\x82", "\"\\ufffd\\ufffd\"");                       /* cut off */
-    STRING("\xE2\x82x", "\"\\ufffd\\ufffdx\"");
+    STRING("\xE2\x82", "\"\\ufffd\"");                              /* cut off */
+    STRING("\xE2\x82x", "\"\\ufffdx\"");
+    STRING("\xF0\x9F\x98\xF0\x9F\x98\x80", "\"\\ufffd\xF0\x9F\x98\x80\"");
     CHECK_STR(written(write_nested), "{\n"
                                      "  \"a\": -9223372036854775808,\n"
                                      "  \"b\\\"\": [0.1, 1e+300, -0, null, null, "

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import threading
@@ -30,7 +31,8 @@ class CommandLine(ToolTest):
                 self.assertIn("\n  %s " % name, out)
 
     def test_version(self):
-        header = open(os.path.join(os.path.dirname(__file__), "../../include/skald.h")).read()
+        with open(os.path.join(os.path.dirname(__file__), "../../include/skald.h")) as file:
+            header = file.read()
         parts = [line.split()[2] for line in header.splitlines()
                  if line.startswith(("#define SKALD_VERSION_", "#define SKALD_ABI_VERSION",
                                      "#define SKALD_NUMERIC_VERSION"))]
@@ -144,14 +146,15 @@ class Run(ToolTest):
 
     def test_stop(self):
         words = ["run", small_model(), "-p", TEXT, "-n", "60", "--ignore-eos", "--temp", "0"]
-        out = self.good(skald(*words)).decode()
-        self.assertGreater(len(out), 12)
-        stop = out[6:9]
+        out = self.good(skald(*words))
+        stop = re.search(rb"[a-zA-Z ]{3}", out[6:]).group()
         wanted = out[:out.index(stop)]
-        for more in (["--stop", stop], ["--stop", "\x01 'never\"\\", "--stop", stop]):
+        for more in (["--stop", stop.decode()],
+                     ["--stop", "\x01 'never\"\\", "--stop", stop.decode()]):
             found = json.loads(self.good(skald(*words, *more, "--json")))
-            self.assertEqual((found["text"], found["stop_reason"]), (wanted, "stop"))
-            self.assertEqual(self.good(skald(*words, *more)).decode(), wanted)
+            self.assertEqual(found["text"], wanted.decode("utf-8", "replace"))
+            self.assertEqual(found["stop_reason"], "stop")
+            self.assertEqual(self.good(skald(*words, *more)), wanted)
 
     def test_no_vocabulary(self):
         words = ["run", small_model("--vocab", "none"), "--tokens", "1 2,3", "-n", "9"]
@@ -273,16 +276,20 @@ class Logits(ToolTest):
                 self.assertEqual(self.logits(model, "--like", path)[1], split)
 
     def test_types(self):
-        """Every type that random_model writes gives sane logits, near those of no other."""
-        seen = []
+        """Every type that random_model writes gives sane logits; only those of the floats agree."""
+        exact, seen = None, []
         for name in TYPES:
             model = random_model("--shape", "1,256,4,2,256,400", "--type", name)
             path, _ = self.logits(model, "--tokens", "1 5 300")
             values = read_logits(path)[2]
             power = sum(v * v for v in values) / len(values)
             self.assertTrue(1e-3 < power < 1e3, "%s: %g" % (name, power))
+            if exact and name in ("F16", "BF16"):
+                self.assertLess(nmse(exact, values), 1e-3, name)
+                continue
+            exact = exact or values
             for other in seen:
-                self.assertGreater(nmse(other, values), 1e-6, name)
+                self.assertGreater(nmse(other, values), 0.1, name)
             seen.append(values)
 
 
