@@ -154,9 +154,13 @@ int32_t skald_options_set_pointer(skald_options *o, const char *key, const void 
 
 int32_t skald_options_parse(skald_options *o, const char *text)
 {
+    sk_fpenv saved;
     if (!o)
         return fail_null("options");
-    return publish(sk_options_parse(&o->set, text, &o->error), &o->error);
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_options_parse(&o->set, text, &o->error);
+    sk_fpenv_leave(&saved);
+    return publish(status, &o->error);
 }
 
 int32_t skald_options_get_int(const skald_options *o, const char *key, int64_t *value)
@@ -213,10 +217,14 @@ const char *skald_options_message(const skald_options *options)
 int32_t skald_model_open(const char *path, const skald_options *options, skald_model **out)
 {
     sk_error error = {0, ""};
+    sk_fpenv saved;
     if (!out)
         return fail_null("out");
     *out = NULL;
-    return publish(sk_model_open(out, path, options ? &options->set : NULL, &error), &error);
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_model_open(out, path, options ? &options->set : NULL, &error);
+    sk_fpenv_leave(&saved);
+    return publish(status, &error);
 }
 
 int32_t skald_model_step(skald_model *model, int64_t budget_us)
@@ -536,6 +544,7 @@ int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flag
 int32_t skald_context_new(skald_model *model, const skald_options *options, skald_context **out)
 {
     sk_error error = {0, ""};
+    sk_fpenv saved;
     if (!out)
         return fail_null("out");
     *out = NULL;
@@ -543,7 +552,10 @@ int32_t skald_context_new(skald_model *model, const skald_options *options, skal
         return fail_null("model");
     if (!sk_model_is_loaded(model))
         return fail_here(SKALD_E_STATE, "the model is still loading");
-    return publish(sk_context_new(out, model, options ? &options->set : NULL, &error), &error);
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_context_new(out, model, options ? &options->set : NULL, &error);
+    sk_fpenv_leave(&saved);
+    return publish(status, &error);
 }
 
 void skald_context_free(skald_context *ctx)
@@ -558,7 +570,7 @@ const char *skald_context_message(const skald_context *ctx)
 
 /* Enters a context for a call; on failure the sentence is the thread's only, because the context
  * belongs to the other call. */
-static int32_t enter(skald_context *ctx)
+static int32_t claim(skald_context *ctx)
 {
     if (!ctx)
         return fail_null("ctx");
@@ -567,11 +579,26 @@ static int32_t enter(skald_context *ctx)
     return SKALD_OK;
 }
 
-static int32_t leave(skald_context *ctx, int32_t status)
+static int32_t let_go(skald_context *ctx, int32_t status)
 {
     publish(status, sk_context_error(ctx));
     sk_context_leave(ctx);
     return status;
+}
+
+/* The same with the contract's floating-point environment. */
+static int32_t enter(skald_context *ctx, sk_fpenv *saved)
+{
+    int32_t status = claim(ctx);
+    if (status == SKALD_OK)
+        sk_fpenv_enter(saved);
+    return status;
+}
+
+static int32_t leave(skald_context *ctx, const sk_fpenv *saved, int32_t status)
+{
+    sk_fpenv_leave(saved);
+    return let_go(ctx, status);
 }
 
 int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
@@ -579,34 +606,35 @@ int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
     uint64_t length;
     if (!text_length(text, n, &length))
         return fail_text(text);
-    int32_t status = enter(ctx);
-    return status < 0 ? status : leave(ctx, sk_context_append_text(ctx, text, length));
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_append_text(ctx, text, length));
 }
 
 int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n)
 {
     if (!ids && n > 0)
         return fail_null("ids");
-    int32_t status = enter(ctx);
-    return status < 0 ? status : leave(ctx, sk_context_append_tokens(ctx, ids, n));
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_append_tokens(ctx, ids, n));
 }
 
 int32_t skald_truncate(skald_context *ctx, int64_t n_tokens)
 {
-    int32_t status = enter(ctx);
-    return status < 0 ? status : leave(ctx, sk_context_truncate(ctx, n_tokens));
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_truncate(ctx, n_tokens));
 }
 
 int32_t skald_step(skald_context *ctx, int64_t budget_us)
 {
     sk_fpenv saved;
-    int32_t status = enter(ctx);
+    int32_t status = enter(ctx, &saved);
     if (status < 0)
         return status;
-    sk_fpenv_enter(&saved);
     sk_step_many(&ctx, 1, budget_us, &status);
-    sk_fpenv_leave(&saved);
-    return leave(ctx, status);
+    return leave(ctx, &saved, status);
 }
 
 /* Whether ctxs[i] stands in the list before. */
@@ -624,7 +652,7 @@ static int32_t enter_all(skald_context *const *ctxs, size_t n)
     size_t i = 0;
     int32_t status = SKALD_OK;
     for (; i < n && status == SKALD_OK; i++)
-        status = enter(ctxs[i]);
+        status = claim(ctxs[i]);
     if (status < 0 && is_repeated(ctxs, --i))
         status = fail_here(SKALD_E_ARGUMENT, "a context is listed twice");
     for (size_t j = 1; j < n && status == SKALD_OK; j++)
@@ -649,7 +677,7 @@ int32_t skald_step_many(skald_context *const *ctxs, size_t n, int64_t budget_us,
     sk_step_many(ctxs, n, budget_us, status);
     sk_fpenv_leave(&saved);
     for (size_t i = 0; i < n; i++) {
-        leave(ctxs[i], status[i]);
+        let_go(ctxs[i], status[i]);
         n_running += status[i] > 0;
     }
     return n_running;
@@ -675,13 +703,10 @@ int32_t skald_generate(skald_context *ctx,
                        int32_t (*callback)(void *user, const char *text, size_t n), void *user)
 {
     host_callback host = {callback, user, {0}};
-    int32_t status = enter(ctx);
+    int32_t status = enter(ctx, &host.saved);
     if (status < 0)
         return status;
-    sk_fpenv_enter(&host.saved);
-    status = sk_generate(ctx, callback ? call_host : NULL, &host);
-    sk_fpenv_leave(&host.saved);
-    return leave(ctx, status);
+    return leave(ctx, &host.saved, sk_generate(ctx, callback ? call_host : NULL, &host));
 }
 
 void skald_cancel(skald_context *ctx)
@@ -730,26 +755,30 @@ int32_t skald_logits(const skald_context *ctx, int64_t position, const float **l
 
 int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value)
 {
-    int32_t status = enter(ctx);
-    return status < 0 ? status : leave(ctx, sk_context_set_int(ctx, key, value));
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_set_int(ctx, key, value));
 }
 
 int32_t skald_context_set_float(skald_context *ctx, const char *key, double value)
 {
-    int32_t status = enter(ctx);
-    return status < 0 ? status : leave(ctx, sk_context_set_float(ctx, key, value));
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_set_float(ctx, key, value));
 }
 
 int32_t skald_context_set_string(skald_context *ctx, const char *key, const char *value)
 {
-    int32_t status = enter(ctx);
-    return status < 0 ? status : leave(ctx, sk_context_set_string(ctx, key, value, false));
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_set_string(ctx, key, value, false));
 }
 
 int32_t skald_context_add_string(skald_context *ctx, const char *key, const char *value)
 {
-    int32_t status = enter(ctx);
-    return status < 0 ? status : leave(ctx, sk_context_set_string(ctx, key, value, true));
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_set_string(ctx, key, value, true));
 }
 
 int32_t skald_context_get_int(const skald_context *ctx, const char *key, int64_t *value)
