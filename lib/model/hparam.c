@@ -244,12 +244,12 @@ static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
     if (hp->n_group <= 1)
         return SKALD_OK;
     if (hp->n_group >= hp->n_expert || hp->n_expert % hp->n_group != 0 || hp->n_group_used < 1 ||
-        hp->n_group_used >= hp->n_group)
+        hp->n_group_used >= hp->n_group ||
+        hp->n_expert_used > hp->n_group_used * (hp->n_expert / hp->n_group))
         return sk_fail(error, SKALD_E_CORRUPT,
-                       "%lld of %lld groups of experts are used, of %lld "
-                       "experts",
+                       "%lld of %lld groups of experts are used, and %lld of %lld experts",
                        (long long)hp->n_group_used, (long long)hp->n_group,
-                       (long long)hp->n_expert);
+                       (long long)hp->n_expert_used, (long long)hp->n_expert);
     return SKALD_OK;
 }
 

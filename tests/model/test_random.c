@@ -28,7 +28,7 @@ typedef struct made_model {
     const sk_arch *arch;
     uint64_t random;
     uint32_t n_embd, n_layer, n_head, n_head_kv, dk, dv, n_rot, n_ff, n_expert, n_used, n_ff_exp;
-    uint32_t n_vocab, scaling;
+    uint32_t n_vocab, scaling, n_group, n_group_used;
     made_tensor tensors[MAX_TENSORS];
     int n;
     sk_heap heap;
@@ -61,6 +61,10 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
         m->n_expert = pick(m, 1, 9);
         m->n_used = pick(m, 1, m->n_expert);
         m->n_ff_exp = pick(m, 1, 50);
+        m->n_group = m->n_expert % 3 == 0 && m->n_expert > 3 ? 3 : 0;
+        m->n_group_used = pick(m, 1, 2);
+        if (m->n_group && m->n_used > m->n_group_used * m->n_expert / 3)
+            m->n_used = m->n_group_used;
     }
 }
 
@@ -102,6 +106,8 @@ static void put_metadata(made_model *m, sk_gguf_writer *writer)
         return;
     put_u32(m, writer, "expert_count", m->n_expert);
     put_u32(m, writer, "expert_used_count", m->n_used);
+    put_u32(m, writer, "expert_group_count", m->n_group);
+    put_u32(m, writer, "expert_group_used_count", m->n_group_used);
     put_u32(m, writer, "expert_feed_forward_length", m->n_ff_exp);
 }
 
