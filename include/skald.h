@@ -233,7 +233,8 @@ typedef struct skald_model skald_model;
  * `path` may be NULL when the option "reader" or "memory" says where the bytes are.
  * `options` may be NULL and is not kept. The caller owns one count of `*out`.
  * Errors: NOT_FOUND, IO, NOT_MODEL, VERSION, TRUNCATED, CORRUPT, ARCHITECTURE, TYPE, TOKENIZER,
- * MEMORY, ARGUMENT, CANCELLED; the sentence is in skald_error_message(). */
+ * MEMORY, ARGUMENT, OPTION, NUMERIC (the library was compiled with flags that break its promise of
+ * equal bits), CANCELLED; the sentence is in skald_error_message(). */
 SKALD_API int32_t skald_model_load(const char *path, const skald_options *options,
                                    skald_model **out);
 

@@ -146,8 +146,9 @@ def opening(root, header):
  *     cc -O3 -march=native -c skald.c
  *     cc program.c skald.o -lm -pthread
  *
- * Any C11 compiler and any flags will do, but -ffast-math: results are the same bit for bit. For a
- * shared library add -fvisibility=hidden, so that only what skald.h declares is exported.
+ * Any C11 compiler and any flags will do, but -ffast-math and clang's -ffp-contract=fast: results are
+ * the same bit for bit. For a shared library add -fvisibility=hidden, so that only what skald.h
+ * declares is exported.
  *
 %s
  */

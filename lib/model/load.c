@@ -66,6 +66,10 @@ static int32_t open_kernels(sk_model *model, const sk_options *options, sk_error
     model->kernels = sk_kernels_get(name);
     if (model->kernels)
         return SKALD_OK;
+    if (!sk_kernels_get("c"))
+        return sk_fail(error, SKALD_E_NUMERIC,
+                       "this library was compiled so that products and sums are fused at the "
+                       "compiler's will: build it without -ffp-contract=fast");
     bool runs;
     for (int i = 0; sk_kernels_at(i, &runs); i++) {
         size_t n = strlen(names);
@@ -194,7 +198,7 @@ static void load_warn_unused(sk_model *model, sk_lines *lines)
         sk_lines_add(lines, "\n");
 }
 
-static int32_t make_texts(sk_model *model, sk_error *error)
+static int32_t load_model_texts(sk_model *model, sk_error *error)
 {
     sk_lines lines = {.heap = &model->heap};
     const char *odd = sk_vocab_warning(model->vocab);
@@ -214,7 +218,7 @@ static int32_t load_plan(sk_model *model, sk_error *error)
     const sk_gguf_tensor *embd = sk_gguf_tensor_find(model->gguf, "token_embd.weight");
     int64_t rows = embd && embd->ne[1] <= INT64_MAX ? (int64_t)embd->ne[1] : 0;
     if (sk_gguf_n_tensors(model->gguf) == 0)
-        return make_texts(model, error);
+        return load_model_texts(model, error);
     int32_t status = load_arch(model, error);
     if (status == SKALD_OK)
         status =
@@ -227,7 +231,7 @@ static int32_t load_plan(sk_model *model, sk_error *error)
     if (status == SKALD_OK)
         status = sk_plan_make(&model->plan, &model->heap, model->arch, &model->weights, error);
     if (status == SKALD_OK)
-        status = make_texts(model, error);
+        status = load_model_texts(model, error);
     return status;
 }
 
@@ -262,7 +266,7 @@ static int32_t load_finish(sk_model *model, sk_error *error)
     return sk_executor_new(&model->executor, &model->heap, model->n_threads, host, error);
 }
 
-static int32_t copy_some(sk_model *model, sk_error *error)
+static int32_t load_phase(sk_model *model, sk_error *error)
 {
     switch (atomic_load(&model->phase)) {
     case SK_LOAD_HEADER:
@@ -297,7 +301,7 @@ static int32_t load_slice(sk_model *model, int64_t budget_us, sk_error *error)
     while (atomic_load(&model->phase) != SK_LOAD_READY) {
         if (atomic_exchange(&model->cancel, 0))
             return sk_fail(error, SKALD_E_CANCELLED, "loading was cancelled");
-        int32_t status = copy_some(model, error);
+        int32_t status = load_phase(model, error);
         if (status < 0)
             return status;
         if (status == SKALD_OK)

@@ -23,6 +23,7 @@
 #define SLICE_US 2000.0 /* what a dispatch should take at most */
 #define ALONE_US 15.0   /* below this the caller works alone */
 #define FIRST_RATE 5e-4 /* microseconds per unit of cost, before anything was measured */
+#define SHORT_US 20.0   /* below this the clock is too coarse to learn from */
 #define TASKS_PER_THREAD 4
 
 static const sk_op *const pass_ops[SK_N_OPS] = {
@@ -328,13 +329,20 @@ static void pass_run_tiles(sk_pass *pass, const sk_step *step, int64_t n, bool a
     sk_executor_run(pass->executor, (n + chunk - 1) / chunk, pass_task, &tasks);
 }
 
-/* Moves the rate towards what was measured; at once when things are slower than thought. */
-static void pass_learn(double *rate, double cost, double thread_us)
+/*
+ * Moves the rate towards what was measured: at most doubling it, since a thread that lost its
+ * processor for a while says nothing about the work; half way down. What is too short for the clock
+ * and was expected to be is passed over.
+ */
+static void pass_learn(double *rate, double cost, double us)
 {
-    if (thread_us < 20 || cost <= 0)
+    double expected = cost * *rate;
+    if (cost <= 0 || (us < SHORT_US && expected < SHORT_US))
         return;
-    double now = thread_us / cost;
-    *rate = now > *rate ? now : *rate + (now - *rate) * 0.25;
+    if (us > expected)
+        *rate = us > 2 * expected ? 2 * *rate : us / cost;
+    else
+        *rate = (*rate + us / cost) / 2;
 }
 
 /* Runs some tiles of the current step, which has some left, within `budget_us`; returns the time
@@ -405,7 +413,7 @@ int32_t sk_pass_run(sk_pass *pass, int64_t deadline_us, bool (*stop)(void *user)
         double left = bounded ? (double)deadline_us - (double)now : SLICE_US;
         if (stop && stop(user))
             return SKALD_E_CANCELLED;
-        if (worked && bounded && (left <= 0 || left < tile_us / 2))
+        if (worked && bounded && left <= tile_us / 2)
             return SKALD_PENDING;
         now = pass_dispatch(pass, step, now, left);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The list of tiers, worst first, and the choice among them. The CPU is asked each time: the
- * library keeps no mutable state, and a model asks once.
+ * library keeps no mutable state, and a model asks once. Code outside of the tiers is compiled as
+ * "c" is; where that is not exact, nothing is.
  */
 #include "base/portable.h"
 
@@ -34,7 +35,8 @@ const sk_kernels *sk_kernels_at(int index, bool *runs)
     if (index < 0 || index >= KERNEL_TIERS)
         return NULL;
     const kernel_tier *tier = &kernel_tiers[index];
-    *runs = (sk_cpu_features() & tier->features) == tier->features;
+    *runs = (sk_cpu_features() & tier->features) == tier->features &&
+            sk_kernels_c.is_exact() && tier->kernels->is_exact();
     return tier->kernels;
 }
 

@@ -62,6 +62,10 @@ enum { SK_ROPE_NONE = 0, SK_ROPE_NORM = 1, SK_ROPE_NEOX = 2 };
 typedef struct sk_kernels {
     const char *name;
 
+    /* Whether the compiler kept to the source: false when it fused products with sums on its own,
+     * which clang's -ffp-contract=fast does whatever the source says. Such a tier never runs. */
+    bool (*is_exact)(void);
+
     /* Activations: x[n] to a row of the kind. Returns 0, or -1 when a value is not finite (the row
      * is then unspecified). For F32 it copies and checks too. */
     int (*quantise)(int kind, const float *x, int64_t n, void *row);
@@ -85,7 +89,7 @@ typedef struct sk_kernels {
 } sk_kernels;
 
 /* The tier of a name, "auto" for the best that this CPU runs; NULL when there is none such, or
- * this CPU cannot run it. */
+ * this CPU cannot run it, or the library was compiled with settings that break the contract. */
 const sk_kernels *sk_kernels_get(const char *name);
 
 /* Tier `index`, from 0 ("c") on; NULL past the last, *runs tells whether this CPU can run it. */

@@ -9,8 +9,7 @@
  * written.
  */
 
-/* Calls `body` for whole groups of 16 and for a padded copy of the tail would need function
- * pointers; instead each kernel reads its tail into 16 lanes, and writes back what is there. */
+/* A tail of n < 16 elements as sixteen lanes, zeros behind it; and back, without what is behind. */
 static inline v16 TIER(load_part)(const float *p, int64_t n)
 {
     float lane[16] = {0};

@@ -23,7 +23,7 @@ typedef struct pretok_char {
     uint32_t length, code, class;
 } pretok_char;
 
-static pretok_char peek(const uint8_t *p, const uint8_t *end)
+static pretok_char peek_char(const uint8_t *p, const uint8_t *end)
 {
     pretok_char c = {0, 0, 0};
     if (p < end) {
@@ -38,7 +38,7 @@ static bool is_newline(pretok_char c)
     return c.length && (c.code == '\r' || c.code == '\n');
 }
 
-static bool is_space(pretok_char c)
+static bool is_white(pretok_char c)
 {
     return (c.class & SK_UC_SPACE) != 0;
 }
@@ -64,7 +64,7 @@ static bool in_charset(const sk_charset *set, pretok_char c)
 static const uint8_t *skip_classes(const uint8_t *p, const uint8_t *end, uint32_t classes,
                                    uint32_t max)
 {
-    for (pretok_char c; max > 0 && ((c = peek(p, end)).class & classes) != 0; max--)
+    for (pretok_char c; max > 0 && ((c = peek_char(p, end)).class & classes) != 0; max--)
         p += c.length;
     return p;
 }
@@ -75,7 +75,7 @@ static const uint8_t *skip_classes(const uint8_t *p, const uint8_t *end, uint32_
 static const uint8_t *skip_set(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     uint32_t n = 0;
-    for (pretok_char c; n < pass->max && in_charset(&pass->set, c = peek(p, end)); n++)
+    for (pretok_char c; n < pass->max && in_charset(&pass->set, c = peek_char(p, end)); n++)
         p += c.length;
     return n < pass->min ? NULL : p;
 }
@@ -83,9 +83,9 @@ static const uint8_t *skip_set(const sk_splitter *pass, const uint8_t *p, const 
 static bool match_run(const sk_splitter *pass, const uint8_t *p, const uint8_t *end,
                       const uint8_t **stop)
 {
-    pretok_char c = peek(p, end);
+    pretok_char c = peek_char(p, end);
     const uint8_t *q = NULL;
-    if ((pass->lead == SK_LEAD_BLANK && *p == ' ') || (pass->lead == SK_LEAD_SPACE && is_space(c)))
+    if ((pass->lead == SK_LEAD_BLANK && *p == ' ') || (pass->lead == SK_LEAD_SPACE && is_white(c)))
         q = skip_set(pass, p + c.length, end);
     if (!q)
         q = skip_set(pass, p, end);
@@ -96,7 +96,7 @@ static bool match_run(const sk_splitter *pass, const uint8_t *p, const uint8_t *
 static bool match_aside(const uint8_t *p, const uint8_t *end, const uint8_t **stop)
 {
     const uint8_t *q = skip_classes(p, end, SK_UC_SPACE, UINT32_MAX);
-    *stop = q > p ? q : p + peek(p, end).length;
+    *stop = q > p ? q : p + peek_char(p, end).length;
     return q > p && q == end;
 }
 
@@ -107,25 +107,25 @@ static bool match_groups(sk_pretok_cursor *cursor, const sk_splitter *pass, cons
     if (!cursor->group_end || p >= cursor->group_end) {
         const uint8_t *q = p;
         cursor->group_left = 0;
-        for (pretok_char c; in_charset(&pass->set, c = peek(q, end)); q += c.length)
+        for (pretok_char c; in_charset(&pass->set, c = peek_char(q, end)); q += c.length)
             cursor->group_left++;
         cursor->group_end = q;
         uint32_t word = SK_UC_L | SK_UC_M | SK_UC_ND | SK_UC_NL | SK_UC_PC;
-        if (pass->boundary && q > p && (peek(q, end).class & word)) {
+        if (pass->boundary && q > p && (peek_char(q, end).class & word)) {
             *stop = q;
             return false;
         }
     }
     *stop = p;
     if (cursor->group_left == 0) {
-        *stop += peek(p, end).length;
+        *stop += peek_char(p, end).length;
         return false;
     }
     uint64_t n = (cursor->group_left - 1) % 3 + 1;
     bool whole = n == 3 || !pass->whole;
     cursor->group_left -= n;
     for (; n > 0; n--)
-        *stop += peek(*stop, end).length;
+        *stop += peek_char(*stop, end).length;
     return whole;
 }
 
@@ -133,7 +133,7 @@ static bool match_framed(const sk_splitter *pass, const uint8_t *p, const uint8_
                          const uint8_t **stop)
 {
     size_t before = strlen(pass->before), after = strlen(pass->after);
-    *stop = p + peek(p, end).length;
+    *stop = p + peek_char(p, end).length;
     if ((size_t)(end - p) < before || memcmp(p, pass->before, before) != 0)
         return false;
     /* Neither literal begins or ends within its set, so that the greedy run is the only one, but
@@ -151,7 +151,7 @@ static bool match_indent(const uint8_t *p, const uint8_t *end, const uint8_t **s
     while (blanks < 4 && is_blank(p + blanks, end))
         blanks++;
     bool found = *p == '\t' || *p == '\n' || blanks >= 2;
-    *stop = blanks >= 2 ? p + (blanks & ~1) : p + peek(p, end).length;
+    *stop = blanks >= 2 ? p + (blanks & ~1) : p + peek_char(p, end).length;
     return found;
 }
 
@@ -199,7 +199,7 @@ static bool is_han(pretok_char c)
 
 static const uint8_t *skip_han(const uint8_t *p, const uint8_t *end)
 {
-    for (pretok_char c; is_han(c = peek(p, end));)
+    for (pretok_char c; is_han(c = peek_char(p, end));)
         p += c.length;
     return p;
 }
@@ -209,11 +209,11 @@ static const uint8_t *skip_letters(const sk_splitter *pass, const uint8_t *p, co
 {
     if (!pass->spaced)
         return skip_classes(p, end, pass->letters, UINT32_MAX);
-    if (!(peek(p, end).class & SK_UC_L))
+    if (!(peek_char(p, end).class & SK_UC_L))
         return p;
     for (;;) {
         const uint8_t *q = skip_classes(p, end, pass->letters, UINT32_MAX);
-        if (is_blank(q, end) && (peek(q + 1, end).class & SK_UC_L))
+        if (is_blank(q, end) && (peek_char(q + 1, end).class & SK_UC_L))
             q++;
         if (q == p)
             return p;
@@ -232,14 +232,14 @@ static const uint8_t *skip_lower_word(const sk_splitter *pass, const uint8_t *p,
 {
     const uint8_t *stop = p; /* behind the last one so far that can be LOWER */
     pretok_char c;
-    for (; is_cased(pass, c = peek(p, end), pass->upper);) {
+    for (; is_cased(pass, c = peek_char(p, end), pass->upper);) {
         p += c.length;
         if (c.class & pass->lower)
             stop = p;
     }
     if (!is_cased(pass, c, pass->lower))
         return stop;
-    for (; is_cased(pass, c = peek(p, end), pass->lower);)
+    for (; is_cased(pass, c = peek_char(p, end), pass->lower);)
         p += c.length;
     return p;
 }
@@ -249,11 +249,11 @@ static const uint8_t *skip_upper_word(const sk_splitter *pass, const uint8_t *p,
 {
     const uint8_t *start = p;
     pretok_char c;
-    for (; is_cased(pass, c = peek(p, end), pass->upper);)
+    for (; is_cased(pass, c = peek_char(p, end), pass->upper);)
         p += c.length;
     if (p == start)
         return p;
-    for (; is_cased(pass, c = peek(p, end), pass->lower);)
+    for (; is_cased(pass, c = peek_char(p, end), pass->lower);)
         p += c.length;
     return p;
 }
@@ -266,7 +266,7 @@ static const uint8_t *match_letters(const sk_splitter *pass, const uint8_t *p, c
     skip *const plain[1] = {skip_letters};
     skip *const *forms = pass->letters ? plain : cased;
 
-    pretok_char c = peek(p, end);
+    pretok_char c = peek_char(p, end);
     bool lead = pass->lead == SK_LEAD_BLANK
                     ? is_blank(p, end)
                     : c.length && !is_newline(c) && !(c.class & pass->not_lead);
@@ -301,7 +301,7 @@ static const uint8_t *match_numbers(const sk_splitter *pass, const uint8_t *p, c
 static const uint8_t *match_symbols(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *start = p + is_blank(p, end), *q = start;
-    for (pretok_char c; ((c = peek(q, end)).class & pass->symbols) != 0 && !is_space(c);)
+    for (pretok_char c; ((c = peek_char(q, end)).class & pass->symbols) != 0 && !is_white(c);)
         q += c.length;
     if (q == start)
         return p;
@@ -321,27 +321,27 @@ static const uint8_t *match_space_power(const uint8_t *p, const uint8_t *run_end
 {
     uint32_t n = 0, power = 512;
     for (const uint8_t *q = p; q < run_end && n <= power; n++)
-        q += peek(q, run_end).length;
+        q += peek_char(q, run_end).length;
     uint32_t free = run_end == end ? n : n - 1; /* can be taken without a \S behind them */
     while (power > free && power > 1)
         power /= 2;
     while (power-- > 0)
-        p += peek(p, run_end).length;
+        p += peek_char(p, run_end).length;
     return p;
 }
 
 /* White space: up to the last newline in it; else all but the last before something else (which
  * may belong to what follows); else all. The end of a run without newlines is kept, for passes
  * that take it in parts. */
-static const uint8_t *match_spaces(sk_pretok_cursor *cursor, const sk_splitter *pass, const uint8_t *p,
-                                   const uint8_t *end)
+static const uint8_t *match_spaces(sk_pretok_cursor *cursor, const sk_splitter *pass,
+                                   const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *q = p, *last = p, *newline = NULL;
-    if (!is_space(peek(p, end)))
+    if (!is_white(peek_char(p, end)))
         return p;
     if (pass->powers && cursor->run_end && p < cursor->run_end)
         return match_space_power(p, cursor->run_end, end);
-    for (pretok_char c; is_space(c = peek(q, end));) {
+    for (pretok_char c; is_white(c = peek_char(q, end));) {
         last = q;
         q += c.length;
         if (is_newline(c))
@@ -376,7 +376,7 @@ static bool match_words(sk_pretok_cursor *cursor, const sk_splitter *pass, const
         q = match_symbols(pass, p, end);
     if (q == p)
         q = match_spaces(cursor, pass, p, end);
-    *stop = q > p ? q : p + peek(p, end).length;
+    *stop = q > p ? q : p + peek_char(p, end).length;
     return q > p;
 }
 
@@ -445,5 +445,5 @@ bool sk_pretok_next(sk_pretok_cursor *cursor, const uint8_t **piece, uint64_t *n
 
 bool sk_pretok_is_space(const uint8_t *piece, uint64_t n)
 {
-    return is_space(peek(piece, piece + n));
+    return is_white(peek_char(piece, piece + n));
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* The held bytes are always a proper beginning of one code point, so that one copy in front of the
+ * next piece is all that is needed. */
 #include "base/portable.h"
 
 #include "text/stream.h"

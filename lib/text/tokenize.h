@@ -8,7 +8,7 @@
  *
  * Nothing is kept between calls and a vocabulary never changes: any thread may call these. Scratch
  * memory is taken from the heap and given back; it is proportional to the longest stretch that is
- * merged at once, usually a word, and at worst the text (40 bytes per character of it). Time is n
+ * merged at once, usually a word, and at worst the text (64 bytes per character of it). Time is n
  * log n in the length of the text.
  */
 #ifndef SK_TEXT_TOKENIZE_H

@@ -61,7 +61,7 @@ void sk_vocab_source_init(sk_vocab_source *source)
 void sk_vocab_warn(sk_vocab *vocab, const char *line)
 {
     size_t used = strlen(vocab->warning);
-    sk_format(vocab->warning + used, sizeof vocab->warning - used, "%s%s", used ? "\n" : "", line);
+    sk_format(vocab->warning + used, sizeof vocab->warning - used, used ? "\n%s" : "%s", line);
 }
 
 /* ---- Checks --------------------------------------------------------------------------------- */
@@ -103,7 +103,7 @@ static int32_t size_arena(sk_vocab *vocab, const sk_vocab_source *source, sk_err
     return vocab->arena ? SKALD_OK : SKALD_E_MEMORY;
 }
 
-static uint32_t load_text(char *to, const sk_vocab_text *text, uint32_t id)
+static uint32_t copy_text(char *to, const sk_vocab_text *text, uint32_t id)
 {
     if (text->n == 0)
         return (uint32_t)sk_format(to, 32, "[EMPTY_%u]", id);
@@ -112,15 +112,17 @@ static uint32_t load_text(char *to, const sk_vocab_text *text, uint32_t id)
     return (uint32_t)text->n;
 }
 
-static int32_t load_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64_t *used,
+static int32_t copy_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64_t *used,
                           sk_error *error)
 {
     vocab->n = (uint32_t)source->n_tokens;
     vocab->n_symbols = vocab->n;
     vocab->tokens = sk_alloc_array(vocab->heap, vocab->n, sizeof *vocab->tokens, "tokens", error);
-    if (!vocab->tokens || size_arena(vocab, source, error) < 0)
+    if (!vocab->tokens)
         return SKALD_E_MEMORY;
-    int32_t status = sk_strmap_init(&vocab->map, vocab->heap, vocab->n, error);
+    int32_t status = size_arena(vocab, source, error);
+    if (status == SKALD_OK)
+        status = sk_strmap_init(&vocab->map, vocab->heap, vocab->n, error);
     if (status < 0)
         return status;
     uint64_t at = 0;
@@ -128,7 +130,7 @@ static int32_t load_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64
     for (uint32_t id = 0; id < vocab->n; id++) {
         sk_vocab_token *token = &vocab->tokens[id];
         token->text = (uint32_t)at;
-        token->n_text = load_text(vocab->arena + at, &source->tokens[id], id);
+        token->n_text = copy_text(vocab->arena + at, &source->tokens[id], id);
         token->score = source->scores ? source->scores[id] : 0;
         at += token->n_text + 1;
         if (token->n_text > vocab->max_text)
@@ -221,7 +223,7 @@ static uint32_t piece_of_encoded(char *to, const char *text, uint32_t n)
     return out;
 }
 
-static uint32_t load_piece(const sk_vocab *vocab, char *to, const sk_vocab_token *token)
+static uint32_t fill_piece(const sk_vocab *vocab, char *to, const sk_vocab_token *token)
 {
     const char *text = vocab->arena + token->text;
     if (token->type == SK_TOKEN_UNUSED || token->type == SK_TOKEN_UNDEFINED)
@@ -243,7 +245,7 @@ static void load_pieces(sk_vocab *vocab, uint64_t at)
     for (uint32_t id = 0; id < vocab->n; id++) {
         sk_vocab_token *token = &vocab->tokens[id];
         token->piece = (uint32_t)at;
-        token->n_piece = load_piece(vocab, vocab->arena + at, token);
+        token->n_piece = fill_piece(vocab, vocab->arena + at, token);
         vocab->arena[at + token->n_piece] = 0;
         at += token->n_piece + 1;
     }
@@ -317,7 +319,7 @@ static void choose_pre(sk_vocab *vocab, const sk_vocab_source *source, const voc
     sk_format(vocab->name, sizeof vocab->name, "BPE (%.*s)", shown, name.text);
 }
 
-static bool settle(int8_t said, bool otherwise)
+static bool choose_flag(int8_t said, bool otherwise)
 {
     return said < 0 ? otherwise : said != 0;
 }
@@ -331,11 +333,11 @@ static void choose_settings(sk_vocab *vocab, const sk_vocab_source *source, cons
     uint32_t flags = vocab->pre_flags;
     vocab->escape = vocab->kind == SK_VOCAB_SPM || (flags & SK_PRE_ESCAPE);
     vocab->encode_bytes = vocab->kind == SK_VOCAB_BPE && !(flags & (SK_PRE_ESCAPE | SK_PRE_RAW));
-    vocab->add_bos = settle(source->add_bos, kind->add_bos || (flags & SK_PRE_ADD_BOS)) ||
+    vocab->add_bos = choose_flag(source->add_bos, kind->add_bos || (flags & SK_PRE_ADD_BOS)) ||
                      (flags & SK_PRE_FORCE_BOS);
-    vocab->add_eos = settle(source->add_eos, false);
-    vocab->add_sep = settle(source->add_sep, (flags & SK_PRE_ADD_SEP) != 0);
-    vocab->add_space_prefix = settle(source->add_space_prefix, kind->add_space_prefix);
+    vocab->add_eos = choose_flag(source->add_eos, false);
+    vocab->add_sep = choose_flag(source->add_sep, (flags & SK_PRE_ADD_SEP) != 0);
+    vocab->add_space_prefix = choose_flag(source->add_space_prefix, kind->add_space_prefix);
 }
 
 static void choose_special(sk_vocab *vocab, const sk_vocab_source *source, const vocab_kind *kind)
@@ -386,7 +388,7 @@ static int32_t fill_vocab(sk_vocab *vocab, const sk_vocab_source *source, const 
     if (status < 0)
         return status;
     choose_settings(vocab, source, kind);
-    if ((status = load_texts(vocab, source, &used, error)) < 0)
+    if ((status = copy_texts(vocab, source, &used, error)) < 0)
         return status;
     load_types(vocab, source);
     choose_special(vocab, source, kind);
@@ -443,7 +445,7 @@ void sk_vocab_free(sk_vocab *vocab)
 
 /* ---- Questions ------------------------------------------------------------------------------ */
 
-static const sk_vocab_token *get_token(const sk_vocab *vocab, int32_t id)
+static const sk_vocab_token *token_at(const sk_vocab *vocab, int32_t id)
 {
     return id >= 0 && (uint32_t)id < vocab->n ? &vocab->tokens[id] : NULL;
 }
@@ -497,26 +499,26 @@ int32_t sk_vocab_flags(const sk_vocab *vocab, int32_t id)
         [SK_TOKEN_USER] = SKALD_TOKEN_USER,        [SK_TOKEN_UNUSED] = SKALD_TOKEN_UNUSED,
         [SK_TOKEN_BYTE] = SKALD_TOKEN_BYTE,
     };
-    const sk_vocab_token *token = get_token(vocab, id);
+    const sk_vocab_token *token = token_at(vocab, id);
     return token ? flags[token->type] | (token->end ? SKALD_TOKEN_END : 0) : 0;
 }
 
 bool sk_vocab_is_end(const sk_vocab *vocab, int32_t id)
 {
-    const sk_vocab_token *token = get_token(vocab, id);
+    const sk_vocab_token *token = token_at(vocab, id);
     return token && token->end;
 }
 
 const char *sk_vocab_token_text(const sk_vocab *vocab, int32_t id, uint64_t *n)
 {
-    const sk_vocab_token *token = get_token(vocab, id);
+    const sk_vocab_token *token = token_at(vocab, id);
     *n = token ? token->n_text : 0;
     return token ? vocab->arena + token->text : "";
 }
 
 const char *sk_vocab_piece(const sk_vocab *vocab, int32_t id, bool special, uint64_t *n)
 {
-    const sk_vocab_token *token = get_token(vocab, id);
+    const sk_vocab_token *token = token_at(vocab, id);
     *n = 0;
     if (!token)
         return "";

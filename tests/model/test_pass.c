@@ -234,6 +234,7 @@ static void test_arguments(const pass_model *m)
     fill_rows(m, pass, state, 0, 3); /* the third is not reserved */
     CHECK_INT(sk_pass_begin(pass, 3, &error), SKALD_E_ARGUMENT);
     sk_pass_free(pass);
+    sk_state_free(state);
     CHECK_INT(sk_pass_new(&pass, sk_model_heap(m->model), m->model, 0, 0, &error),
               SKALD_E_ARGUMENT);
     CHECK_INT(sk_pass_new(&pass, sk_model_heap(m->model), m->model, 1, 2, &error),

@@ -15,7 +15,9 @@ enum { DIM = 600, KEYS = 64 * 5, HEADS = 140 };
 static const sk_kernels *kernels;
 static uint64_t seed = 5;
 static float k_value[KEYS][DIM], v_value[KEYS][DIM]; /* what the cache holds, as floats */
-static unsigned char k_cache[KEYS * DIM * 4], v_cache[KEYS * DIM * 4];
+static float memory[2][2 + KEYS * DIM]; /* the caches begin where the blocks' offsets say */
+static unsigned char *const k_cache = (unsigned char *)(memory[0] + 1);
+static unsigned char *const v_cache = (unsigned char *)(memory[1] + 2);
 static float q[HEADS * DIM], out[HEADS * DIM + 16], want[DIM];
 static const void *k_block[KEYS / 64], *v_block[KEYS / 64];
 
@@ -40,6 +42,8 @@ static void make(sk_attend *a)
 {
     a->q = q;
     a->out = out;
+    a->k_offset = 4;
+    a->v_offset = 8;
     a->k = k_block;
     a->v = v_block;
     a->k_offset = a->v_offset = 0;
@@ -50,8 +54,8 @@ static void make(sk_attend *a)
     fill_cache(v_cache, v_value, a->v_dtype, a->dv, a);
     for (int64_t b = 0; b < KEYS / 64; b++) {
         const bool seen = b * 64 < a->last && b * 64 + 64 > a->first;
-        k_block[b] = seen ? k_cache + (size_t)b * 64 * a->k_size : NULL;
-        v_block[b] = seen ? v_cache + (size_t)b * 64 * a->v_size : NULL;
+        k_block[b] = seen ? k_cache - a->k_offset + (size_t)b * 64 * a->k_size : NULL;
+        v_block[b] = seen ? v_cache - a->v_offset + (size_t)b * 64 * a->v_size : NULL;
     }
     random_units(q, a->n_head * a->dk, &seed);
     for (int64_t i = 0; i < HEADS * DIM + 16; i++)

@@ -135,6 +135,7 @@ static void check_halves(void)
 static void random_attend(sk_attend *a, const void **k, const void **v, void *pool, bool adverse)
 {
     static float q[8 * 160];
+    *a = (sk_attend){.k_offset = 4, .v_offset = 8};
     a->n_head = 1 + (int64_t)(test_random(&seed) % 8);
     a->dk = 1 + (int64_t)(test_random(&seed) % 160);
     a->dv = 1 + (int64_t)(test_random(&seed) % 160);
@@ -150,8 +151,8 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
     if (adverse)
         random_adversaries(q, 8 * 160, &seed, true);
     for (int b = 0; b < 3; b++) {
-        k[b] = (const char *)pool + b * 64 * 640;
-        v[b] = (const char *)pool + (b + 3) * 64 * 640;
+        k[b] = (const char *)pool + b * 64 * 640 - 4;
+        v[b] = (const char *)pool + (b + 3) * 64 * 640 - 8;
     }
     a->k = k;
     a->v = v;
@@ -159,7 +160,7 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
 
 static void check_attend(void)
 {
-    static float pool[6 * 64 * 160], want[8 * 160], got[8 * 160];
+    static float memory[2 + 6 * 64 * 160], *pool = memory + 2, want[8 * 160], got[8 * 160];
     const void *k[3], *v[3];
     for (int round = 0; round < 600; round++) {
         sk_attend a;

@@ -100,16 +100,17 @@ static void check_names(void)
 /* Pieces of random text are not empty and add up, in every row. */
 static void check_sums(void)
 {
-    static const uint32_t odd[] = {' ', ' ', '\n', '\r', '\t', 'a', 'Z', '1', '\'', 's', '/', 0x301,
-                                   0x4E00, 0x3000, 0xAC00, 0x1F600, 0x660, 0x10FFFF, 0xFFFD};
+    static const uint32_t odd[] = {' ',    ' ',     '\n',  '\r',     '\t',  'a',    'Z',
+                                   '1',    '\'',    's',   '/',      0x301, 0x4E00, 0x3000,
+                                   0xAC00, 0x1F600, 0x660, 0x10FFFF, 0xFFFD};
     uint64_t seed = 7;
     for (int round = 0; round < 300; round++) {
         uint8_t text[256];
         uint32_t n = 0;
         while (n < 200) {
             uint64_t r = test_random(&seed);
-            uint32_t code = r & 1 ? odd[(r >> 1) % (sizeof odd / sizeof *odd)]
-                                  : (uint32_t)(r >> 1) % 0x11000;
+            uint32_t code =
+                r & 1 ? odd[(r >> 1) % (sizeof odd / sizeof *odd)] : (uint32_t)(r >> 1) % 0x11000;
             if (code < 0xD800 || code > 0xDFFF)
                 n += sk_utf8_write(text + n, code);
         }
@@ -131,9 +132,10 @@ static void check_sums(void)
 /* Long runs: were any matcher quadratic, these would take minutes. */
 static void check_runs(void)
 {
-    static const char *const runs[] = {" ", "\n", "\t", "a", "A", "7", "'", "<", "\xCC\x81",
-                                       "\xE3\x80\x80", "\xE6\xBC\xA2", " \n", "A\xCC\x81", "1a",
-                                       " a", "\xC2\xBD", "\xCD\xB8"};
+    static const char *const runs[] = {
+        " ",        "\n",           "\t",           "a",   "A",         "7",  "'",  "<",
+        "\xCC\x81", "\xE3\x80\x80", "\xE6\xBC\xA2", " \n", "A\xCC\x81", "1a", " a", "\xC2\xBD",
+        "\xCD\xB8"};
     size_t size = 1 << 16;
     uint8_t *text = malloc(size + 2);
     const sk_pretok *row;

@@ -50,10 +50,10 @@ static void check_classes(void)
 {
     static const struct {
         uint32_t mask, n;
-    } wanted[] = {{SK_UC_LU, 1831}, {SK_UC_LL, 2233},  {SK_UC_LT, 31}, {SK_UC_LM, 397},
-                  {SK_UC_LO, 132234}, {SK_UC_L, 136726}, {SK_UC_M, 2450}, {SK_UC_ND, 680},
-                  {SK_UC_NL, 236},  {SK_UC_N, 1831},   {SK_UC_PC, 10}, {SK_UC_P, 842},
-                  {SK_UC_S, 7775},  {SK_UC_Z, 19},     {SK_UC_SPACE, 25}};
+    } wanted[] = {{SK_UC_LU, 1831},   {SK_UC_LL, 2233},  {SK_UC_LT, 31},   {SK_UC_LM, 397},
+                  {SK_UC_LO, 132234}, {SK_UC_L, 136726}, {SK_UC_M, 2450},  {SK_UC_ND, 680},
+                  {SK_UC_NL, 236},    {SK_UC_N, 1831},   {SK_UC_PC, 10},   {SK_UC_P, 842},
+                  {SK_UC_S, 7775},    {SK_UC_Z, 19},     {SK_UC_SPACE, 25}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         uint32_t n = 0;
         for (uint32_t code = 0; code <= SK_UNICODE_LAST; code++)

@@ -78,11 +78,11 @@ static int check_companions(const sk_vocab *vocab, const char *path)
 static void check_vocabs(void)
 {
     static const char *const names[] = {
-        "deepseek-coder", "deepseek-llm", "falcon",        "gpt-2",        "llama-bpe",
-        "llama-spm",      "mpt",          "phi-3",         "qwen2",        "refact",
-        "starcoder",      "baichuan",     "cl100k",        "gpt-neox",     "hunyuan",
-        "llama4",         "o200k",        "spm-baichuan2", "spm-chatglm2", "spm-grok-1",
-        "spm-internlm",   "spm-internlm2", "spm-llama2",   "spm-mistral-v3", "spm-yuan2"};
+        "deepseek-coder", "deepseek-llm",  "falcon",        "gpt-2",          "llama-bpe",
+        "llama-spm",      "mpt",           "phi-3",         "qwen2",          "refact",
+        "starcoder",      "baichuan",      "cl100k",        "gpt-neox",       "hunyuan",
+        "llama4",         "o200k",         "spm-baichuan2", "spm-chatglm2",   "spm-grok-1",
+        "spm-internlm",   "spm-internlm2", "spm-llama2",    "spm-mistral-v3", "spm-yuan2"};
     int n_checked = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char file[128];
