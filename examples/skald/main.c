@@ -23,9 +23,10 @@ static const command *const commands[] = {
 static void print_usage(FILE *out)
 {
     fputs("usage: skald COMMAND ...\n\n", out);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-11s %.*s\n", commands[i]->name, (int)strcspn(commands[i]->help, "\n"),
-                commands[i]->help);
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        fprintf(out, "  %-11s ", commands[i]->name);
+        fwrite(commands[i]->help, 1, strcspn(commands[i]->help, "\n") + 1, out);
+    }
     fputs("\nskald COMMAND --help tells more; skald --version prints the version.\n", out);
 }
 

@@ -22,6 +22,17 @@ class Examples(ToolTest):
         self.assertEqual(wanted.out[:len(result.out)], result.out)
         self.assertEqual(result.complaint, "")
 
+    def test_hello_is_the_manual(self):
+        """The program in the header's opening comment is hello.c, word for word."""
+        root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+        with open(os.path.join(root, "include/skald.h")) as file:
+            lines = [line[3:].strip() for line in file if line.startswith(" *")]
+        manual = lines[lines.index("#include <skald.h>"):]
+        manual = manual[:manual.index("}", manual.index("return 0;")) + 1]
+        with open(os.path.join(root, "examples/hello.c")) as file:
+            hello = [line.strip() for line in file]
+        self.assertEqual(hello[hello.index("#include <skald.h>"):], manual)
+
     def test_hello_without_model(self):
         os.makedirs(temp("empty"), exist_ok=True)
         result = call(os.path.join(EXAMPLES, "hello"), cwd=temp("empty"))
