@@ -2,8 +2,7 @@
 /*
  * skald.h - run open-weight language models inside your program.
  *
- * This file is the manual. Read it from top to bottom; everything the library does is here,
- * except what is not promised yet, which lives in skald_experimental.h.
+ * This file is the manual: read it from top to bottom, everything the library does is here.
  *
  *     #include <skald.h>
  *     #include <stdio.h>
@@ -38,8 +37,9 @@
  *           Out-parameters are set to NULL or 0 first and written only on success. A handle that
  *           reported an error stays usable, and can always be freed.
  * Text.     UTF-8. A text goes in with its length in bytes, or -1 when it ends in NUL. Text
- *           comes out into a buffer of the caller's (the size needed is always reported, so that
- *           a call with a NULL buffer asks for the size) or as a view.
+ *           comes out into a buffer of the caller's or as a view. The size needed is always
+ *           reported: a call with a NULL buffer and size 0 asks for it, and returns
+ *           SKALD_E_BUFFER unless nothing is needed.
  * Views.    A view of a model's lives as long as the model; a view of a context's until that
  *           context is next stepped, appended to, changed or freed. Views need no freeing. A
  *           view that is text ends in a NUL that is not counted.
@@ -172,7 +172,14 @@ typedef struct skald_executor {
 /*
  * Everything that can be configured has a key. One options handle serves skald_model_open and
  * skald_context_new alike: each reads the keys that concern it. NULL options mean defaults.
- * skald_options_describe lists every key with its type, default and help text.
+ * skald_options_describe lists every key with its type, default and help text:
+ *
+ *   model     load memory memory_size reader n_threads executor cpu
+ *   both      allocator max_memory
+ *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
+ *   text      parse_special n_predict stop ignore_eos     (these two rows can be changed
+ *   sampling  seed temperature top_k top_p min_p            while a context lives)
+ *             repeat_penalty presence_penalty frequency_penalty penalty_last_n logit_bias
  */
 typedef struct skald_options skald_options;
 
@@ -185,7 +192,9 @@ typedef struct skald_options skald_options;
 SKALD_API int32_t skald_options_new(skald_options **out);
 SKALD_API void skald_options_free(skald_options *options); /* NULL does nothing */
 
-/* Sets one option. Strings are copied. Errors: OPTION (unknown key, wrong type, out of range). */
+/* Sets one option. Strings are copied; the text of a number sets a number, so that a command line
+ * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed.
+ * Errors: OPTION (unknown key, wrong type, out of range), ARGUMENT (an incomplete table), MEMORY. */
 SKALD_API int32_t skald_options_set_int(skald_options *options, const char *key, int64_t value);
 SKALD_API int32_t skald_options_set_float(skald_options *options, const char *key, double value);
 SKALD_API int32_t skald_options_set_string(skald_options *options, const char *key,
@@ -270,7 +279,8 @@ SKALD_API const char *skald_model_message(const skald_model *model);
  *           (-1: the model has none) add_bos add_eos
  *           memory_live memory_peak (bytes allocated, mapped weights not included)
  *   float   progress (of loading, 0 to 1)
- *   string  architecture name tokenizer chat_template plan (the resolved plan, a line per step)
+ *   string  architecture name tokenizer chat_template cpu (the tier of kernels in use)
+ *           plan (the resolved plan, a line per step)
  *           warning (what was odd about the file but tolerated, a line each; empty if nothing)
  */
 SKALD_API int32_t skald_model_get_int(const skald_model *model, const char *key, int64_t *value);
@@ -325,14 +335,14 @@ SKALD_API int32_t skald_detokenize(const skald_model *model, const int32_t *ids,
 SKALD_API int32_t skald_token_bytes(const skald_model *model, int32_t token, const char **bytes,
                                     size_t *n);
 
-#define SKALD_TOKEN_CONTROL 1  /* a control token: has no text of its own */
-#define SKALD_TOKEN_END 2      /* generation stops at it */
-#define SKALD_TOKEN_BYTE 4     /* stands for one byte */
-#define SKALD_TOKEN_UNKNOWN 8  /* stands for what the vocabulary lacks */
-#define SKALD_TOKEN_USER 16    /* user-defined: always matched in text */
-#define SKALD_TOKEN_UNUSED 32
+#define SKALD_FLAG_CONTROL 1  /* a control token: has no text of its own */
+#define SKALD_FLAG_END 2      /* generation stops at it */
+#define SKALD_FLAG_BYTE 4     /* stands for one byte */
+#define SKALD_FLAG_UNKNOWN 8  /* stands for what the vocabulary lacks */
+#define SKALD_FLAG_USER 16    /* user-defined: always matched in text */
+#define SKALD_FLAG_UNUSED 32
 
-/* What kind of token it is: a set of SKALD_TOKEN_... bits. Errors: TOKENIZER, ARGUMENT. */
+/* What kind of token it is: a set of SKALD_FLAG_... bits. Errors: TOKENIZER, ARGUMENT. */
 SKALD_API int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flags);
 
 /* ---- Contexts ------------------------------------------------------------------------------- */

@@ -144,7 +144,7 @@ static inline void tiny_free(tiny_model *m)
     sk_free(&m->heap, m->data);
 }
 
-/* Loads it with more options ("threads=2"); NULL on failure. */
+/* Loads it with more options ("n_threads=2"); NULL on failure. */
 static inline skald_model *tiny_load(const tiny_model *m, const char *more)
 {
     skald_options *o = NULL;

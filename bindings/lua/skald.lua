@@ -4,7 +4,7 @@
 -- One file to put next to a LÖVE game or into a Neovim configuration.
 --
 --     local skald = require "skald"
---     local model = assert(skald.load("model.gguf", {threads = 2}))
+--     local model = assert(skald.load("model.gguf", {n_threads = 2}))
 --     local context = assert(model:context {n_predict = 64, temperature = 0})
 --     assert(context:append "Once upon a time")
 --     for piece in context:chunks() do io.write(piece) end

@@ -2,7 +2,7 @@
 /*
  * A small getopt for tables: -x VALUE, -xVALUE, --name VALUE, --name=VALUE, and -- before what
  * only looks like an option. Values of the library's own options are not judged here: they go to
- * skald_options_parse as text, which knows each key's type and range and words the error.
+ * skald_options_add_string as text, which knows each key's type and range and words the error.
  */
 #include "args.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const args_option common_options[] = {
-    ARGS_KEY_OF('t', "threads", "N", "threads", "threads to use (default: one per processor)"),
+    ARGS_KEY_OF('t', "threads", "N", "n_threads", "threads to use (default: one per processor)"),
     ARGS_KEY_OF(0, "cpu", "TIER", "cpu", "tier of kernels (default: the best of this machine)"),
     {0, "set", "KEY=VALUE", "set any option of the library; see skald options", ARGS_SET, 0, 0,
      NULL, NULL},
@@ -48,37 +48,6 @@ void args_help(const command *cmd)
         print_option(o);
 }
 
-/* The type of an option of the library, or 0 if there is no such key. */
-static int32_t key_type(const char *wanted)
-{
-    const char *key;
-    int32_t type;
-    for (int32_t i = 0; skald_options_describe(i, &key, &type, NULL, NULL) >= 0; i++)
-        if (strcmp(key, wanted) == 0)
-            return type;
-    return 0;
-}
-
-int32_t args_set_key(skald_options *options, const char *key, const char *value)
-{
-    if (key_type(key) == SKALD_TYPE_STRING)
-        return skald_options_add_string(options, key, value);
-    size_t room = strlen(key) + 2 * strlen(value) + 4;
-    char *line = malloc(room);
-    if (!line)
-        return SKALD_E_MEMORY;
-    char *at = line + sprintf(line, "%s='", key);
-    for (const char *c = value; *c; c++) {
-        if (*c == '\'' || *c == '\\')
-            *at++ = '\\';
-        *at++ = *c;
-    }
-    strcpy(at, "'");
-    int32_t status = skald_options_parse(options, line);
-    free(line);
-    return status;
-}
-
 static const args_option *find_in(const args_option *o, const char *name, size_t n, char letter)
 {
     for (; o->name; o++)
@@ -112,7 +81,7 @@ static bool parse_number(const char *text, int64_t *value)
 
 static int store_key(tool *t, const char *word, const char *key, const char *value)
 {
-    if (args_set_key(t->options, key, value) >= 0)
+    if (skald_options_add_string(t->options, key, value) >= 0)
         return ARGS_GO;
     return args_usage(t, "%s: %s", word, skald_options_message(t->options));
 }

@@ -71,10 +71,6 @@ int args_usage(const tool *t, const char *format, ...)
 #endif
     ;
 
-/* Sets an option of the library from text, whatever its type. An error is in
- * skald_options_message(options). */
-int32_t args_set_key(skald_options *options, const char *key, const char *value);
-
 void args_help(const command *cmd);
 
 #endif

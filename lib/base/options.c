@@ -262,19 +262,6 @@ static int32_t set_text(sk_options *o, int32_t id, const char *text, uint64_t n,
     return replace_string(o, &o->values[id], text, n, error);
 }
 
-int32_t sk_options_set_string(sk_options *o, const char *key, const char *value, bool add,
-                              sk_error *error)
-{
-    int32_t id = find_option(key, error);
-    if (id < 0)
-        return id;
-    if (option_table[id].type != SKALD_TYPE_STRING)
-        return wrong_type(id, "a string", error);
-    if (!value)
-        return sk_fail(error, SKALD_E_ARGUMENT, "the value of option \"%s\" is NULL", key);
-    return set_text(o, id, value, strlen(value), add, error);
-}
-
 /* A host built with a later header has a longer table: its first fields are ours. */
 static int32_t check_table(int32_t id, const void *table, size_t size, sk_error *error)
 {
@@ -320,17 +307,15 @@ int32_t sk_options_set_pointer(sk_options *o, const char *key, const void *value
 }
 
 /* Sets an option of any type but a pointer from text. */
-static int32_t set_from_text(sk_options *o, const char *key, const char *text, uint64_t n,
+static int32_t set_from_text(sk_options *o, int32_t id, const char *text, uint64_t n, bool add,
                              sk_error *error)
 {
-    int32_t id = find_option(key, error);
+    const char *key = option_table[id].key;
     int64_t whole;
     double number;
-    if (id < 0)
-        return id;
     int32_t type = option_table[id].type;
     if (type == SKALD_TYPE_STRING)
-        return set_text(o, id, text, n, true, error);
+        return set_text(o, id, text, n, add, error);
     if (type == SKALD_TYPE_INT && sk_parse_int(text, n, &whole))
         return sk_options_set_int(o, key, whole, error);
     if (type == SKALD_TYPE_FLOAT && sk_parse_double(text, n, &number))
@@ -340,6 +325,17 @@ static int32_t set_from_text(sk_options *o, const char *key, const char *text, u
     return sk_fail(error, SKALD_E_OPTION, "option \"%s\" is \"%.*s\", wanted %s", key,
                    (int)(n > 64 ? 64 : n), text,
                    type == SKALD_TYPE_INT ? "an integer" : "a number");
+}
+
+int32_t sk_options_set_string(sk_options *o, const char *key, const char *value, bool add,
+                              sk_error *error)
+{
+    int32_t id = find_option(key, error);
+    if (id < 0)
+        return id;
+    if (!value)
+        return sk_fail(error, SKALD_E_ARGUMENT, "the value of option \"%s\" is NULL", key);
+    return set_from_text(o, id, value, strlen(value), add, error);
 }
 
 static bool is_separator(char c)
@@ -385,7 +381,8 @@ static int32_t parse_pairs(sk_options *o, const char *text, char *scratch, sk_er
         uint64_t length;
         if (!read_value(&text, scratch, &length))
             return sk_fail(error, SKALD_E_OPTION, "option \"%s\": a quote is not closed", key);
-        int32_t status = set_from_text(o, key, scratch, length, error);
+        int32_t id = find_option(key, error);
+        int32_t status = id < 0 ? id : set_from_text(o, id, scratch, length, true, error);
         if (status < 0)
             return status;
     }

@@ -26,7 +26,7 @@
     X(EXECUTOR, "executor", POINTER, "", 0, 0, 0, "a skald_executor table: the host's job system") \
     X(MAX_MEMORY, "max_memory", INT, "0", 0, 9.2e18, 0, \
       "bytes that one handle may allocate, mapped weights not included; 0: no limit") \
-    X(THREADS, "threads", INT, "0", 0, 1024, 0, \
+    X(N_THREADS, "n_threads", INT, "0", 0, 1024, 0, \
       "threads of a model's pool, the caller's included; 0: one per usable processor") \
     X(CPU, "cpu", STRING, "auto", 0, 0, 0, \
       "tier of kernels: auto, or a tier's name (c, ...); all tiers give the same bits") \

@@ -114,7 +114,7 @@ int32_t sk_model_open(sk_model **out, const char *path, const sk_options *option
         return error->code;
     if (options) {
         const skald_executor *host = sk_opt_pointer(options, SK_OPT_EXECUTOR);
-        model->n_threads = (int32_t)sk_opt_int(options, SK_OPT_THREADS);
+        model->n_threads = (int32_t)sk_opt_int(options, SK_OPT_N_THREADS);
         if (host)
             model->host_executor = *host;
     }

@@ -98,8 +98,8 @@ static const char *const model_int_keys[] = {
 
 static const char *const model_float_keys[] = {"progress"};
 
-static const char *const model_string_keys[] = {"architecture",  "name", "tokenizer",
-                                                "chat_template", "plan", "warning"};
+static const char *const model_string_keys[] = {
+    "architecture", "name", "tokenizer", "chat_template", "cpu", "plan", "warning"};
 
 /* The index of a key in a list, or an error that names the nearest. */
 static int32_t model_key(const char *key, const char *const *keys, size_t n, size_t *index,
@@ -215,7 +215,8 @@ int32_t sk_model_get_string(const sk_model *model, const char *key, const char *
              : index == 1 ? model_metadata(model, "general.name")
              : index == 2 ? sk_vocab_name(model->vocab)
              : index == 3 ? model_metadata(model, "tokenizer.chat_template")
-             : index == 4 ? model->plan_text
+             : index == 4 ? model->kernels->name
+             : index == 5 ? model->plan_text
                           : model->warning;
     return SKALD_OK;
 }

@@ -499,13 +499,13 @@ const int32_t *sk_vocab_suppress(const sk_vocab *vocab, uint32_t *n)
 int32_t sk_vocab_flags(const sk_vocab *vocab, int32_t id)
 {
     static const int32_t flags[] = {
-        [SK_TOKEN_UNDEFINED] = SKALD_TOKEN_UNUSED, [SK_TOKEN_NORMAL] = 0,
-        [SK_TOKEN_UNKNOWN] = SKALD_TOKEN_UNKNOWN,  [SK_TOKEN_CONTROL] = SKALD_TOKEN_CONTROL,
-        [SK_TOKEN_USER] = SKALD_TOKEN_USER,        [SK_TOKEN_UNUSED] = SKALD_TOKEN_UNUSED,
-        [SK_TOKEN_BYTE] = SKALD_TOKEN_BYTE,
+        [SK_TOKEN_UNDEFINED] = SKALD_FLAG_UNUSED, [SK_TOKEN_NORMAL] = 0,
+        [SK_TOKEN_UNKNOWN] = SKALD_FLAG_UNKNOWN,  [SK_TOKEN_CONTROL] = SKALD_FLAG_CONTROL,
+        [SK_TOKEN_USER] = SKALD_FLAG_USER,        [SK_TOKEN_UNUSED] = SKALD_FLAG_UNUSED,
+        [SK_TOKEN_BYTE] = SKALD_FLAG_BYTE,
     };
     const sk_vocab_token *token = token_at(vocab, id);
-    return token ? flags[token->type] | (token->end ? SKALD_TOKEN_END : 0) : 0;
+    return token ? flags[token->type] | (token->end ? SKALD_FLAG_END : 0) : 0;
 }
 
 bool sk_vocab_is_end(const sk_vocab *vocab, int32_t id)

@@ -96,7 +96,7 @@ const int32_t *sk_vocab_suppress(const sk_vocab *vocab, uint32_t *n);
 
 /* An id outside [0, n) has no flags, no text and no bytes. */
 
-/* A set of SKALD_TOKEN_.... */
+/* A set of SKALD_FLAG_.... */
 int32_t sk_vocab_flags(const sk_vocab *vocab, int32_t id);
 
 /* Whether generation stops at it. */

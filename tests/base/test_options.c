@@ -19,7 +19,11 @@ static void check_setting(void)
     CHECK_STR(error.text, "option \"n_ctx\" is 0, wanted 1 to 134217728");
     CHECK_INT(sk_options_set_int(&options, "n_ctxx", 5, &error), SKALD_E_OPTION);
     CHECK_STR(error.text, "unknown option \"n_ctxx\"; did you mean \"n_ctx\"?");
-    CHECK_INT(sk_options_set_string(&options, "n_ctx", "9", false, &error), SKALD_E_OPTION);
+    CHECK_INT(sk_options_set_string(&options, "n_ctx", "nine", false, &error), SKALD_E_OPTION);
+    CHECK_STR(error.text, "option \"n_ctx\" is \"nine\", wanted an integer");
+    CHECK_INT(sk_options_set_string(&options, "n_ctx", "9", false, &error), 0);
+    CHECK_INT(sk_opt_int(&options, SK_OPT_N_CTX), 9);
+    CHECK_INT(sk_options_set_string(&options, "reader", "9", false, &error), SKALD_E_OPTION);
     CHECK_INT(sk_options_set_float(&options, "n_ctx", 99.0, &error), 0);
     CHECK_INT(sk_opt_int(&options, SK_OPT_N_CTX), 99);
     CHECK_INT(sk_options_set_float(&options, "n_ctx", 99.5, &error), SKALD_E_OPTION);

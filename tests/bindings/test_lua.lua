@@ -27,7 +27,7 @@ local model, message, code = skald.load "/no/such/file.gguf"
 check(model == nil and message:find("/no/such/file.gguf", 1, true) and code == skald.E_NOT_FOUND, message)
 model, message, code = skald.load(path, {n_thread = 2})
 check(model == nil and message:find "threads" and code == skald.E_OPTION, message)
-model, message, code = skald.load(path, {threads = 1.5})
+model, message, code = skald.load(path, {n_threads = 1.5})
 check(model == nil and code == skald.E_OPTION, message)
 model, message, code = skald.load(path, {max_memory = 4000})
 check(model == nil and code == skald.E_MEMORY, message)
@@ -36,7 +36,7 @@ check(model == nil and code == skald.E_NOT_MODEL, message)
 check(skald.status_name(skald.E_MEMORY) == "SKALD_E_MEMORY")
 
 -- Loading in slices
-model = assert(skald.open(path, {threads = 2}))
+model = assert(skald.open(path, {n_threads = 2}))
 local state, slices = "pending", 0
 while state == "pending" do
     state, message = model:step(0)

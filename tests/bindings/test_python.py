@@ -42,7 +42,7 @@ class Options(unittest.TestCase):
     def test_bad_values(self):
         for value in (2**70, "many", 1.5, None, object(), "\0"):
             with self.assertRaises((skald.Error, TypeError)):
-                skald.Model(MODEL, threads=value)
+                skald.Model(MODEL, n_threads=value)
 
     def test_version(self):
         self.assertRegex(skald.version(), r"^\d+\.\d+\.\d+$")
@@ -74,7 +74,7 @@ class Files(unittest.TestCase):
 class Models(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.model = skald.Model(MODEL, threads=2)
+        cls.model = skald.Model(MODEL, n_threads=2)
 
     @classmethod
     def tearDownClass(cls):

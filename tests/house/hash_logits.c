@@ -259,12 +259,12 @@ int main(int argc, char **argv)
         return fprintf(stderr, "usage: hash_logits MODEL OPTIONS\n"), 2;
     model_path = argv[1];
     base_options = argv[2];
-    model = load("threads=2");
+    model = load("n_threads=2");
     tell_shapes(model);
     skald_model_release(model);
-    tell_whole("threads-1", load("threads=1"));
-    tell_whole("threads-2", load("threads=2"));
-    tell_whole("threads-3", load("threads=3"));
+    tell_whole("threads-1", load("n_threads=1"));
+    tell_whole("threads-2", load("n_threads=2"));
+    tell_whole("threads-3", load("n_threads=3"));
     tell_whole("cpu-c", load("cpu=c"));
     tell_whole("load-read", load("load=read"));
     tell_whole("executor", load_with_executor());

@@ -33,7 +33,7 @@ static void live(void)
 {
     life l;
     skald_model *model;
-    CHECK_INT(life_whole(&l, model_path, "threads=2"), SKALD_DONE);
+    CHECK_INT(life_whole(&l, model_path, "n_threads=2"), SKALD_DONE);
     CHECK(l.hash == wanted.hash);
     CHECK_INT(skald_model_load("/no such file", NULL, &model), SKALD_E_NOT_FOUND);
     CHECK(strstr(skald_error_message(), "no such file"));
@@ -137,7 +137,7 @@ static void test_signals_wait(void)
     sigset_t set;
     memset(&action, 0, sizeof action);
     action.sa_handler = handle;
-    CHECK(life_options(&o, "threads=3 n_ctx=64 n_predict=3", NULL) == SKALD_OK);
+    CHECK(life_options(&o, "n_threads=3 n_ctx=64 n_predict=3", NULL) == SKALD_OK);
     CHECK(skald_model_load(model_path, o, &model) == SKALD_OK);
     CHECK(skald_context_new(model, o, &ctx) == SKALD_OK);
     CHECK(count_entries("/proc/self/task") == 2 + 3); /* . and .. and threads */
@@ -219,7 +219,7 @@ static void test_arithmetic(void)
     unsigned control = _mm_getcsr() | 0x8040; /* FTZ, DAZ */
     _mm_setcsr(control);
 #endif
-    int32_t status = life_whole(&l, model_path, "threads=2");
+    int32_t status = life_whole(&l, model_path, "n_threads=2");
     int rounding = fegetround();
 #if defined(__x86_64__)
     unsigned found = _mm_getcsr();
@@ -235,7 +235,7 @@ static void test_arithmetic(void)
 static void *live_on_a_thread(void *arg)
 {
     life *l = arg;
-    CHECK_INT(life_whole(l, model_path, "threads=2"), SKALD_DONE);
+    CHECK_INT(life_whole(l, model_path, "n_threads=2"), SKALD_DONE);
     return NULL;
 }
 
@@ -325,7 +325,7 @@ static void test_fork(void)
     skald_options *o = NULL;
     skald_model *model = NULL;
     skald_context *ctx = NULL;
-    CHECK(life_options(&o, "threads=3 n_ctx=64 n_predict=6 temperature=0", NULL) == SKALD_OK);
+    CHECK(life_options(&o, "n_threads=3 n_ctx=64 n_predict=6 temperature=0", NULL) == SKALD_OK);
     CHECK(skald_model_load(model_path, o, &model) == SKALD_OK);
     CHECK(skald_context_new(model, o, &ctx) == SKALD_OK);
     CHECK(skald_append_text(ctx, LIFE_PROMPT, -1) == SKALD_OK);
@@ -363,7 +363,7 @@ int main(int argc, char **argv)
         return fprintf(stderr, "usage: test_guest MODEL LIBRARY\n"), 2;
     model_path = argv[1];
     library_path = argv[2];
-    CHECKF(life_whole(&wanted, model_path, "threads=1") == SKALD_DONE, "%s", skald_error_message());
+    CHECKF(life_whole(&wanted, model_path, "n_threads=1") == SKALD_DONE, "%s", skald_error_message());
     CHECK(wanted.n_tokens > 0);
     test_silence();
     test_nothing_left();

@@ -156,7 +156,7 @@ static bool attempt_life(pool *p, const char *path, life *l)
     skald_options *o = NULL;
     skald_allocator host = {sizeof host, p, pool_alloc, pool_free};
     *l = (life){.hash = 0xCBF29CE484222325ULL};
-    CHECK_INT(life_options(&o, "threads=2 n_ctx=128 n_batch=16 n_predict=3 seed=3", &host), 0);
+    CHECK_INT(life_options(&o, "n_threads=2 n_ctx=128 n_batch=16 n_predict=3 seed=3", &host), 0);
     skald_model *model = load(&a, path, o);
     skald_context *ctx = NULL;
     if (model) {

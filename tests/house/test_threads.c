@@ -146,7 +146,7 @@ static void *step_along(void *arg)
 static void test_busy(void)
 {
     pthread_t threads[2];
-    skald_context *ctx = make_context("n_ctx=4096 n_predict=-1 ignore_eos=1 threads=1");
+    skald_context *ctx = make_context("n_ctx=4096 n_predict=-1 ignore_eos=1 n_threads=1");
     CHECK_INT(skald_append_text(ctx, LIFE_PROMPT, -1), 0);
     for (int i = 0; i < 2; i++)
         CHECK_INT(pthread_create(&threads[i], NULL, step_along, ctx), 0);
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
     if (argc != 2)
         return fprintf(stderr, "usage: test_threads MODEL\n"), 2;
     skald_options *o = NULL;
-    CHECK_INT(life_options(&o, "threads=2", NULL), 0);
+    CHECK_INT(life_options(&o, "n_threads=2", NULL), 0);
     CHECKF(skald_model_load(argv[1], o, &model) == 0, "%s", skald_error_message());
     skald_options_free(o);
     if (!model)

@@ -46,7 +46,7 @@ static void check_model(const void *data, size_t size, const char *what, const c
                         double tolerance)
 {
     sk_error error = {0};
-    sk_model *model = golden_model(data, size, "threads=2", &error);
+    sk_model *model = golden_model(data, size, "n_threads=2", &error);
     CHECKF(model != NULL, "%s: %s", what, error.text);
     if (!model)
         return;

@@ -196,7 +196,7 @@ static sk_model *layout_model(layout *l, const char *head, change *f)
     free(data);
     for (int i = 0; i < l->n_kept; i++)
         free(l->kept[i]);
-    sk_model *model = golden_model(l->file, (size_t)l->size, "threads=1", &error);
+    sk_model *model = golden_model(l->file, (size_t)l->size, "n_threads=1", &error);
     CHECKF(model != NULL, "%s: %s", head, error.text);
     return model;
 }

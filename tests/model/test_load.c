@@ -56,7 +56,7 @@ static double progress_of(const sk_model *model)
 static void test_slices(void)
 {
     char text[100];
-    snprintf(text, sizeof text, "memory_size=%zu load=read threads=1", small_size);
+    snprintf(text, sizeof text, "memory_size=%zu load=read n_threads=1", small_size);
     sk_model *model = open_with(text, small_data, "memory");
     sk_error error = {0};
     int64_t value;
@@ -93,7 +93,7 @@ static void test_slices(void)
 static void test_cancel(void)
 {
     char text[100];
-    snprintf(text, sizeof text, "memory_size=%zu load=read threads=1", small_size);
+    snprintf(text, sizeof text, "memory_size=%zu load=read n_threads=1", small_size);
     for (int after = 0; after < 12; after++) {
         sk_model *model = open_with(text, small_data, "memory");
         for (int i = 0; i < after; i++)
@@ -122,10 +122,10 @@ static void test_reader(void)
 {
     int calls = 1 << 20;
     skald_reader reader = {sizeof reader, &calls, small_size, read_bytes};
-    sk_model *model = open_with("threads=1", &reader, "reader");
+    sk_model *model = open_with("n_threads=1", &reader, "reader");
     CHECK_INT(sk_model_step(model, -1), SKALD_DONE);
     sk_error error = {0};
-    sk_model *other = golden_model(small_data, small_size, "threads=1", &error);
+    sk_model *other = golden_model(small_data, small_size, "n_threads=1", &error);
     int32_t tokens[] = {7, 3, 100, 9};
     float *a = golden_run(model, tokens, 4, (int[]){4}, 1, -1);
     float *b = golden_run(other, tokens, 4, (int[]){4}, 1, -1);
@@ -138,7 +138,7 @@ static void test_reader(void)
     int used = (1 << 20) - calls; /* a reader that fails at any call is an error */
     for (int k = 0; k < used; k += 1 + used / 40) {
         calls = k;
-        model = open_with("threads=1", &reader, "reader");
+        model = open_with("n_threads=1", &reader, "reader");
         CHECK_INT(sk_model_step(model, -1), SKALD_E_IO);
         sk_model_release(model);
     }
@@ -452,8 +452,8 @@ static void test_lies(void)
         void *file = write_lie(&heap, gguf, &lies[i], &size);
         if (!file)
             continue;
-        check_lie(file, (size_t)size, &lies[i], "threads=1");
-        check_lie(file, (size_t)size, &lies[i], "threads=1 load=read");
+        check_lie(file, (size_t)size, &lies[i], "n_threads=1");
+        check_lie(file, (size_t)size, &lies[i], "n_threads=1 load=read");
         sk_free(&heap, file);
     }
     sk_gguf_close(gguf);
@@ -480,7 +480,7 @@ static void test_malformed(void)
             return;
         }
         uint8_t *data = test_read(path, &size);
-        sk_model *model = golden_model(data, size, "threads=1", &error);
+        sk_model *model = golden_model(data, size, "n_threads=1", &error);
         CHECKF(model || (error.code < 0 && strlen(error.text) > 10), "%s", names[i]);
         CHECKF(model || i > 0, "%s: %s", names[i], error.text);
         if (model)
@@ -518,8 +518,8 @@ int main(void)
     test_cancel();
     test_reader();
     test_options();
-    test_short_memory(small_data, small_size, "threads=1 load=read");
-    test_short_memory(moe, moe_size, "threads=1");
+    test_short_memory(small_data, small_size, "n_threads=1 load=read");
+    test_short_memory(moe, moe_size, "n_threads=1");
     test_lies();
     test_malformed();
     test_vocabulary_only();

@@ -40,7 +40,7 @@ static void pass_open(pass_model *m, uint8_t *data, size_t size)
     uint64_t random = 7;
     m->data = data;
     m->size = size;
-    m->model = open_or_exit(data, size, "threads=1");
+    m->model = open_or_exit(data, size, "n_threads=1");
     m->n_vocab = sk_model_n_vocab(m->model);
     for (int i = 0; i < N_TOKENS; i++)
         m->tokens[i] = (int32_t)(test_random(&random) % (uint64_t)m->n_vocab);
@@ -75,8 +75,8 @@ static void test_splits(const pass_model *m)
 
 static void test_threads(const pass_model *m)
 {
-    static const char *const options[] = {"threads=2", "threads=3", "cpu=c threads=1",
-                                          "load=read threads=2"};
+    static const char *const options[] = {"n_threads=2", "n_threads=3", "cpu=c n_threads=1",
+                                          "load=read n_threads=2"};
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         sk_model *model = open_or_exit(m->data, m->size, options[i]);
         check_same(m, model, options[i], (int[]){N_TOKENS}, 1, -1);
@@ -289,7 +289,7 @@ static void test_not_finite(const pass_model *m)
 {
     uint8_t *data = malloc(m->size);
     memcpy(data, m->data, m->size);
-    sk_model *model = open_or_exit(data, m->size, "threads=2");
+    sk_model *model = open_or_exit(data, m->size, "n_threads=2");
     const sk_gguf *gguf = sk_model_gguf(model);
     const sk_gguf_tensor *embd = sk_gguf_tensor_find(gguf, "token_embd.weight");
     CHECK_INT(embd->dtype, SK_F32);

@@ -20,7 +20,7 @@ static char *plan_of(const char *name)
     const char *plan = "";
     snprintf(path, sizeof path, "model/golden/%s.head.gguf", name);
     uint8_t *data = golden_expand(test_data(path), 11, &size);
-    sk_model *model = golden_model(data, size, "threads=1", &error);
+    sk_model *model = golden_model(data, size, "n_threads=1", &error);
     CHECKF(model != NULL, "%s: %s", name, error.text);
     if (model)
         CHECK_INT(sk_model_get_string(model, "plan", &plan, &error), SKALD_OK);

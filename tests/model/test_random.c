@@ -202,7 +202,7 @@ static void made_free(made_model *m)
 static void check_runs(made_model *m, uint64_t seed)
 {
     int32_t tokens[N_RUN];
-    sk_model *model = made_load(m, "threads=2");
+    sk_model *model = made_load(m, "n_threads=2");
     if (!model)
         return;
     for (int i = 0; i < N_RUN; i++)

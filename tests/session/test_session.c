@@ -175,8 +175,8 @@ static void check_threads(void)
     static const char options[] = "n_predict=24 temperature=0 ignore_eos=1 n_ctx=300";
     record wanted = reference(options);
     skald_model *first = model;
-    static const char *const more[] = {"threads=1", "threads=2", "threads=3", "cpu=c",
-                                       "load=read threads=2"};
+    static const char *const more[] = {"n_threads=1", "n_threads=2", "n_threads=3", "cpu=c",
+                                       "load=read n_threads=2"};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
         model = tiny_load(&file, more[i]);
         record r = reference(options);
@@ -448,7 +448,7 @@ static void check_arguments(void)
     CHECK(!twice[0]);
     CHECK_INT(skald_token_bytes(model, TINY_VOCAB, &text, &n), SKALD_E_ARGUMENT);
     CHECK_INT(skald_tokenize(model, "x", 1, 64, NULL, 0, &n), SKALD_E_ARGUMENT);
-    skald_model *other = tiny_load(&file, "threads=1"), *kept = model;
+    skald_model *other = tiny_load(&file, "n_threads=1"), *kept = model;
     model = other;
     skald_context *stranger = new_context("n_ctx=64"), *mixed[2] = {ctx, stranger};
     CHECK_INT(skald_step_many(mixed, 2, -1, status), SKALD_E_ARGUMENT);
@@ -463,7 +463,7 @@ static void check_arguments(void)
 int main(void)
 {
     tiny_make(&file, 12);
-    model = tiny_load(&file, "threads=2");
+    model = tiny_load(&file, "n_threads=2");
     CHECK(model != NULL);
     if (!model)
         return test_end();

@@ -32,9 +32,9 @@ static void check_by_text(void)
     CHECK_INT(sk_vocab_special(vocab, SK_SPECIAL_FIM_SEP), 5);
     CHECK_INT(sk_vocab_special(vocab, 99), -1);
     CHECK_INT(sk_vocab_special(vocab, -1), -1);
-    CHECK_INT(sk_vocab_flags(vocab, 1), SKALD_TOKEN_CONTROL | SKALD_TOKEN_END);
-    CHECK_INT(sk_vocab_flags(vocab, 4), SKALD_TOKEN_CONTROL | SKALD_TOKEN_END);
-    CHECK_INT(sk_vocab_flags(vocab, 6), SKALD_TOKEN_CONTROL); /* control alone ends nothing */
+    CHECK_INT(sk_vocab_flags(vocab, 1), SKALD_FLAG_CONTROL | SKALD_FLAG_END);
+    CHECK_INT(sk_vocab_flags(vocab, 4), SKALD_FLAG_CONTROL | SKALD_FLAG_END);
+    CHECK_INT(sk_vocab_flags(vocab, 6), SKALD_FLAG_CONTROL); /* control alone ends nothing */
     CHECK_INT(sk_vocab_flags(vocab, 0), 0);
     CHECK_INT(sk_vocab_flags(vocab, 7), 0);
     CHECK(sk_vocab_is_end(vocab, 2) && !sk_vocab_is_end(vocab, 3) && !sk_vocab_is_end(vocab, -1));
@@ -47,13 +47,13 @@ static void check_families(void)
 {
     sk_vocab *vocab = MAKE("gpt2", "gpt-4o", "3:<|return|>", "3:<|call|>", "3:<|end|>",
                            "3:<|channel|>", "3:<|endoftext|>");
-    CHECK_INT(sk_vocab_flags(vocab, 2), SKALD_TOKEN_USER);
-    CHECK_INT(sk_vocab_flags(vocab, 3), SKALD_TOKEN_USER);
+    CHECK_INT(sk_vocab_flags(vocab, 2), SKALD_FLAG_USER);
+    CHECK_INT(sk_vocab_flags(vocab, 3), SKALD_FLAG_USER);
     CHECK(sk_vocab_is_end(vocab, 0) && sk_vocab_is_end(vocab, 4));
     sk_vocab_free(vocab);
     vocab = MAKE("gpt2", "gpt-4o", "3:<|end|>", "1:<|return|>");
     CHECK(sk_vocab_is_end(vocab, 0));
-    CHECK_INT(sk_vocab_flags(vocab, 1), SKALD_TOKEN_CONTROL | SKALD_TOKEN_END);
+    CHECK_INT(sk_vocab_flags(vocab, 1), SKALD_FLAG_CONTROL | SKALD_FLAG_END);
     sk_vocab_free(vocab);
     vocab = MAKE("gemma4", NULL, "3:<|tool_response>", "3:</s>", "3:<eos>");
     CHECK_INT(sk_vocab_flags(vocab, 1), 0);
@@ -127,7 +127,7 @@ static void check_texts(void)
     CHECK_INT(n, 1);
     CHECK_STR(sk_vocab_piece(vocab, 3, false, &n), "<0x-1>");
     CHECK_STR(sk_vocab_piece(vocab, 4, false, &n), "<0xZZ>");
-    CHECK_INT(sk_vocab_flags(vocab, 2), SKALD_TOKEN_BYTE | SKALD_TOKEN_END); /* eos is 2 */
+    CHECK_INT(sk_vocab_flags(vocab, 2), SKALD_FLAG_BYTE | SKALD_FLAG_END); /* eos is 2 */
     CHECK_INT(sk_vocab_flags(vocab, 3), 0);
     CHECK_STR(sk_vocab_piece(vocab, 5, false, &n), " a");
     CHECK_STR(sk_vocab_token_text(vocab, 5, &n), "\xE2\x96\x81"
@@ -135,7 +135,7 @@ static void check_texts(void)
     CHECK_INT(n, 4);
     CHECK_STR(sk_vocab_token_text(vocab, 6, &n), "[EMPTY_6]");
     CHECK_STR(sk_vocab_piece(vocab, 7, true, &n), "");
-    CHECK_INT(sk_vocab_flags(vocab, 7), SKALD_TOKEN_UNUSED);
+    CHECK_INT(sk_vocab_flags(vocab, 7), SKALD_FLAG_UNUSED);
     CHECK_INT(sk_vocab_find(vocab, "dup", 3), 9);
     CHECK_INT(sk_vocab_find(vocab, "dup", 2), -1);
     CHECK_INT(sk_vocab_find(vocab, "", 0), -1);
