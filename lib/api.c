@@ -235,6 +235,8 @@ int32_t skald_model_step(skald_model *model, int64_t budget_us)
     sk_fpenv_enter(&saved);
     int32_t status = sk_model_step(model, budget_us);
     sk_fpenv_leave(&saved);
+    if (status == SKALD_E_BUSY) /* its message belongs to the other call */
+        return fail_here(status, "the model is being loaded by another call");
     return publish(status, sk_model_error(model));
 }
 
