@@ -373,6 +373,13 @@ SKALD_API int32_t skald_append_text(skald_context *ctx, const char *text, int64_
  * BUSY. */
 SKALD_API int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n);
 
+/* Makes the context hold exactly this text or these tokens, as if it had been empty and they were
+ * appended. What they share with what it held, from the first token on, is kept and not evaluated
+ * again ("n_reused" says how much): give the whole prompt anew for every turn, and only what
+ * changed costs time. On failure nothing is changed. Errors: those of appending. */
+SKALD_API int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
+SKALD_API int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
+
 /*
  * Works for about `budget_us` microseconds, -1 without bound, 0 for the smallest piece of work:
  * evaluates what was appended, then generates. Returns
@@ -445,6 +452,7 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
 /*
  * What a context is and did, by key; also every option above. Errors: NOT_FOUND.
  *   int     n_ctx n_batch n_threads (in use) n_tokens n_evaluated (tokens in the cache)
+ *           n_reused (tokens that skald_set_... found evaluated when it was last called)
  *           n_prompt n_generated (tokens evaluated as prompt, generated; since creation)
  *           prompt_us decode_us (time spent so) memory_live memory_peak n_alloc (allocations so
  *           far) cache_size (bytes of cache in use) token_last (-1: none)

@@ -64,6 +64,8 @@ void skald_context_free(skald_context *ctx);
 const char *skald_context_message(const skald_context *ctx);
 int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n);
 int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n);
+int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
+int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
 int32_t skald_step(skald_context *ctx, int64_t budget_us);
 int32_t skald_step_many(skald_context *const *ctxs, size_t n, int64_t budget_us, int32_t *status);
 int32_t skald_generate(skald_context *ctx, int32_t (*callback)(void *user, const char *text, size_t n), void *user);
@@ -320,6 +322,16 @@ function Context:append(what)
         return self:checked(C.skald_append_text(handle, what, #what), true)
     end
     return self:checked(C.skald_append_tokens(handle, ffi.new("int32_t[?]", #what, what), #what), true)
+end
+
+-- Makes the context hold exactly this text, or these tokens. What they share with what it held,
+-- from the beginning on, is not evaluated again; info "n_reused" says how much.
+function Context:set_prompt(what)
+    local handle = self:live()
+    if type(what) == "string" then
+        return self:checked(C.skald_set_text(handle, what, #what), true)
+    end
+    return self:checked(C.skald_set_tokens(handle, ffi.new("int32_t[?]", #what, what), #what), true)
 end
 
 -- Works for about `budget_us` microseconds (-1: to the next token): "token", "pending" or "done",

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making, filling and cutting contexts. What a context needs is allocated at its creation, but for
- * the blocks of its state, which are committed as tokens begin, and the workspace of passes, which
- * is made when the context first leads one: of many conversations that are stepped together one
- * needs it.
+ * Making and freeing contexts, and the options of a living one. What a context needs is allocated
+ * at its creation, but for the blocks of its state, which are committed as tokens begin, and the
+ * workspace of passes, which is made when the context first leads one: of many conversations that
+ * are stepped together one needs it.
  */
 #include "base/portable.h"
 
 #include "base/dtype.h"
 #include "session/context_int.h"
-#include "text/tokenize.h"
+#include "text/vocab.h"
 
 #include <string.h>
 
@@ -155,8 +155,8 @@ static int32_t make_sampler(sk_context *ctx)
     for (int32_t id = 0; id < ctx->n_vocab; id++)
         if (sk_vocab_is_end(vocab, id))
             ends[n_ends++] = id;
-    status = sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed,
-                                  &ctx->error);
+    status =
+        sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed, &ctx->error);
     sk_free(&ctx->heap, ends);
     return status;
 }
@@ -266,103 +266,4 @@ void sk_context_leave(sk_context *ctx)
 void sk_context_cancel(sk_context *ctx)
 {
     atomic_store(&ctx->cancelled, 1);
-}
-
-/* ---- Tokens --------------------------------------------------------------------------------- */
-
-/* A new turn begins behind the tokens that there are. */
-static void begin_turn(sk_context *ctx)
-{
-    ctx->ending = false;
-    ctx->stop = SK_STOP_NONE;
-    ctx->n_predicted = 0;
-    ctx->token = -1;
-    sk_output_reset(&ctx->output);
-}
-
-static int32_t fail_full(sk_context *ctx, uint64_t n)
-{
-    return sk_fail(&ctx->error, SKALD_E_CONTEXT_FULL,
-                   "%llu tokens do not fit: the context holds %lld of at most %lld (n_ctx)",
-                   (unsigned long long)n, (long long)ctx->n_tokens, (long long)ctx->n_ctx);
-}
-
-int32_t sk_context_append_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
-{
-    if (n > (uint64_t)(ctx->n_ctx - ctx->n_tokens))
-        return fail_full(ctx, n);
-    for (uint64_t i = 0; i < n; i++)
-        if (ids[i] < 0 || ids[i] >= ctx->n_vocab)
-            return sk_fail(&ctx->error, SKALD_E_ARGUMENT,
-                           "token %llu of the argument is %d, wanted 0 to %lld",
-                           (unsigned long long)i, ids[i], (long long)ctx->n_vocab - 1);
-    if (n > 0) {
-        memcpy(ctx->tokens + ctx->n_tokens, ids, (size_t)n * sizeof *ids);
-        ctx->n_tokens += (int64_t)n;
-        begin_turn(ctx);
-    }
-    return SKALD_OK;
-}
-
-/* Tokenising flags for the next text. BOS belongs before the first one only. */
-static int32_t text_flags(const sk_context *ctx)
-{
-    int32_t flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
-    return flags;
-}
-
-/* Whether BOS goes first, and which token it is. */
-static bool wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos)
-{
-    int64_t add = sk_opt_int(&ctx->options, SK_OPT_ADD_BOS);
-    *bos = sk_vocab_special(vocab, SK_SPECIAL_BOS);
-    return ctx->n_tokens == 0 && *bos >= 0 && (add > 0 || (add < 0 && sk_vocab_add_bos(vocab)));
-}
-
-int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
-{
-    const sk_vocab *vocab = sk_model_vocab(ctx->model);
-    if (!vocab)
-        return sk_fail(&ctx->error, SKALD_E_TOKENIZER,
-                       "the model has no vocabulary: append token ids instead of text");
-    int32_t bos;
-    int64_t start = ctx->n_tokens;
-    bool with_bos = wants_bos(ctx, vocab, &bos);
-    /* The tokens are written where they belong, and are none of the context's until counted. */
-    int32_t *out = ctx->tokens + start;
-    uint64_t room = (uint64_t)(ctx->n_ctx - start), n_bos = with_bos ? 1 : 0, needed = 0;
-    if (room < n_bos)
-        return fail_full(ctx, 1);
-    int32_t status = sk_tokenize(vocab, &ctx->heap, text, n, text_flags(ctx), out + n_bos,
-                                 room - n_bos, &needed, &ctx->error);
-    if (status == SKALD_E_BUFFER)
-        return fail_full(ctx, needed + n_bos);
-    if (status < 0)
-        return status;
-    if (with_bos)
-        out[0] = bos;
-    if (needed + n_bos > 0) {
-        ctx->n_tokens += (int64_t)(needed + n_bos);
-        begin_turn(ctx);
-    }
-    return SKALD_OK;
-}
-
-int32_t sk_context_truncate(sk_context *ctx, int64_t n_tokens)
-{
-    if (n_tokens < 0 || n_tokens > ctx->n_tokens)
-        return sk_fail(&ctx->error, SKALD_E_ARGUMENT, "n_tokens is %lld, wanted 0 to %lld",
-                       (long long)n_tokens, (long long)ctx->n_tokens);
-    sk_context_ungroup(ctx);
-    begin_turn(ctx);
-    if (n_tokens == ctx->n_tokens)
-        return SKALD_OK;
-    ctx->n_tokens = n_tokens;
-    ctx->n_logits = 0;
-    if (ctx->n_evaluated >= n_tokens) {
-        /* The last token is evaluated again: what follows it is chosen from its logits. */
-        ctx->n_evaluated = n_tokens > 0 ? n_tokens - 1 : 0;
-        sk_state_truncate(ctx->state, ctx->n_evaluated);
-    }
-    return SKALD_OK;
 }

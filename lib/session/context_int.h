@@ -24,7 +24,8 @@ struct skald_context {
     int64_t n_ctx, n_batch, n_vocab;
     int32_t *tokens; /* owned, [n_ctx] */
     int64_t n_tokens, n_evaluated;
-    sk_state *state; /* owned */
+    int64_t n_reused; /* tokens that were evaluated already when all were last set */
+    sk_state *state;  /* owned */
 
     float *logits;        /* owned, [n_logit_rows][n_vocab] */
     int64_t n_logit_rows; /* 1, or n_batch with logits_all */

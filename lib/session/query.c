@@ -63,6 +63,7 @@ static const struct {
     {"n_batch", offsetof(sk_context, n_batch), F_INT64},
     {"n_tokens", offsetof(sk_context, n_tokens), F_INT64},
     {"n_evaluated", offsetof(sk_context, n_evaluated), F_INT64},
+    {"n_reused", offsetof(sk_context, n_reused), F_INT64},
     {"n_prompt", offsetof(sk_context, n_prompt), F_INT64},
     {"n_generated", offsetof(sk_context, n_generated), F_INT64},
     {"prompt_us", offsetof(sk_context, prompt_us), F_INT64},

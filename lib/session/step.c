@@ -376,6 +376,7 @@ static void commit(const step_set *set, sk_context *leader)
             set->status[i] =
                 sk_fail(&ctx->error, SKALD_E_NUMERIC, "layer %lld: a value became infinite or NaN",
                         (long long)layer);
+            sk_state_truncate(ctx->state, ctx->n_evaluated);
         } else {
             keep_logits(ctx, leader->pass);
             ctx->n_prompt += is_decoding(ctx) ? 0 : ctx->n_rows;

@@ -68,6 +68,8 @@ FUNCTIONS = {
     "skald_context_message": (c_char_p, [_handle]),
     "skald_append_text": (c_int32, [_handle, c_char_p, c_int64]),
     "skald_append_tokens": (c_int32, [_handle, _ids, c_size_t]),
+    "skald_set_text": (c_int32, [_handle, c_char_p, c_int64]),
+    "skald_set_tokens": (c_int32, [_handle, _ids, c_size_t]),
     "skald_step": (c_int32, [_handle, c_int64]),
     "skald_step_many": (c_int32, [_handle_out, c_size_t, c_int64, _i32_out]),
     "skald_generate": (c_int32, [_handle, CALLBACK, c_void_p]),
