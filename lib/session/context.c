@@ -48,7 +48,7 @@ static int32_t apply_stops(sk_context *ctx)
 }
 
 /* Makes the value of an option, just set, take effect. */
-static int32_t apply(sk_context *ctx, int32_t id)
+static int32_t apply_option(sk_context *ctx, int32_t id)
 {
     switch (id) {
     case SK_OPT_STOP:
@@ -71,7 +71,7 @@ static int32_t change_options(sk_context *ctx, sk_options *fresh, int32_t id)
 {
     sk_options old = ctx->options;
     ctx->options = *fresh;
-    int32_t status = apply(ctx, id);
+    int32_t status = apply_option(ctx, id);
     if (status < 0)
         ctx->options = old;
     else
