@@ -360,6 +360,14 @@ SKALD_API int32_t skald_context_new(skald_model *model, const skald_options *opt
                                     skald_context **out);
 SKALD_API void skald_context_free(skald_context *ctx); /* NULL does nothing */
 
+/* Makes another context that stands where `ctx` stands and goes on as it would: the same tokens,
+ * options, logits and text. Nothing is evaluated again, and the memory of what both hold is shared
+ * until one of them changes it (in blocks of 64 tokens): a long system prompt is held once for any
+ * number of conversations. The two are independent: they may move to different threads, and be
+ * freed in any order. Only their memory is counted together, "max_memory" included. Unfinished work
+ * (PENDING) of `ctx` begins anew. Errors: MEMORY, BUSY. */
+SKALD_API int32_t skald_context_fork(skald_context *ctx, skald_context **out);
+
 /* The sentence of this handle's last error, never NULL. */
 SKALD_API const char *skald_context_message(const skald_context *ctx);
 
@@ -454,8 +462,10 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  *   int     n_ctx n_batch n_threads (in use) n_tokens n_evaluated (tokens in the cache)
  *           n_reused (tokens that skald_set_... found evaluated when it was last called)
  *           n_prompt n_generated (tokens evaluated as prompt, generated; since creation)
- *           prompt_us decode_us (time spent so) memory_live memory_peak n_alloc (allocations so
- *           far) cache_size (bytes of cache in use) token_last (-1: none)
+ *           prompt_us decode_us (time spent so) token_last (-1: none)
+ *           cache_size (bytes of cache in use, those that forks share included)
+ *           memory_live memory_peak n_alloc (bytes, and allocations so far; of all contexts that
+ *           were forked from one another together)
  *   string  stop_reason: "none" (running) "end" (an end-of-generation token) "stop" (a stop
  *           string) "length" (n_predict) "context" (n_ctx is full) "host" (the callback said so)
  */

@@ -603,6 +603,16 @@ static int32_t leave(skald_context *ctx, const sk_fpenv *saved, int32_t status)
     return let_go(ctx, status);
 }
 
+int32_t skald_context_fork(skald_context *ctx, skald_context **out)
+{
+    sk_fpenv saved;
+    if (!out)
+        return fail_null("out");
+    *out = NULL;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_fork(out, ctx));
+}
+
 int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
 {
     uint64_t length;

@@ -60,6 +60,7 @@ int32_t skald_detokenize(const skald_model *model, const int32_t *ids, size_t n,
 int32_t skald_token_bytes(const skald_model *model, int32_t token, const char **bytes, size_t *n);
 int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flags);
 int32_t skald_context_new(skald_model *model, const skald_options *options, skald_context **out);
+int32_t skald_context_fork(skald_context *ctx, skald_context **out);
 void skald_context_free(skald_context *ctx);
 const char *skald_context_message(const skald_context *ctx);
 int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n);
@@ -304,6 +305,15 @@ function Model:context(options)
 end
 
 Context.live = Model.live
+
+-- Another context that goes on where this one stands; what both hold is shared, not copied.
+function Context:fork()
+    local out = ffi.new "skald_context *[1]"
+    local code = C.skald_context_fork(self:live(), out)
+    if code < 0 then return self:checked(code) end
+    return setmetatable({handle = ffi.gc(out[0], C.skald_context_free), model = self.model,
+                         view = ffi.new "const char *[1]", size = ffi.new "size_t[1]"}, Context)
+end
 
 function Context:close()
     if self.handle then C.skald_context_free(ffi.gc(self.handle, nil)) end

@@ -20,7 +20,7 @@ static int32_t apply_sampling(sk_context *ctx)
     sk_bias *bias = NULL;
     uint64_t n_bias = 0;
     const char *text = sk_opt_string(&ctx->options, SK_OPT_LOGIT_BIAS);
-    int32_t status = sk_bias_parse(&bias, &n_bias, &ctx->heap, text, strlen(text),
+    int32_t status = sk_bias_parse(&bias, &n_bias, ctx->heap, text, strlen(text),
                                    (uint64_t)ctx->n_vocab, &ctx->error);
     if (status < 0)
         return status;
@@ -30,10 +30,10 @@ static int32_t apply_sampling(sk_context *ctx)
     params.n_bias = n_bias;
     status = sk_sampler_set(ctx->sampler, &params, &ctx->error);
     if (status < 0) {
-        sk_free(&ctx->heap, bias);
+        sk_free(ctx->heap, bias);
         return status;
     }
-    sk_free(&ctx->heap, ctx->bias);
+    sk_free(ctx->heap, ctx->bias);
     ctx->bias = bias;
     ctx->n_bias = n_bias;
     return SKALD_OK;
@@ -100,10 +100,10 @@ static int32_t set_value(sk_options *options, const char *key, const new_value *
 
 static int32_t set_option(sk_context *ctx, const char *key, const new_value *value)
 {
-    sk_options *fresh = sk_alloc(&ctx->heap, sizeof *fresh, "options", &ctx->error);
+    sk_options *fresh = sk_alloc(ctx->heap, sizeof *fresh, "options", &ctx->error);
     if (!fresh)
         return SKALD_E_MEMORY;
-    sk_options_init(fresh, &ctx->heap);
+    sk_options_init(fresh, ctx->heap);
     int32_t id = sk_option_find(key), status = sk_options_copy(fresh, &ctx->options, &ctx->error);
     if (status == SKALD_OK)
         status = set_value(fresh, key, value, &ctx->error);
@@ -113,7 +113,7 @@ static int32_t set_option(sk_context *ctx, const char *key, const new_value *val
     if (status == SKALD_OK)
         status = change_options(ctx, fresh, id);
     sk_options_clear(fresh);
-    sk_free(&ctx->heap, fresh);
+    sk_free(ctx->heap, fresh);
     return status;
 }
 
@@ -141,13 +141,13 @@ static int cache_dtype(const sk_options *options, int32_t id)
 
 static int32_t make_sampler(sk_context *ctx)
 {
-    int32_t status = sk_sampler_new(&ctx->sampler, &ctx->heap, (uint64_t)ctx->n_vocab, &ctx->error);
+    int32_t status = sk_sampler_new(&ctx->sampler, ctx->heap, (uint64_t)ctx->n_vocab, &ctx->error);
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
     if (status < 0 || !vocab)
         return status;
     uint32_t n_suppressed;
     const int32_t *suppressed = sk_vocab_suppress(vocab, &n_suppressed);
-    int32_t *ends = sk_alloc_array(&ctx->heap, (uint64_t)ctx->n_vocab, sizeof *ends,
+    int32_t *ends = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_vocab, sizeof *ends,
                                    "end-of-generation tokens", &ctx->error);
     if (!ends)
         return SKALD_E_MEMORY;
@@ -157,11 +157,22 @@ static int32_t make_sampler(sk_context *ctx)
             ends[n_ends++] = id;
     status =
         sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed, &ctx->error);
-    sk_free(&ctx->heap, ends);
+    sk_free(ctx->heap, ends);
     return status;
 }
 
-static int32_t fill(sk_context *ctx)
+static int32_t make_state(sk_context *ctx, sk_context *source)
+{
+    const sk_options *o = &ctx->options;
+    if (source)
+        return sk_state_fork(&ctx->state, source->state, &ctx->error);
+    return sk_state_new(&ctx->state, ctx->heap, ctx->model, ctx->n_ctx,
+                        cache_dtype(o, SK_OPT_CACHE_TYPE_K), cache_dtype(o, SK_OPT_CACHE_TYPE_V),
+                        &ctx->error);
+}
+
+/* Makes all that the options ask for; with the state of `source`, if there is one. */
+static int32_t fill(sk_context *ctx, sk_context *source)
 {
     const sk_options *o = &ctx->options;
     ctx->n_ctx = sk_opt_int(o, SK_OPT_N_CTX);
@@ -169,17 +180,15 @@ static int32_t fill(sk_context *ctx)
     ctx->n_batch = ctx->n_batch > ctx->n_ctx ? ctx->n_ctx : ctx->n_batch;
     ctx->n_vocab = sk_model_n_vocab(ctx->model);
     ctx->n_logit_rows = sk_opt_int(o, SK_OPT_LOGITS_ALL) ? ctx->n_batch : 1;
-    ctx->tokens = sk_alloc_array(&ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ctx->tokens,
+    ctx->tokens = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ctx->tokens,
                                  "tokens of the context", &ctx->error);
     ctx->logits = ctx->tokens
-                      ? sk_alloc_array(&ctx->heap, (uint64_t)(ctx->n_logit_rows * ctx->n_vocab),
+                      ? sk_alloc_array(ctx->heap, (uint64_t)(ctx->n_logit_rows * ctx->n_vocab),
                                        sizeof *ctx->logits, "logits", &ctx->error)
                       : NULL;
     if (!ctx->logits)
         return SKALD_E_MEMORY;
-    int32_t status = sk_state_new(&ctx->state, &ctx->heap, ctx->model, ctx->n_ctx,
-                                  cache_dtype(o, SK_OPT_CACHE_TYPE_K),
-                                  cache_dtype(o, SK_OPT_CACHE_TYPE_V), &ctx->error);
+    int32_t status = make_state(ctx, source);
     if (status == SKALD_OK)
         status = make_sampler(ctx);
     if (status == SKALD_OK)
@@ -187,9 +196,9 @@ static int32_t fill(sk_context *ctx)
     return status == SKALD_OK ? apply_stops(ctx) : status;
 }
 
-/* The context's own struct comes from the host's allocator too, through a heap that then moves
- * into it. */
-static int32_t new_struct(sk_context **out, const sk_options *options, sk_error *error)
+/* The heap comes from the host's allocator too, through one on the stack that then moves into it.
+ */
+static int32_t new_heap(sk_shared_heap **out, const sk_options *options, sk_error *error)
 {
     sk_heap heap;
     const skald_allocator *host = sk_opt_pointer(options, SK_OPT_ALLOCATOR);
@@ -197,13 +206,47 @@ static int32_t new_struct(sk_context **out, const sk_options *options, sk_error 
     int32_t status = sk_heap_init(&heap, host, limit, error);
     if (status < 0)
         return status;
-    sk_context *ctx = sk_alloc_zero(&heap, sizeof *ctx, "context", error);
-    if (!ctx)
+    sk_shared_heap *shared = sk_alloc_zero(&heap, sizeof *shared, "context", error);
+    if (!shared)
         return SKALD_E_MEMORY;
-    ctx->heap = heap;
-    sk_options_init(&ctx->options, &ctx->heap);
-    sk_output_init(&ctx->output, &ctx->heap);
+    shared->heap = heap;
+    atomic_init(&shared->n_users, 1);
+    *out = shared;
+    return SKALD_OK;
+}
+
+static void release_heap(sk_shared_heap *shared)
+{
+    if (atomic_fetch_sub(&shared->n_users, 1) != 1)
+        return;
+    sk_heap heap = shared->heap;
+    sk_free(&heap, shared);
+}
+
+/* A context on one count of the heap, which it takes over, also when it fails. */
+static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *model,
+                            const sk_options *options, sk_context *source, sk_error *error)
+{
+    sk_context *ctx = sk_alloc_zero(&shared->heap, sizeof *ctx, "context", error);
+    if (!ctx) {
+        release_heap(shared);
+        return SKALD_E_MEMORY;
+    }
+    ctx->shared = shared;
+    ctx->heap = &shared->heap;
+    sk_options_init(&ctx->options, ctx->heap);
+    sk_output_init(&ctx->output, ctx->heap);
     ctx->token = -1;
+    sk_model_retain(model);
+    ctx->model = model;
+    int32_t status = sk_options_copy(&ctx->options, options, &ctx->error);
+    if (status == SKALD_OK)
+        status = fill(ctx, source);
+    if (status < 0) {
+        *error = ctx->error;
+        sk_context_free(ctx);
+        return status;
+    }
     *out = ctx;
     return SKALD_OK;
 }
@@ -212,24 +255,41 @@ int32_t sk_context_new(sk_context **out, sk_model *model, const sk_options *opti
                        sk_error *error)
 {
     *out = NULL;
+    sk_shared_heap *shared = NULL;
     int32_t status = sk_model_runs(model, error);
-    sk_context *ctx = NULL;
     if (status == SKALD_OK)
-        status = new_struct(&ctx, options, error);
-    if (status < 0)
-        return status;
-    sk_model_retain(model);
-    ctx->model = model;
-    status = sk_options_copy(&ctx->options, options, &ctx->error);
+        status = new_heap(&shared, options, error);
+    return status < 0 ? status : make_context(out, shared, model, options, NULL, error);
+}
+
+/* What a context has come to, but for its state and its statistics. */
+static void copy_progress(sk_context *to, const sk_context *from)
+{
+    memcpy(to->tokens, from->tokens, (size_t)from->n_tokens * sizeof *to->tokens);
+    to->n_tokens = from->n_tokens;
+    to->n_evaluated = from->n_evaluated;
+    memcpy(to->logits, from->logits, (size_t)(from->n_logits * from->n_vocab) * sizeof *to->logits);
+    to->logits_first = from->logits_first;
+    to->n_logits = from->n_logits;
+    to->token = from->token;
+    to->bytes = from->bytes;
+    to->n_bytes = from->n_bytes;
+    to->ending = from->ending;
+    to->stop = from->stop;
+    to->n_predicted = from->n_predicted;
+    sk_output_copy(&to->output, &from->output);
+}
+
+int32_t sk_context_fork(sk_context **out, sk_context *ctx)
+{
+    *out = NULL;
+    /* An unfinished pass would write to blocks that are shared now. */
+    sk_context_ungroup(ctx);
+    atomic_fetch_add(&ctx->shared->n_users, 1);
+    int32_t status = make_context(out, ctx->shared, ctx->model, &ctx->options, ctx, &ctx->error);
     if (status == SKALD_OK)
-        status = fill(ctx);
-    if (status < 0) {
-        *error = ctx->error;
-        sk_context_free(ctx);
-        return status;
-    }
-    *out = ctx;
-    return SKALD_OK;
+        copy_progress(*out, ctx);
+    return status;
 }
 
 void sk_context_free(sk_context *ctx)
@@ -242,12 +302,13 @@ void sk_context_free(sk_context *ctx)
     sk_sampler_free(ctx->sampler);
     sk_output_free(&ctx->output);
     sk_options_clear(&ctx->options);
-    sk_free(&ctx->heap, ctx->bias);
-    sk_free(&ctx->heap, ctx->logits);
-    sk_free(&ctx->heap, ctx->tokens);
+    sk_free(ctx->heap, ctx->bias);
+    sk_free(ctx->heap, ctx->logits);
+    sk_free(ctx->heap, ctx->tokens);
     sk_model_release(ctx->model);
-    sk_heap heap = ctx->heap;
-    sk_free(&heap, ctx);
+    sk_shared_heap *shared = ctx->shared;
+    sk_free(ctx->heap, ctx);
+    release_heap(shared);
 }
 
 int32_t sk_context_enter(sk_context *ctx)

@@ -23,6 +23,9 @@ typedef struct skald_context sk_context;
 /* Errors: MEMORY, OPTION, STATE, ARGUMENT. The model is retained. */
 int32_t sk_context_new(sk_context **out, sk_model *model, const sk_options *options,
                        sk_error *error);
+/* Another context that goes on where this one stands. Unfinished work of `ctx` is given up. Errors:
+ * MEMORY; they are left in the sk_error of `ctx`. */
+int32_t sk_context_fork(sk_context **out, sk_context *ctx);
 void sk_context_free(sk_context *ctx);
 
 /* Claims the context for a call; BUSY when another call has it. The context's error is cleared. */

@@ -250,7 +250,7 @@ static int32_t prepare_leader(sk_context *ctx)
     int64_t n_logit_rows = ctx->n_batch < LOGIT_ROWS ? ctx->n_batch : LOGIT_ROWS;
     if (ctx->n_logit_rows > n_logit_rows)
         n_logit_rows = ctx->n_logit_rows;
-    return sk_pass_new(&ctx->pass, &ctx->heap, ctx->model, ctx->n_batch, n_logit_rows, &ctx->error);
+    return sk_pass_new(&ctx->pass, ctx->heap, ctx->model, ctx->n_batch, n_logit_rows, &ctx->error);
 }
 
 typedef struct batch {

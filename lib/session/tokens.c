@@ -65,7 +65,7 @@ static int32_t text_to_tokens(sk_context *ctx, int64_t n_held, const char *text,
     uint64_t room = (uint64_t)(ctx->n_ctx - n_held);
     if (room < n_bos)
         return fail_full(ctx, n_held, n_bos);
-    int32_t status = sk_tokenize(vocab, &ctx->heap, text, n, flags, out + n_bos, room - n_bos,
+    int32_t status = sk_tokenize(vocab, ctx->heap, text, n, flags, out + n_bos, room - n_bos,
                                  &needed, &ctx->error);
     if (status == SKALD_E_BUFFER)
         return fail_full(ctx, n_held, needed + n_bos);
@@ -164,13 +164,13 @@ int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
 int32_t sk_context_set_text(sk_context *ctx, const char *text, uint64_t n)
 {
     uint64_t n_ids = 0;
-    int32_t *ids = sk_alloc_array(&ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ids, "tokens of a text",
+    int32_t *ids = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ids, "tokens of a text",
                                   &ctx->error);
     if (!ids)
         return SKALD_E_MEMORY;
     int32_t status = text_to_tokens(ctx, 0, text, n, ids, &n_ids);
     if (status == SKALD_OK)
         status = sk_context_set_tokens(ctx, ids, n_ids);
-    sk_free(&ctx->heap, ids);
+    sk_free(ctx->heap, ids);
     return status;
 }

@@ -366,6 +366,15 @@ class Context(_Handle):
     def _checked(self, code: int) -> int:
         return _check(code, _lib.skald_context_message(self._handle))
 
+    def fork(self) -> "Context":
+        """Another context that goes on where this one stands; what both hold is shared."""
+        handle, fork = ctypes.c_void_p(), Context.__new__(Context)
+        with self._lock:
+            self._checked(_lib.skald_context_fork(self._live(), ctypes.byref(handle)))
+        fork.model = self.model
+        fork._own(handle, _lib.skald_context_free)
+        return fork
+
     def _give(self, verb: str, what: Union[str, bytes, Sequence[int]]) -> None:
         with self._lock:
             handle = self._live()

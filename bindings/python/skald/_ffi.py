@@ -64,6 +64,7 @@ FUNCTIONS = {
     "skald_token_bytes": (c_int32, [_handle, c_int32, _view_out, _size_out]),
     "skald_token_flags": (c_int32, [_handle, c_int32, _i32_out]),
     "skald_context_new": (c_int32, [_handle, _handle, _handle_out]),
+    "skald_context_fork": (c_int32, [_handle, _handle_out]),
     "skald_context_free": (None, [_handle]),
     "skald_context_message": (c_char_p, [_handle]),
     "skald_append_text": (c_int32, [_handle, c_char_p, c_int64]),
