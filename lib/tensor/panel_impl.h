@@ -203,6 +203,8 @@ static void TIER(tile_1)(const TIER(panel) * p, const TIER(panel_kind) * kind,
     TIER(tile_n)(p, kind, x, acc, 1);
 }
 
+#include "tensor/unpack_impl.h"
+
 /* ---- Unpacking ---------------------------------------------------------------------------------
  */
 
@@ -229,10 +231,12 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
 }
 
 /* n weights of sixteen rows, from `w` on. */
-static void TIER(panel_any)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
+static void TIER(panel_fill)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
                             size_t row_size, int n)
 {
     sk_unit u;
+    if (n == SK_UNIT && TIER(unpack)(dtype, p, w, row_size))
+        return;
     p->bias = f->min ? 0 : 128;
     for (int r = 0; r < 16; r++) {
         TIER(decode)(dtype, w + (size_t)r * row_size, n, &u);
@@ -303,7 +307,7 @@ static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int64_t first, int 
     for (int64_t i = 0; i < m->n; i += SK_UNIT, w += unit_size) {
         const int n = m->n - i < SK_UNIT ? (int)(m->n - i) : SK_UNIT;
         kind.n_group = n / f->group;
-        TIER(panel_any)(&panel, m->dtype, f, w, m->row_size, n);
+        TIER(panel_fill)(&panel, m->dtype, f, w, m->row_size, n);
         TIER(panel_times)(&panel, &kind, x, acc, n_col);
     }
     for (int c = 0; c < n_col; c++) {
@@ -331,3 +335,4 @@ static void TIER(matmul_wide)(const sk_matmul *m, int64_t row0, int64_t row1, in
 
 #undef PANEL_COLS
 #undef PANEL_TILE
+#undef UNPACK_TYPES
