@@ -21,6 +21,7 @@
  */
 
 #define PANEL_COLS 96 /* columns that share an unpacked panel */
+#define FUSED_COLS 1  /* columns for which nothing is stored */
 #define PANEL_TILE 8  /* columns at once: as many sums and results as there are registers */
 
 /* Small constant loops over arrays of registers, which must not become memory. */
@@ -392,6 +393,142 @@ static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int64_t first, int 
         memcpy(TIER(outputs)(m, first + c) + r, acc[c], sizeof acc[c]);
 }
 
+/* ---- Few columns: a unit is unpacked and multiplied at once, its bytes never leave the registers
+ */
+
+/* One unit of sixteen rows times n columns; `dtype` and n are constants. */
+SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind) * kind,
+                               const uint8_t *w, size_t row_size, const uint8_t *const *x,
+                               __m512 *a, bool min, int n)
+{
+    const bool wide = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_IQ4_XS;
+    const int step = wide ? 2 : 1; /* sub-blocks of 16 that share a sub-scale */
+    __m512i dot[FUSED_COLS];
+    TIER(tile_zero)(dot, n);
+    for (unsigned i = 0; i < 4; i++) {
+        __m512i out[16];
+        TIER(unpack_part)(dtype, w, row_size, i, out);
+        PANEL_UNROLL
+        for (int s = 0; s < 4; s += step) {
+            const int at = TIER(part_at)(dtype, (int)i, s);
+            const __m512i scale = TIER(load_i)(p->scale[at]);
+            __m512i t[FUSED_COLS];
+            TIER(tile_zero)(t, n);
+            PANEL_UNROLL
+            for (int j = 0; j < 4 * step; j++)
+                TIER(tile_dot)(out[4 * s + j], x, kind->code + 16 * (size_t)at + 4 * (size_t)j, t, n);
+            PANEL_UNROLL
+            for (int c = 0; c < n; c++)
+                dot[c] = _mm512_add_epi32(dot[c], _mm512_mullo_epi32(t[c], scale));
+        }
+    }
+    TIER(end_256)(p, kind, x, dot, a, min, n);
+}
+
+SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind) * kind,
+                              const uint8_t *w, size_t row_size, const uint8_t *const *x, __m512 *a,
+                              bool min, int n)
+{
+    for (size_t g = 0; g < 8; g++) {
+        __m512i out[8], t[FUSED_COLS];
+        TIER(part_32)(dtype, w, row_size, g, out);
+        TIER(begin_32)(p, kind, g, x, t, min, n);
+        PANEL_UNROLL
+        for (size_t j = 0; j < 8; j++)
+            TIER(tile_dot)(out[j], x, kind->code + 32 * g + 4 * j, t, n);
+        TIER(end_32)(p, kind, g, x, t, a, min, n);
+    }
+}
+
+/* Asks for the bytes that the panel after this one has in the place of `n` bytes from p on. */
+SK_INLINE void TIER(fetch_ahead)(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i += 64)
+        _mm_prefetch((const char *)p + i, _MM_HINT_T0);
+}
+
+/* All whole units of rows [r, r + 16) times n columns. `ahead` is what this CPU will want soon. */
+SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_t first,
+                                const uint8_t *ahead, int n)
+{
+    const sk_coding *f = sk_coding_get(dtype);
+    const sk_dtype *type = sk_dtype_get((uint64_t)dtype);
+    const size_t unit_size = SK_UNIT / type->n_elem * type->n_byte, row_size = m->row_size;
+    const uint8_t *w = (const uint8_t *)m->w + (size_t)r * row_size, *x[FUSED_COLS];
+    const bool min = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_Q2_K ||
+                     dtype == SK_Q4_1 || dtype == SK_Q5_1;
+    const bool big = TIER(is_256)(dtype);
+    TIER(panel_kind) kind = TIER(panel_first)(m);
+    TIER(panel) panel;
+    _Alignas(64) float acc[FUSED_COLS][16];
+    __m512 a[FUSED_COLS];
+    int64_t i = 0;
+    PANEL_UNROLL
+    for (int c = 0; c < n; c++) {
+        x[c] = TIER(column)(m, first + c);
+        a[c] = _mm512_setzero_ps();
+    }
+    panel.bias = TIER(unpack_bias)(dtype);
+    for (; i + SK_UNIT <= m->n; i += SK_UNIT, w += unit_size, ahead += 16 * unit_size) {
+        TIER(fetch_ahead)(ahead, 16 * unit_size);
+        TIER(unpack_head)(dtype, &panel, w, row_size);
+        if (big)
+            TIER(fused_256)(dtype, &panel, &kind, w, row_size, x, a, min, n);
+        else
+            TIER(fused_32)(dtype, &panel, &kind, w, row_size, x, a, min, n);
+        TIER(panel_next)(&kind);
+    }
+    PANEL_UNROLL
+    for (int c = 0; c < n; c++)
+        _mm512_store_ps(acc[c], a[c]);
+    if (i < m->n) {
+        kind.n_group = (int)(m->n - i) / f->group;
+        TIER(panel_fill)(&panel, dtype, f, w, row_size, (int)(m->n - i));
+        TIER(panel_times)(&panel, &kind, x, acc, n);
+    }
+    for (int c = 0; c < n; c++)
+        memcpy(TIER(outputs)(m, first + c) + r, acc[c], sizeof acc[c]);
+}
+
+#define X(type, name) \
+    static void TIER(fused_##name)(const sk_matmul *m, int64_t r, int64_t c, const uint8_t *ahead) \
+    { \
+        TIER(fused_rows)(type, m, r, c, ahead, 1); \
+    }
+UNPACK_TYPES(X)
+#undef X
+
+/* Rows [r, r + 16) times column c; false where the type is not unpacked in registers. */
+static bool TIER(fused)(const sk_matmul *m, int64_t r, int64_t c, const uint8_t *ahead)
+{
+    switch (m->dtype) {
+#define X(type, name) \
+    case type: \
+        TIER(fused_##name)(m, r, c, ahead); \
+        return true;
+        UNPACK_TYPES(X)
+#undef X
+    default:
+        return false;
+    }
+}
+
+/* ---- The whole ---------------------------------------------------------------------------------
+ */
+
+/* Rows [r, r + 16) times columns [col0, col1). */
+static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int64_t last, int64_t col0, int64_t col1)
+{
+    const int64_t next = r + 32 <= last ? r + 16 : r;
+    const uint8_t *ahead = (const uint8_t *)m->w + (size_t)next * m->row_size;
+    if (col1 - col0 == 1 && TIER(fused)(m, r, col0, ahead))
+        return;
+    for (int64_t c = col0; c < col1; c += PANEL_COLS) {
+        const int64_t left = col1 - c;
+        TIER(panel_chunk)(m, r, c, left < PANEL_COLS ? (int)left : PANEL_COLS);
+    }
+}
+
 /* The last panel of a call may overlap the one before: the same sums are then made twice. */
 static void TIER(matmul_wide)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0,
                               int64_t col1)
@@ -402,14 +539,11 @@ static void TIER(matmul_wide)(const sk_matmul *m, int64_t row0, int64_t row1, in
         return;
     }
     for (int64_t r = row0; r < row1; r += 16)
-        for (int64_t c = col0; c < col1; c += PANEL_COLS) {
-            const int64_t left = col1 - c;
-            TIER(panel_chunk)
-            (m, r + 16 <= row1 ? r : row1 - 16, c, left < PANEL_COLS ? (int)left : PANEL_COLS);
-        }
+        TIER(panel_rows)(m, r + 16 <= row1 ? r : row1 - 16, row1, col0, col1);
 }
 
 #undef PANEL_COLS
 #undef PANEL_TILE
+#undef FUSED_COLS
 #undef PANEL_UNROLL
 #undef UNPACK_TYPES

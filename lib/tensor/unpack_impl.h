@@ -31,6 +31,12 @@
     X(SK_Q6_K, q6_k) \
     X(SK_IQ4_XS, iq4_xs)
 
+SK_INLINE bool TIER(is_256)(int dtype)
+{
+    return dtype == SK_Q2_K || dtype == SK_Q3_K || dtype == SK_Q4_K || dtype == SK_Q5_K ||
+           dtype == SK_Q6_K || dtype == SK_IQ4_XS;
+}
+
 /* What is added to a value to make it an unsigned byte. */
 SK_INLINE int TIER(unpack_bias)(int dtype)
 {
