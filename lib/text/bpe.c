@@ -11,6 +11,7 @@
 
 #include "text/pretok.h"
 #include "text/tokenize_int.h"
+#include "text/unicode_map.h"
 #include "text/utf8.h"
 
 #include <string.h>
@@ -109,35 +110,37 @@ static int32_t encode_word(sk_encoder *encoder, const uint8_t *word, uint64_t n)
 
 /* ---- The text ------------------------------------------------------------------------------- */
 
-/* Copies the text with U+FFFD for each of its bad bytes. */
-static uint64_t repair_text(uint8_t *out, const uint8_t *text, uint64_t n)
+/* Small letters for capitals. U+023A and U+023E grow from two bytes to three, none grows more. */
+static uint64_t lower_text(uint8_t *out, const uint8_t *text, uint64_t n)
 {
     const uint8_t *end = text + n;
     uint8_t *to = out;
     while (text < end) {
         uint32_t code;
         text += sk_utf8_read(text, end, &code);
-        to += sk_utf8_write(to, code);
+        to += sk_utf8_write(to, sk_unicode_lower(code));
     }
     return (uint64_t)(to - out);
 }
 
-/* Makes of [*text, *text + *n) what is cut into words: well-formed, blanks escaped. */
+/* Makes of [*text, *text + *n) what is cut into words: well-formed, blanks escaped or capitals
+ * made small. */
 static int32_t prepare_text(sk_encoder *encoder, const uint8_t **text, uint64_t *n)
 {
     uint64_t n_bad = sk_utf8_count_bad(*text, *n), size = *n + 2 * n_bad;
-    if (n_bad == 0 && !encoder->vocab->escape)
+    bool change = encoder->vocab->escape || encoder->vocab->lowercase;
+    if (n_bad == 0 && !change)
         return SKALD_OK;
-    /* The repaired text stands behind the room that it takes when it is escaped. */
-    bool escape = encoder->vocab->escape;
-    int32_t status = sk_encoder_reserve(encoder, escape ? 4 * size : size);
+    /* The repaired text stands behind the room that it takes when it is changed. */
+    int32_t status = sk_encoder_reserve(encoder, change ? 4 * size : size);
     if (status < 0)
         return status;
-    uint8_t *repaired = encoder->text + (escape ? 3 * size : 0);
-    *n = repair_text(repaired, *text, *n);
+    uint8_t *repaired = encoder->text + (change ? 3 * size : 0);
+    *n = sk_repair_text(repaired, *text, *n);
     *text = repaired;
-    if (escape) {
-        *n = sk_escape_blanks(encoder->text, repaired, *n);
+    if (change) {
+        *n = encoder->vocab->escape ? sk_escape_blanks(encoder->text, repaired, *n)
+                                    : lower_text(encoder->text, repaired, *n);
         *text = encoder->text;
     }
     return SKALD_OK;

@@ -22,6 +22,7 @@
 #define SK_UC_LM (UINT32_C(1) << 4)
 #define SK_UC_LO (UINT32_C(1) << 5)
 #define SK_UC_M (UINT32_C(7) << 6)
+#define SK_UC_MN (UINT32_C(1) << 6)
 #define SK_UC_N (UINT32_C(7) << 9)
 #define SK_UC_ND (UINT32_C(1) << 9)
 #define SK_UC_NL (UINT32_C(1) << 10)

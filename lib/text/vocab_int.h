@@ -11,10 +11,20 @@
 #define SK_TEXT_VOCAB_INT_H
 
 #include "base/strmap.h"
+#include "text/charsmap.h"
 #include "text/pretok.h"
+#include "text/trie.h"
 #include "text/vocab.h"
 
-enum { SK_VOCAB_NONE, SK_VOCAB_SPM, SK_VOCAB_BPE };
+enum {
+    SK_VOCAB_NONE,
+    SK_VOCAB_SPM,
+    SK_VOCAB_BPE,
+    SK_VOCAB_WORDPIECE,
+    SK_VOCAB_UNIGRAM,
+    SK_VOCAB_RWKV,
+    SK_VOCAB_PLAMO
+};
 
 /* Token types, as files have them. */
 enum {
@@ -77,13 +87,23 @@ struct sk_vocab {
     uint64_t merge_mask;
     uint32_t byte_symbol[256]; /* BPE: symbol of a byte's character; SPM, raw BPE: byte token */
 
+    sk_trie trie;           /* WordPiece, Unigram, RWKV, PLaMo-2: the tokens that text can become */
+    sk_charsmap charsmap;   /* Unigram: a view of charsmap_blob */
+    uint8_t *charsmap_blob; /* owned */
+    float unk_score;        /* Unigram */
+    bool lowercase, strip_accents; /* WordPiece; lowercase: the kind "whitespace" too */
+    bool merge_spaces;             /* Unigram: a word has one blank in front, other blanks vanish */
+
     sk_vocab_cut *cuts;           /* owned: the special tokens, ascending by text */
     uint32_t cut_first[257];      /* of each first byte in `cuts`, and their number */
     uint8_t pair_seen[65536 / 8]; /* bits: the first two bytes of a special token */
 
     int32_t special[SK_N_SPECIAL];
     bool add_bos, add_eos, add_sep, add_space_prefix;
-    int32_t *suppress; /* owned */
+    bool starts, ends;   /* BOS goes in front of a text, special[end_special] behind it */
+    int32_t end_special; /* SK_SPECIAL_EOS or _SEP */
+    bool leads_blank;    /* tokenising puts a blank in front of a text */
+    int32_t *suppress;   /* owned */
     uint32_t n_suppress;
     char name[96];
     char warning[1024];
@@ -95,6 +115,14 @@ int32_t sk_vocab_mark_special(sk_vocab *vocab, const sk_vocab_source *source, sk
 
 /* vocab_merge.c: the table of merges. Errors: CORRUPT, MEMORY. */
 int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
+
+/* vocab_trie.c: the trie, and what the kinds that have one need besides. Errors: CORRUPT, MEMORY.
+ */
+int32_t sk_vocab_load_trie(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
+
+/* vocab_trie.c: the bytes of a token of an RWKV vocabulary, whose text is escaped as in Python
+ * (\t \n \r \xHH, and a backslash before others); `to` has room for `n`. Returns their number. */
+uint32_t sk_vocab_unescape(char *to, const char *text, uint32_t n);
 
 /* Adds a line to the warning, as far as there is room. */
 void sk_vocab_warn(sk_vocab *vocab, const char *line);
