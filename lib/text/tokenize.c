@@ -139,12 +139,14 @@ int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint
                           .error = error,
                           .ids = ids,
                           .capacity = ids ? capacity : 0,
+                          .n_text = (uint32_t)n,
                           .merger = {.heap = heap}};
     status = encode_text(&encoder, (const uint8_t *)text, (uint32_t)n, flags);
     sk_merger_free(&encoder.merger);
     sk_free(heap, encoder.text);
     sk_free(heap, encoder.word);
     sk_free(heap, encoder.cells);
+    sk_free(heap, encoder.known);
     if (status < 0)
         return status;
     *needed = encoder.n;

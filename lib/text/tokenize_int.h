@@ -16,19 +16,31 @@ typedef struct sk_path_cell {
     uint32_t link;  /* its other end in the text, SK_NO_SYMBOL: no way is known yet */
 } sk_path_cell;
 
+/* What a word of at most 15 bytes became: half a cache line. */
+typedef struct sk_known_word {
+    uint64_t key[2]; /* the bytes, zeros, and the length as the last byte; all zero: empty */
+    int32_t ids[3];
+    uint32_t n_ids;
+} sk_known_word;
+
 typedef struct sk_encoder {
     const sk_vocab *vocab;
     sk_heap *heap;
     sk_error *error;
     int32_t *ids;
+    uint32_t n_text;      /* bytes of the whole text */
     uint64_t capacity, n; /* ids so far, also those for which there was no room */
     sk_merger merger;
     uint8_t *text; /* owned: the stretch as the engine wants it */
     uint64_t text_capacity;
     uint8_t *word; /* owned: a word in the byte alphabet */
     uint64_t word_capacity;
-    const uint8_t *merging; /* the text that merger's offsets are in */
-    sk_path_cell *cells;    /* owned: Unigram and PLaMo-2, one per byte of the text */
+    sk_known_word
+        *known; /* owned: BPE's words by hash, [known_mask + 1]; NULL: the text is short */
+    uint64_t known_mask;
+    const uint8_t *words_end; /* BPE: where the text ends that words are in */
+    const uint8_t *merging;   /* the text that merger's offsets are in */
+    sk_path_cell *cells;      /* owned: Unigram and PLaMo-2, one per byte of the text */
     uint64_t cell_capacity;
 } sk_encoder;
 

@@ -112,6 +112,7 @@ def main():
     mark_spaces(table, folder)
     middle, low = fold(table, SMALL)
     top, middle = fold(middle, MIDDLE)
+    assert top[0] == 0 and middle[:4] == [0, 1, 2, 3]  # sk_unicode_class relies on it for ASCII
     assert max(top) < 256 and max(middle) < 65536
     head("unicode.h")
     write("uint8_t", "sk_unicode_top", top)

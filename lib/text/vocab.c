@@ -137,6 +137,9 @@ static int32_t copy_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64
     vocab->texts_differ = true;
     for (uint32_t id = 0; id < vocab->n; id++) {
         sk_vocab_token *token = &vocab->tokens[id];
+        if (id + 8 < vocab->n && source->tokens[id + 8].n)
+            sk_strmap_prefetch(&vocab->map, source->tokens[id + 8].text, source->tokens[id + 8].n,
+                               false);
         token->text = (uint32_t)at;
         token->n_text = copy_text(vocab->arena + at, &source->tokens[id], id);
         token->score = source->scores ? source->scores[id] : 0;
@@ -434,6 +437,8 @@ static int32_t fill_vocab(sk_vocab *vocab, const sk_vocab_source *source, const 
     if (by_trie && (status = sk_vocab_load_trie(vocab, source, error)) < 0)
         return status;
     load_byte_symbols(vocab);
+    if (vocab->encode_bytes && (status = sk_vocab_load_byte_merges(vocab, error)) < 0)
+        return status;
     vocab->words_apart = are_words_apart(vocab);
     return load_suppress(vocab, source, error);
 }
@@ -473,6 +478,8 @@ void sk_vocab_free(sk_vocab *vocab)
     sk_free(heap, vocab->charsmap_blob);
     sk_trie_free(&vocab->trie, heap);
     sk_free(heap, vocab->merges);
+    sk_free(heap, vocab->merge_tags);
+    sk_free(heap, vocab->byte_merges);
     sk_free(heap, vocab->extra_arena);
     sk_strmap_free(&vocab->extra, heap);
     sk_strmap_free(&vocab->map, heap);
