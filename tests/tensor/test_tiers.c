@@ -238,14 +238,14 @@ static void check_quantise(void)
 /* Weights are random bytes: every scale, also infinite and NaN ones, and every code. */
 static void check_matmul_of(int dtype, const sk_dtype *t)
 {
-    enum { ROWS = 3, COLS = 5 };
+    enum { ROWS = 21, COLS = 13 };
     static uint8_t w[ROWS * 1024 * 4 + 64];
     static float x[1024], want[COLS * ROWS], got[COLS * ROWS];
     static _Alignas(64) uint8_t act[COLS * 8192];
     const int kind = sk_act_kind(dtype);
     const int64_t unit = kind == SK_ACT_F32 ? 1 : kind == SK_ACT_Q32 ? 32 : 256;
     const int64_t block = (int64_t)t->n_elem > unit ? (int64_t)t->n_elem : unit;
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 12; round++) {
         const int64_t n = block * (1 + (int64_t)(test_random(&seed) % (uint64_t)(1024 / block)));
         for (size_t i = 0; i < sizeof w; i++)
             w[i] = (uint8_t)(test_random(&seed) >> 32);
