@@ -37,6 +37,34 @@ SK_INLINE bool TIER(is_256)(int dtype)
            dtype == SK_Q6_K || dtype == SK_IQ4_XS;
 }
 
+/* Bytes of 256 weights; a constant, as `dtype` is. */
+SK_INLINE size_t TIER(unit_size)(int dtype)
+{
+    switch (dtype) {
+    case SK_Q4_1:
+        return 160;
+    case SK_Q5_0:
+        return 176;
+    case SK_Q5_1:
+        return 192;
+    case SK_Q8_0:
+        return 272;
+    case SK_MXFP4:
+    case SK_IQ4_XS:
+        return 136;
+    case SK_Q2_K:
+        return 84;
+    case SK_Q3_K:
+        return 110;
+    case SK_Q5_K:
+        return 176;
+    case SK_Q6_K:
+        return 210;
+    default: /* Q4_0, IQ4_NL, Q4_K */
+        return 144;
+    }
+}
+
 /* What is added to a value to make it an unsigned byte. */
 SK_INLINE int TIER(unpack_bias)(int dtype)
 {
