@@ -41,8 +41,8 @@ typedef struct TIER(panel) {
     int bias;
 } TIER(panel);
 
-/* What the tiles of a unit have in common. Columns are rows of activations, `code`, `d` and `sum` the
- * bytes from a row's beginning to the numbers that meet the unit. */
+/* What the tiles of a unit have in common. Columns are rows of activations, `code`, `d` and `sum`
+ * the bytes from a row's beginning to the numbers that meet the unit. */
 typedef struct TIER(panel_kind) {
     size_t code, d, sum;
     int group, sub, n_group; /* sub: see tile_256; n_group: groups of this unit */
@@ -161,8 +161,7 @@ SK_INLINE void TIER(begin_32)(const TIER(panel) * p, const TIER(panel_kind) * ki
     const __m512i bias = TIER(one_of_two)(-p->bias, g & 1);
     PANEL_UNROLL
     for (int c = 0; c < n; c++)
-        t[c] = min ? _mm512_setzero_si512()
-                   : _mm512_madd_epi16(TIER(sums_of)(kind, x[c], g), bias);
+        t[c] = min ? _mm512_setzero_si512() : _mm512_madd_epi16(TIER(sums_of)(kind, x[c], g), bias);
 }
 
 SK_INLINE void TIER(end_32)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t g,
@@ -291,7 +290,7 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
 
 /* n weights of sixteen rows, from `w` on. */
 static void TIER(panel_fill)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
-                            size_t row_size, int n)
+                             size_t row_size, int n)
 {
     sk_unit u;
     if (n == SK_UNIT && TIER(unpack)(dtype, p, w, row_size))
@@ -402,7 +401,7 @@ static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int64_t first, int 
 SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
 {
     for (size_t i = 0; i < n; i += 64)
-        _mm_prefetch((const char *)(p + i), _MM_HINT_T0);
+        _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
 }
 
 /* One unit of sixteen rows times n columns; `dtype` and n are constants. */
@@ -427,7 +426,8 @@ SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind
             TIER(tile_zero)(t, n);
             PANEL_UNROLL
             for (int j = 0; j < 4 * step; j++)
-                TIER(tile_dot)(out[4 * s + j], x, kind->code + 16 * (size_t)at + 4 * (size_t)j, t, n);
+                TIER(tile_dot)
+                (out[4 * s + j], x, kind->code + 16 * (size_t)at + 4 * (size_t)j, t, n);
             PANEL_UNROLL
             for (int c = 0; c < n; c++)
                 dot[c] = _mm512_add_epi32(dot[c], _mm512_mullo_epi32(t[c], scale));
@@ -454,15 +454,14 @@ SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind)
 }
 
 /* All whole units of rows [r, r + 16) times n columns. */
-SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_t first,
-                                int n)
+SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_t first, int n)
 {
     const sk_coding *f = sk_coding_get(dtype);
     const size_t unit_size = TIER(unit_size)(dtype), row_size = m->row_size;
     const uint8_t *w = (const uint8_t *)m->w + (size_t)r * row_size, *x[FUSED_COLS];
     uintptr_t ahead = (uintptr_t)w + 16 * row_size;
-    const bool min = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_Q2_K ||
-                     dtype == SK_Q4_1 || dtype == SK_Q5_1;
+    const bool min = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_Q2_K || dtype == SK_Q4_1 ||
+                     dtype == SK_Q5_1;
     const bool big = TIER(is_256)(dtype);
     TIER(panel_kind) kind = TIER(panel_first)(m);
     TIER(panel) panel;
