@@ -3,10 +3,9 @@
  * An editor: completes the text at the cursor, drops the completion when the user types on, and
  * reuses what was read before. Here the user is a script.
  *
- * One context serves the whole session. For each completion the prompt is tokenised anew and
- * compared with the context's tokens; the context is cut back to what both share, and only the
- * rest is evaluated. Two things end a completion early: a key (from the user's thread, through
- * skald_cancel) and the clock.
+ * One context serves the whole session. For each completion it is given the whole prompt; what that
+ * shares with the prompt before is not evaluated again. Two things end a completion early: a key
+ * (from the user's thread, through skald_cancel) and the clock.
  *
  *     editor MODEL.gguf
  */
@@ -26,7 +25,6 @@ typedef struct editor {
     skald_model *model;
     skald_context *ctx;
     int64_t fim_pre, fim_suf, fim_mid; /* -1: the model knows no infilling */
-    size_t n_reused, n_read;           /* tokens of the last prompt */
 } editor;
 
 static int64_t now_us(void)
@@ -63,26 +61,6 @@ static int32_t make_prompt(const editor *e, const char *before, const char *afte
     return status;
 }
 
-/* Makes the context hold exactly these tokens, keeping what it has of them already. */
-static int32_t set_prompt(editor *e, const int32_t *ids, size_t n)
-{
-    const int32_t *old;
-    size_t n_old, same = 0;
-    int32_t status = skald_tokens(e->ctx, &old, &n_old);
-    if (status < 0)
-        return status;
-    while (same < n && same < n_old && ids[same] == old[same])
-        same++;
-    e->n_reused = same;
-    e->n_read = n - same;
-    status = skald_truncate(e->ctx, (int64_t)same);
-    if (status == SKALD_OK)
-        status = skald_append_tokens(e->ctx, ids + same, n - same);
-    if (status == SKALD_OK)
-        status = skald_context_set_int(e->ctx, "n_predict", 16);
-    return status;
-}
-
 /* Completes in slices, showing the text as it comes. SKALD_DONE, or CANCELLED by a key. */
 static int32_t complete(editor *e, const char *before, const char *after)
 {
@@ -90,7 +68,7 @@ static int32_t complete(editor *e, const char *before, const char *after)
     size_t n;
     int32_t status = make_prompt(e, before, after, ids, &n);
     if (status == SKALD_OK)
-        status = set_prompt(e, ids, n);
+        status = skald_set_tokens(e->ctx, ids, n);
     if (status < 0)
         return status;
     printf("%s[", before);
@@ -121,7 +99,9 @@ static int32_t session(editor *e)
     int32_t status = SKALD_DONE;
     for (int i = 0; i < 3 && status == SKALD_DONE; i++) {
         status = complete(e, typed[i], " and came home.");
-        fprintf(stderr, "%zu tokens reused, %zu read\n", e->n_reused, e->n_read);
+        int64_t n_reused = 0;
+        skald_context_get_int(e->ctx, "n_reused", &n_reused);
+        fprintf(stderr, "%lld tokens reused\n", (long long)n_reused);
     }
     if (status < 0)
         return status;

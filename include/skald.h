@@ -360,6 +360,14 @@ SKALD_API int32_t skald_context_new(skald_model *model, const skald_options *opt
                                     skald_context **out);
 SKALD_API void skald_context_free(skald_context *ctx); /* NULL does nothing */
 
+/* Makes another context that stands where `ctx` stands and goes on as it would: the same tokens,
+ * options, logits and text. Nothing is evaluated again, and the memory of what both hold is shared
+ * until one of them changes it (in blocks of 64 tokens): a long system prompt is held once for any
+ * number of conversations. The two are independent: they may move to different threads, and be
+ * freed in any order. Only their memory is counted together, "max_memory" included. Unfinished work
+ * (PENDING) of `ctx` begins anew. Errors: MEMORY, BUSY. */
+SKALD_API int32_t skald_context_fork(skald_context *ctx, skald_context **out);
+
 /* The sentence of this handle's last error, never NULL. */
 SKALD_API const char *skald_context_message(const skald_context *ctx);
 
@@ -372,6 +380,13 @@ SKALD_API int32_t skald_append_text(skald_context *ctx, const char *text, int64_
 /* Appends tokens as they are: nothing is added. Errors: CONTEXT_FULL, ARGUMENT (no such token),
  * BUSY. */
 SKALD_API int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n);
+
+/* Makes the context hold exactly this text or these tokens, as if it had been empty and they were
+ * appended. What they share with what it held, from the first token on, is kept and not evaluated
+ * again ("n_reused" says how much): give the whole prompt anew for every turn, and only what
+ * changed costs time. On failure nothing is changed. Errors: those of appending. */
+SKALD_API int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
+SKALD_API int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
 
 /*
  * Works for about `budget_us` microseconds, -1 without bound, 0 for the smallest piece of work:
@@ -445,9 +460,12 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
 /*
  * What a context is and did, by key; also every option above. Errors: NOT_FOUND.
  *   int     n_ctx n_batch n_threads (in use) n_tokens n_evaluated (tokens in the cache)
+ *           n_reused (tokens that skald_set_... found evaluated when it was last called)
  *           n_prompt n_generated (tokens evaluated as prompt, generated; since creation)
- *           prompt_us decode_us (time spent so) memory_live memory_peak n_alloc (allocations so
- *           far) cache_size (bytes of cache in use) token_last (-1: none)
+ *           prompt_us decode_us (time spent so) token_last (-1: none)
+ *           cache_size (bytes of cache in use, those that forks share included)
+ *           memory_live memory_peak n_alloc (bytes, and allocations so far; of all contexts that
+ *           were forked from one another together)
  *   string  stop_reason: "none" (running) "end" (an end-of-generation token) "stop" (a stop
  *           string) "length" (n_predict) "context" (n_ctx is full) "host" (the callback said so)
  */

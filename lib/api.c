@@ -603,6 +603,16 @@ static int32_t leave(skald_context *ctx, const sk_fpenv *saved, int32_t status)
     return let_go(ctx, status);
 }
 
+int32_t skald_context_fork(skald_context *ctx, skald_context **out)
+{
+    sk_fpenv saved;
+    if (!out)
+        return fail_null("out");
+    *out = NULL;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_fork(out, ctx));
+}
+
 int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
 {
     uint64_t length;
@@ -620,6 +630,25 @@ int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n)
     sk_fpenv saved;
     int32_t status = enter(ctx, &saved);
     return status < 0 ? status : leave(ctx, &saved, sk_context_append_tokens(ctx, ids, n));
+}
+
+int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n)
+{
+    uint64_t length;
+    if (!text_length(text, n, &length))
+        return fail_text(text);
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_set_text(ctx, text, length));
+}
+
+int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n)
+{
+    if (!ids && n > 0)
+        return fail_null("ids");
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_set_tokens(ctx, ids, n));
 }
 
 int32_t skald_truncate(skald_context *ctx, int64_t n_tokens)

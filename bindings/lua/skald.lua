@@ -60,10 +60,13 @@ int32_t skald_detokenize(const skald_model *model, const int32_t *ids, size_t n,
 int32_t skald_token_bytes(const skald_model *model, int32_t token, const char **bytes, size_t *n);
 int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flags);
 int32_t skald_context_new(skald_model *model, const skald_options *options, skald_context **out);
+int32_t skald_context_fork(skald_context *ctx, skald_context **out);
 void skald_context_free(skald_context *ctx);
 const char *skald_context_message(const skald_context *ctx);
 int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n);
 int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n);
+int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
+int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
 int32_t skald_step(skald_context *ctx, int64_t budget_us);
 int32_t skald_step_many(skald_context *const *ctxs, size_t n, int64_t budget_us, int32_t *status);
 int32_t skald_generate(skald_context *ctx, int32_t (*callback)(void *user, const char *text, size_t n), void *user);
@@ -303,6 +306,15 @@ end
 
 Context.live = Model.live
 
+-- Another context that goes on where this one stands; what both hold is shared, not copied.
+function Context:fork()
+    local out = ffi.new "skald_context *[1]"
+    local code = C.skald_context_fork(self:live(), out)
+    if code < 0 then return self:checked(code) end
+    return setmetatable({handle = ffi.gc(out[0], C.skald_context_free), model = self.model,
+                         view = ffi.new "const char *[1]", size = ffi.new "size_t[1]"}, Context)
+end
+
 function Context:close()
     if self.handle then C.skald_context_free(ffi.gc(self.handle, nil)) end
     self.handle = nil
@@ -320,6 +332,16 @@ function Context:append(what)
         return self:checked(C.skald_append_text(handle, what, #what), true)
     end
     return self:checked(C.skald_append_tokens(handle, ffi.new("int32_t[?]", #what, what), #what), true)
+end
+
+-- Makes the context hold exactly this text, or these tokens. What they share with what it held,
+-- from the beginning on, is not evaluated again; info "n_reused" says how much.
+function Context:set_prompt(what)
+    local handle = self:live()
+    if type(what) == "string" then
+        return self:checked(C.skald_set_text(handle, what, #what), true)
+    end
+    return self:checked(C.skald_set_tokens(handle, ffi.new("int32_t[?]", #what, what), #what), true)
 end
 
 -- Works for about `budget_us` microseconds (-1: to the next token): "token", "pending" or "done",

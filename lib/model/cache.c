@@ -2,7 +2,8 @@
 /*
  * Cost: a token takes the sum over the layers of n_head_kv * (dk + dv) elements. Growing is one
  * allocation per 64 tokens; the table of blocks is 8 bytes per 64 tokens of n_ctx. Fresh blocks are
- * not cleared: a row is written before it is read, also in its own batch.
+ * not cleared: a row is written before it is read, also in its own batch. A fork takes its table,
+ * and one block when it writes into the last block that it shares.
  */
 #include "base/portable.h"
 
@@ -10,6 +11,34 @@
 
 #include "base/checked.h"
 #include "model/state_int.h"
+
+#include <string.h>
+
+/* A block begins with SK_ALIGN bytes of its own. */
+typedef struct cache_block {
+    _Atomic int64_t n_users;
+} cache_block;
+
+static void *block_new(const sk_cache *cache, sk_error *error)
+{
+    cache_block *block = sk_alloc(cache->heap, cache->block_size, "a block of the cache", error);
+    if (block)
+        atomic_init(&block->n_users, 1);
+    return block;
+}
+
+static void block_retain(void *data)
+{
+    cache_block *block = data;
+    atomic_fetch_add(&block->n_users, 1);
+}
+
+static void block_release(const sk_cache *cache, void *data)
+{
+    cache_block *block = data;
+    if (atomic_fetch_sub(&block->n_users, 1) == 1)
+        sk_free(cache->heap, block);
+}
 
 /* Adds the space of `n_head` heads of `n` elements; false when it does not fit. */
 static bool cache_place(uint64_t *size, int dtype, int64_t n_head, int64_t n, size_t *offset,
@@ -27,7 +56,7 @@ static bool cache_place(uint64_t *size, int dtype, int64_t n_head, int64_t n, si
 
 static int32_t cache_layout(sk_cache *cache, const sk_plan *plan, sk_error *error)
 {
-    uint64_t size = 0;
+    uint64_t size = SK_ALIGN;
     for (uint64_t i = 0; i < plan->n_kv; i++) {
         const sk_kv *kv = &plan->kvs[i];
         sk_cache_layer *l = &cache->layers[i];
@@ -45,29 +74,40 @@ static void cache_free(void *part)
     if (!cache)
         return;
     for (int64_t i = 0; i < cache->n_block; i++)
-        sk_free(cache->heap, cache->blocks[i]);
+        block_release(cache, cache->blocks[i]);
     sk_free(cache->heap, cache->blocks);
     sk_free(cache->heap, cache->layers);
     sk_free(cache->heap, cache);
+}
+
+/* A cache without blocks. */
+static sk_cache *cache_empty(sk_heap *heap, const sk_plan *plan, int64_t max_block, sk_error *error)
+{
+    sk_cache *cache = sk_alloc_zero(heap, sizeof *cache, "a cache", error);
+    if (!cache)
+        return NULL;
+    cache->heap = heap;
+    cache->plan = plan;
+    cache->max_block = max_block;
+    cache->layers = sk_alloc_array(heap, plan->n_kv, sizeof *cache->layers, "a cache", error);
+    cache->blocks =
+        sk_alloc_array(heap, (uint64_t)max_block, sizeof *cache->blocks, "a cache's table", error);
+    if (cache->layers && cache->blocks)
+        return cache;
+    cache_free(cache);
+    return NULL;
 }
 
 int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t n_ctx, int k_dtype,
                      int v_dtype, sk_error *error)
 {
     *out = NULL;
-    sk_cache *cache = sk_alloc_zero(heap, sizeof *cache, "a cache", error);
+    sk_cache *cache = cache_empty(heap, plan, (n_ctx + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK, error);
     if (!cache)
         return SKALD_E_MEMORY;
-    cache->heap = heap;
     cache->k_dtype = k_dtype;
     cache->v_dtype = v_dtype;
-    cache->max_block = (n_ctx + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
-    cache->layers = sk_alloc_array(heap, plan->n_kv, sizeof *cache->layers, "a cache", error);
-    cache->blocks = sk_alloc_array(heap, (uint64_t)cache->max_block, sizeof *cache->blocks,
-                                   "a cache's table", error);
-    int32_t status = SKALD_E_MEMORY;
-    if (cache->layers && cache->blocks)
-        status = cache_layout(cache, plan, error);
+    int32_t status = cache_layout(cache, plan, error);
     if (status != SKALD_OK) {
         cache_free(cache);
         return status;
@@ -76,11 +116,49 @@ int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t
     return SKALD_OK;
 }
 
-static int32_t cache_reserve(void *part, int64_t n_tokens, sk_error *error)
+static int32_t cache_fork(void **out, const void *part, int64_t n_tokens, sk_error *error)
+{
+    const sk_cache *cache = part;
+    sk_cache *fork = cache_empty(cache->heap, cache->plan, cache->max_block, error);
+    *out = fork;
+    if (!fork)
+        return SKALD_E_MEMORY;
+    fork->k_dtype = cache->k_dtype;
+    fork->v_dtype = cache->v_dtype;
+    fork->block_size = cache->block_size;
+    memcpy(fork->layers, cache->layers, (size_t)cache->plan->n_kv * sizeof *fork->layers);
+    for (; fork->n_block * SK_KEY_BLOCK < n_tokens; fork->n_block++) {
+        fork->blocks[fork->n_block] = cache->blocks[fork->n_block];
+        block_retain(fork->blocks[fork->n_block]);
+    }
+    return SKALD_OK;
+}
+
+/* Makes block `i` this cache's alone, so that it may be written; `keep`: with what it holds. */
+static int32_t cache_own(sk_cache *cache, int64_t i, bool keep, sk_error *error)
+{
+    cache_block *shared = cache->blocks[i];
+    if (atomic_load(&shared->n_users) == 1)
+        return SKALD_OK;
+    char *block = block_new(cache, error);
+    if (!block)
+        return SKALD_E_MEMORY;
+    if (keep)
+        memcpy(block + SK_ALIGN, (char *)shared + SK_ALIGN, cache->block_size - SK_ALIGN);
+    cache->blocks[i] = block;
+    block_release(cache, shared);
+    return SKALD_OK;
+}
+
+static int32_t cache_reserve(void *part, int64_t n_held, int64_t n_tokens, sk_error *error)
 {
     sk_cache *cache = part;
-    while (cache->n_block * SK_KEY_BLOCK < n_tokens) {
-        void *block = sk_alloc(cache->heap, cache->block_size, "a block of the cache", error);
+    int64_t n_block = (n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
+    for (int64_t i = n_held / SK_KEY_BLOCK; i < n_block && i < cache->n_block; i++)
+        if (cache_own(cache, i, n_held > i * SK_KEY_BLOCK, error) != SKALD_OK)
+            return SKALD_E_MEMORY;
+    while (cache->n_block < n_block) {
+        void *block = block_new(cache, error);
         if (!block)
             return SKALD_E_MEMORY;
         cache->blocks[cache->n_block++] = block;
@@ -95,7 +173,7 @@ static void cache_truncate(void *part, int64_t n_tokens)
     int64_t keep = n_tokens > 0 ? (n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK + 1 : 0;
     while (cache->n_block > keep) {
         cache->n_block--;
-        sk_free(cache->heap, cache->blocks[cache->n_block]);
+        block_release(cache, cache->blocks[cache->n_block]);
         cache->blocks[cache->n_block] = NULL;
     }
 }
@@ -118,5 +196,5 @@ size_t sk_cache_v_offset(const sk_cache *cache, int32_t layer, int64_t head)
     return l->v_offset + (size_t)head * SK_KEY_BLOCK * l->v_row;
 }
 
-const sk_part_kind sk_cache_kind = {"cache", cache_reserve, cache_truncate, cache_bytes,
-                                    cache_free};
+const sk_part_kind sk_cache_kind = {"cache",     cache_reserve, cache_truncate,
+                                    cache_bytes, cache_fork,    cache_free};

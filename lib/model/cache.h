@@ -3,8 +3,13 @@
  * The cache of keys and values, in blocks of SK_KEY_BLOCK tokens. A block is one allocation that
  * holds the keys and values of all cached layers; within it a layer's heads lie one after another,
  * and within a head the rows of its tokens, so that attention reads a head's keys in one stream.
- * The table of blocks has a fixed size, so that a pointer into it stays good, and blocks may be
- * shared between states later. Memory is committed as tokens begin.
+ * The table of blocks has a fixed size, so that a pointer into it stays good. Memory is committed
+ * as tokens begin.
+ *
+ * Forks share blocks, which count their users. A block with several users is only read; who wants
+ * to write to one takes a copy first (when the rows are reserved). Forks may live in different
+ * threads, so the count is atomic; all of them take their blocks from one heap, which outlives
+ * them.
  */
 #ifndef SK_MODEL_CACHE_H
 #define SK_MODEL_CACHE_H
@@ -17,11 +22,12 @@ typedef struct sk_cache_layer {
 } sk_cache_layer;
 
 typedef struct sk_cache {
-    sk_heap *heap; /* borrowed */
+    sk_heap *heap;       /* borrowed */
+    const sk_plan *plan; /* borrowed */
     int k_dtype, v_dtype;
     sk_cache_layer *layers; /* [the plan's n_kv], owned */
     size_t block_size;      /* bytes */
-    void **blocks;          /* [max_block], owned, each owned; NULL beyond n_block */
+    void **blocks;          /* [max_block], owned, each counted; NULL beyond n_block */
     int64_t n_block, max_block;
 } sk_cache;
 

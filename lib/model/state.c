@@ -10,11 +10,12 @@
 #include "model/model_int.h"
 #include "model/state_int.h"
 
-static int32_t state_add(sk_state *state, const sk_part_kind *kind, void *data)
+static void state_add(sk_state *state, const sk_part_kind *kind, void *data)
 {
     state->parts[state->n_part].kind = kind;
     state->parts[state->n_part++].data = data;
-    return SKALD_OK;
+    if (kind == &sk_cache_kind)
+        state->cache = data;
 }
 
 static int32_t state_check(const sk_model *model, int64_t n_ctx, int k_dtype, int v_dtype,
@@ -43,14 +44,40 @@ int32_t sk_state_new(sk_state **out, sk_heap *heap, const sk_model *model, int64
     state->heap = heap;
     state->model = model;
     state->n_ctx = n_ctx;
-    status = sk_cache_new(&state->cache, heap, &model->plan, n_ctx, k_dtype, v_dtype, error);
-    if (status == SKALD_OK)
-        status = state_add(state, &sk_cache_kind, state->cache);
+    sk_cache *cache;
+    status = sk_cache_new(&cache, heap, &model->plan, n_ctx, k_dtype, v_dtype, error);
     if (status != SKALD_OK) {
         sk_state_free(state);
         return status;
     }
+    state_add(state, &sk_cache_kind, cache);
     *out = state;
+    return SKALD_OK;
+}
+
+int32_t sk_state_fork(sk_state **out, sk_state *state, sk_error *error)
+{
+    *out = NULL;
+    sk_state *fork = sk_alloc_zero(state->heap, sizeof *fork, "a state", error);
+    if (!fork)
+        return SKALD_E_MEMORY;
+    fork->heap = state->heap;
+    fork->model = state->model;
+    fork->n_ctx = state->n_ctx;
+    fork->n_held = fork->n_reserved = state->n_held;
+    for (int i = 0; i < state->n_part; i++) {
+        const sk_part_kind *kind = state->parts[i].kind;
+        void *data;
+        int32_t status = kind->fork(&data, state->parts[i].data, state->n_held, error);
+        if (status != SKALD_OK) {
+            sk_state_free(fork);
+            return status;
+        }
+        state_add(fork, kind, data);
+    }
+    /* What both hold is only read from now on: rows are to be reserved anew. */
+    state->n_reserved = state->n_held;
+    *out = fork;
     return SKALD_OK;
 }
 
@@ -68,8 +95,13 @@ int32_t sk_state_reserve(sk_state *state, int64_t n_tokens, sk_error *error)
     if (n_tokens > state->n_ctx)
         return sk_fail(error, SKALD_E_CONTEXT_FULL, "%lld tokens do not fit n_ctx, %lld",
                        (long long)n_tokens, (long long)state->n_ctx);
+    int64_t most = state->model->plan.max_position;
+    if (most > 0 && n_tokens > most)
+        return sk_fail(error, SKALD_E_CONTEXT_FULL, "the model has positions for %lld tokens",
+                       (long long)most);
     for (int i = 0; i < state->n_part; i++) {
-        int32_t status = state->parts[i].kind->reserve(state->parts[i].data, n_tokens, error);
+        int32_t status =
+            state->parts[i].kind->reserve(state->parts[i].data, state->n_held, n_tokens, error);
         if (status != SKALD_OK)
             return status;
     }

@@ -2,8 +2,8 @@
 /*
  * What a model remembers of one conversation, of whatever kinds its layers need, behind one
  * interface: a state is a list of parts, each with a few functions. Now the only kind is the cache
- * of keys and values (cache.h); recurrent layers and windows will be others. Forking, checkpoints
- * and saving become more functions of a part.
+ * of keys and values (cache.h); recurrent layers and windows will be others. Checkpoints become
+ * more functions of a part.
  *
  * A state belongs to one pass at a time.
  */
@@ -20,6 +20,11 @@ typedef struct sk_state sk_state;
 int32_t sk_state_new(sk_state **out, sk_heap *heap, const sk_model *model, int64_t n_ctx,
                      int k_dtype, int v_dtype, sk_error *error);
 void sk_state_free(sk_state *state); /* NULL does nothing */
+
+/* Another state that holds the same tokens, from the same heap, which must outlive both; they share
+ * memory until one of them writes to it. What was reserved beyond the tokens held is to be reserved
+ * again in both. The two may go on in different threads. Errors: MEMORY. */
+int32_t sk_state_fork(sk_state **out, sk_state *state, sk_error *error);
 
 /* Commits memory for `n_tokens` tokens in all. Errors: CONTEXT_FULL, MEMORY; what was reserved
  * before stays. */

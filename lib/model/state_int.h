@@ -9,10 +9,13 @@
 /* A kind of memory. */
 typedef struct sk_part_kind {
     const char *name;
-    int32_t (*reserve)(void *part, int64_t n_tokens, sk_error *error);
+    /* Rows [n_held, n_tokens) are to be written; those before stay. */
+    int32_t (*reserve)(void *part, int64_t n_held, int64_t n_tokens, sk_error *error);
     void (*truncate)(void *part, int64_t n_tokens);
     uint64_t (*bytes)(const void *part);
-    void (*free)(void *part);
+    /* Another part that holds the first n_tokens tokens, and shares what it can. */
+    int32_t (*fork)(void **out, const void *part, int64_t n_tokens, sk_error *error);
+    void (*free)(void *part); /* NULL does nothing */
 } sk_part_kind;
 
 #define SK_MAX_STATE_PARTS 2

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making, filling and cutting contexts. What a context needs is allocated at its creation, but for
- * the blocks of its state, which are committed as tokens begin, and the workspace of passes, which
- * is made when the context first leads one: of many conversations that are stepped together one
- * needs it.
+ * Making and freeing contexts, and the options of a living one. What a context needs is allocated
+ * at its creation, but for the blocks of its state, which are committed as tokens begin, and the
+ * workspace of passes, which is made when the context first leads one: of many conversations that
+ * are stepped together one needs it.
  */
 #include "base/portable.h"
 
 #include "base/dtype.h"
 #include "session/context_int.h"
-#include "text/tokenize.h"
+#include "text/vocab.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static int32_t apply_sampling(sk_context *ctx)
     sk_bias *bias = NULL;
     uint64_t n_bias = 0;
     const char *text = sk_opt_string(&ctx->options, SK_OPT_LOGIT_BIAS);
-    int32_t status = sk_bias_parse(&bias, &n_bias, &ctx->heap, text, strlen(text),
+    int32_t status = sk_bias_parse(&bias, &n_bias, ctx->heap, text, strlen(text),
                                    (uint64_t)ctx->n_vocab, &ctx->error);
     if (status < 0)
         return status;
@@ -30,10 +30,10 @@ static int32_t apply_sampling(sk_context *ctx)
     params.n_bias = n_bias;
     status = sk_sampler_set(ctx->sampler, &params, &ctx->error);
     if (status < 0) {
-        sk_free(&ctx->heap, bias);
+        sk_free(ctx->heap, bias);
         return status;
     }
-    sk_free(&ctx->heap, ctx->bias);
+    sk_free(ctx->heap, ctx->bias);
     ctx->bias = bias;
     ctx->n_bias = n_bias;
     return SKALD_OK;
@@ -48,7 +48,7 @@ static int32_t apply_stops(sk_context *ctx)
 }
 
 /* Makes the value of an option, just set, take effect. */
-static int32_t apply(sk_context *ctx, int32_t id)
+static int32_t apply_option(sk_context *ctx, int32_t id)
 {
     switch (id) {
     case SK_OPT_STOP:
@@ -71,7 +71,7 @@ static int32_t change_options(sk_context *ctx, sk_options *fresh, int32_t id)
 {
     sk_options old = ctx->options;
     ctx->options = *fresh;
-    int32_t status = apply(ctx, id);
+    int32_t status = apply_option(ctx, id);
     if (status < 0)
         ctx->options = old;
     else
@@ -100,10 +100,10 @@ static int32_t set_value(sk_options *options, const char *key, const new_value *
 
 static int32_t set_option(sk_context *ctx, const char *key, const new_value *value)
 {
-    sk_options *fresh = sk_alloc(&ctx->heap, sizeof *fresh, "options", &ctx->error);
+    sk_options *fresh = sk_alloc(ctx->heap, sizeof *fresh, "options", &ctx->error);
     if (!fresh)
         return SKALD_E_MEMORY;
-    sk_options_init(fresh, &ctx->heap);
+    sk_options_init(fresh, ctx->heap);
     int32_t id = sk_option_find(key), status = sk_options_copy(fresh, &ctx->options, &ctx->error);
     if (status == SKALD_OK)
         status = set_value(fresh, key, value, &ctx->error);
@@ -113,7 +113,7 @@ static int32_t set_option(sk_context *ctx, const char *key, const new_value *val
     if (status == SKALD_OK)
         status = change_options(ctx, fresh, id);
     sk_options_clear(fresh);
-    sk_free(&ctx->heap, fresh);
+    sk_free(ctx->heap, fresh);
     return status;
 }
 
@@ -141,13 +141,13 @@ static int cache_dtype(const sk_options *options, int32_t id)
 
 static int32_t make_sampler(sk_context *ctx)
 {
-    int32_t status = sk_sampler_new(&ctx->sampler, &ctx->heap, (uint64_t)ctx->n_vocab, &ctx->error);
+    int32_t status = sk_sampler_new(&ctx->sampler, ctx->heap, (uint64_t)ctx->n_vocab, &ctx->error);
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
     if (status < 0 || !vocab)
         return status;
     uint32_t n_suppressed;
     const int32_t *suppressed = sk_vocab_suppress(vocab, &n_suppressed);
-    int32_t *ends = sk_alloc_array(&ctx->heap, (uint64_t)ctx->n_vocab, sizeof *ends,
+    int32_t *ends = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_vocab, sizeof *ends,
                                    "end-of-generation tokens", &ctx->error);
     if (!ends)
         return SKALD_E_MEMORY;
@@ -155,13 +155,24 @@ static int32_t make_sampler(sk_context *ctx)
     for (int32_t id = 0; id < ctx->n_vocab; id++)
         if (sk_vocab_is_end(vocab, id))
             ends[n_ends++] = id;
-    status = sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed,
-                                  &ctx->error);
-    sk_free(&ctx->heap, ends);
+    status =
+        sk_sampler_set_vocab(ctx->sampler, ends, n_ends, suppressed, n_suppressed, &ctx->error);
+    sk_free(ctx->heap, ends);
     return status;
 }
 
-static int32_t fill(sk_context *ctx)
+static int32_t make_state(sk_context *ctx, sk_context *source)
+{
+    const sk_options *o = &ctx->options;
+    if (source)
+        return sk_state_fork(&ctx->state, source->state, &ctx->error);
+    return sk_state_new(&ctx->state, ctx->heap, ctx->model, ctx->n_ctx,
+                        cache_dtype(o, SK_OPT_CACHE_TYPE_K), cache_dtype(o, SK_OPT_CACHE_TYPE_V),
+                        &ctx->error);
+}
+
+/* Makes all that the options ask for; with the state of `source`, if there is one. */
+static int32_t fill(sk_context *ctx, sk_context *source)
 {
     const sk_options *o = &ctx->options;
     ctx->n_ctx = sk_opt_int(o, SK_OPT_N_CTX);
@@ -169,17 +180,15 @@ static int32_t fill(sk_context *ctx)
     ctx->n_batch = ctx->n_batch > ctx->n_ctx ? ctx->n_ctx : ctx->n_batch;
     ctx->n_vocab = sk_model_n_vocab(ctx->model);
     ctx->n_logit_rows = sk_opt_int(o, SK_OPT_LOGITS_ALL) ? ctx->n_batch : 1;
-    ctx->tokens = sk_alloc_array(&ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ctx->tokens,
+    ctx->tokens = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ctx->tokens,
                                  "tokens of the context", &ctx->error);
     ctx->logits = ctx->tokens
-                      ? sk_alloc_array(&ctx->heap, (uint64_t)(ctx->n_logit_rows * ctx->n_vocab),
+                      ? sk_alloc_array(ctx->heap, (uint64_t)(ctx->n_logit_rows * ctx->n_vocab),
                                        sizeof *ctx->logits, "logits", &ctx->error)
                       : NULL;
     if (!ctx->logits)
         return SKALD_E_MEMORY;
-    int32_t status = sk_state_new(&ctx->state, &ctx->heap, ctx->model, ctx->n_ctx,
-                                  cache_dtype(o, SK_OPT_CACHE_TYPE_K),
-                                  cache_dtype(o, SK_OPT_CACHE_TYPE_V), &ctx->error);
+    int32_t status = make_state(ctx, source);
     if (status == SKALD_OK)
         status = make_sampler(ctx);
     if (status == SKALD_OK)
@@ -187,9 +196,9 @@ static int32_t fill(sk_context *ctx)
     return status == SKALD_OK ? apply_stops(ctx) : status;
 }
 
-/* The context's own struct comes from the host's allocator too, through a heap that then moves
- * into it. */
-static int32_t new_struct(sk_context **out, const sk_options *options, sk_error *error)
+/* The heap comes from the host's allocator too, through one on the stack that then moves into it.
+ */
+static int32_t new_heap(sk_shared_heap **out, const sk_options *options, sk_error *error)
 {
     sk_heap heap;
     const skald_allocator *host = sk_opt_pointer(options, SK_OPT_ALLOCATOR);
@@ -197,13 +206,47 @@ static int32_t new_struct(sk_context **out, const sk_options *options, sk_error 
     int32_t status = sk_heap_init(&heap, host, limit, error);
     if (status < 0)
         return status;
-    sk_context *ctx = sk_alloc_zero(&heap, sizeof *ctx, "context", error);
-    if (!ctx)
+    sk_shared_heap *shared = sk_alloc_zero(&heap, sizeof *shared, "context", error);
+    if (!shared)
         return SKALD_E_MEMORY;
-    ctx->heap = heap;
-    sk_options_init(&ctx->options, &ctx->heap);
-    sk_output_init(&ctx->output, &ctx->heap);
+    shared->heap = heap;
+    atomic_init(&shared->n_users, 1);
+    *out = shared;
+    return SKALD_OK;
+}
+
+static void release_heap(sk_shared_heap *shared)
+{
+    if (atomic_fetch_sub(&shared->n_users, 1) != 1)
+        return;
+    sk_heap heap = shared->heap;
+    sk_free(&heap, shared);
+}
+
+/* A context on one count of the heap, which it takes over, also when it fails. */
+static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *model,
+                            const sk_options *options, sk_context *source, sk_error *error)
+{
+    sk_context *ctx = sk_alloc_zero(&shared->heap, sizeof *ctx, "context", error);
+    if (!ctx) {
+        release_heap(shared);
+        return SKALD_E_MEMORY;
+    }
+    ctx->shared = shared;
+    ctx->heap = &shared->heap;
+    sk_options_init(&ctx->options, ctx->heap);
+    sk_output_init(&ctx->output, ctx->heap);
     ctx->token = -1;
+    sk_model_retain(model);
+    ctx->model = model;
+    int32_t status = sk_options_copy(&ctx->options, options, &ctx->error);
+    if (status == SKALD_OK)
+        status = fill(ctx, source);
+    if (status < 0) {
+        *error = ctx->error;
+        sk_context_free(ctx);
+        return status;
+    }
     *out = ctx;
     return SKALD_OK;
 }
@@ -212,24 +255,41 @@ int32_t sk_context_new(sk_context **out, sk_model *model, const sk_options *opti
                        sk_error *error)
 {
     *out = NULL;
+    sk_shared_heap *shared = NULL;
     int32_t status = sk_model_runs(model, error);
-    sk_context *ctx = NULL;
     if (status == SKALD_OK)
-        status = new_struct(&ctx, options, error);
-    if (status < 0)
-        return status;
-    sk_model_retain(model);
-    ctx->model = model;
-    status = sk_options_copy(&ctx->options, options, &ctx->error);
+        status = new_heap(&shared, options, error);
+    return status < 0 ? status : make_context(out, shared, model, options, NULL, error);
+}
+
+/* What a context has come to, but for its state and its statistics. */
+static void copy_progress(sk_context *to, const sk_context *from)
+{
+    memcpy(to->tokens, from->tokens, (size_t)from->n_tokens * sizeof *to->tokens);
+    to->n_tokens = from->n_tokens;
+    to->n_evaluated = from->n_evaluated;
+    memcpy(to->logits, from->logits, (size_t)(from->n_logits * from->n_vocab) * sizeof *to->logits);
+    to->logits_first = from->logits_first;
+    to->n_logits = from->n_logits;
+    to->token = from->token;
+    to->bytes = from->bytes;
+    to->n_bytes = from->n_bytes;
+    to->ending = from->ending;
+    to->stop = from->stop;
+    to->n_predicted = from->n_predicted;
+    sk_output_copy(&to->output, &from->output);
+}
+
+int32_t sk_context_fork(sk_context **out, sk_context *ctx)
+{
+    *out = NULL;
+    /* An unfinished pass would write to blocks that are shared now. */
+    sk_context_ungroup(ctx);
+    atomic_fetch_add(&ctx->shared->n_users, 1);
+    int32_t status = make_context(out, ctx->shared, ctx->model, &ctx->options, ctx, &ctx->error);
     if (status == SKALD_OK)
-        status = fill(ctx);
-    if (status < 0) {
-        *error = ctx->error;
-        sk_context_free(ctx);
-        return status;
-    }
-    *out = ctx;
-    return SKALD_OK;
+        copy_progress(*out, ctx);
+    return status;
 }
 
 void sk_context_free(sk_context *ctx)
@@ -242,12 +302,13 @@ void sk_context_free(sk_context *ctx)
     sk_sampler_free(ctx->sampler);
     sk_output_free(&ctx->output);
     sk_options_clear(&ctx->options);
-    sk_free(&ctx->heap, ctx->bias);
-    sk_free(&ctx->heap, ctx->logits);
-    sk_free(&ctx->heap, ctx->tokens);
+    sk_free(ctx->heap, ctx->bias);
+    sk_free(ctx->heap, ctx->logits);
+    sk_free(ctx->heap, ctx->tokens);
     sk_model_release(ctx->model);
-    sk_heap heap = ctx->heap;
-    sk_free(&heap, ctx);
+    sk_shared_heap *shared = ctx->shared;
+    sk_free(ctx->heap, ctx);
+    release_heap(shared);
 }
 
 int32_t sk_context_enter(sk_context *ctx)
@@ -266,103 +327,4 @@ void sk_context_leave(sk_context *ctx)
 void sk_context_cancel(sk_context *ctx)
 {
     atomic_store(&ctx->cancelled, 1);
-}
-
-/* ---- Tokens --------------------------------------------------------------------------------- */
-
-/* A new turn begins behind the tokens that there are. */
-static void begin_turn(sk_context *ctx)
-{
-    ctx->ending = false;
-    ctx->stop = SK_STOP_NONE;
-    ctx->n_predicted = 0;
-    ctx->token = -1;
-    sk_output_reset(&ctx->output);
-}
-
-static int32_t fail_full(sk_context *ctx, uint64_t n)
-{
-    return sk_fail(&ctx->error, SKALD_E_CONTEXT_FULL,
-                   "%llu tokens do not fit: the context holds %lld of at most %lld (n_ctx)",
-                   (unsigned long long)n, (long long)ctx->n_tokens, (long long)ctx->n_ctx);
-}
-
-int32_t sk_context_append_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
-{
-    if (n > (uint64_t)(ctx->n_ctx - ctx->n_tokens))
-        return fail_full(ctx, n);
-    for (uint64_t i = 0; i < n; i++)
-        if (ids[i] < 0 || ids[i] >= ctx->n_vocab)
-            return sk_fail(&ctx->error, SKALD_E_ARGUMENT,
-                           "token %llu of the argument is %d, wanted 0 to %lld",
-                           (unsigned long long)i, ids[i], (long long)ctx->n_vocab - 1);
-    if (n > 0) {
-        memcpy(ctx->tokens + ctx->n_tokens, ids, (size_t)n * sizeof *ids);
-        ctx->n_tokens += (int64_t)n;
-        begin_turn(ctx);
-    }
-    return SKALD_OK;
-}
-
-/* Tokenising flags for the next text. BOS belongs before the first one only. */
-static int32_t text_flags(const sk_context *ctx)
-{
-    int32_t flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
-    return flags;
-}
-
-/* Whether BOS goes first, and which token it is. */
-static bool wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos)
-{
-    int64_t add = sk_opt_int(&ctx->options, SK_OPT_ADD_BOS);
-    *bos = sk_vocab_special(vocab, SK_SPECIAL_BOS);
-    return ctx->n_tokens == 0 && *bos >= 0 && (add > 0 || (add < 0 && sk_vocab_add_bos(vocab)));
-}
-
-int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
-{
-    const sk_vocab *vocab = sk_model_vocab(ctx->model);
-    if (!vocab)
-        return sk_fail(&ctx->error, SKALD_E_TOKENIZER,
-                       "the model has no vocabulary: append token ids instead of text");
-    int32_t bos;
-    int64_t start = ctx->n_tokens;
-    bool with_bos = wants_bos(ctx, vocab, &bos);
-    /* The tokens are written where they belong, and are none of the context's until counted. */
-    int32_t *out = ctx->tokens + start;
-    uint64_t room = (uint64_t)(ctx->n_ctx - start), n_bos = with_bos ? 1 : 0, needed = 0;
-    if (room < n_bos)
-        return fail_full(ctx, 1);
-    int32_t status = sk_tokenize(vocab, &ctx->heap, text, n, text_flags(ctx), out + n_bos,
-                                 room - n_bos, &needed, &ctx->error);
-    if (status == SKALD_E_BUFFER)
-        return fail_full(ctx, needed + n_bos);
-    if (status < 0)
-        return status;
-    if (with_bos)
-        out[0] = bos;
-    if (needed + n_bos > 0) {
-        ctx->n_tokens += (int64_t)(needed + n_bos);
-        begin_turn(ctx);
-    }
-    return SKALD_OK;
-}
-
-int32_t sk_context_truncate(sk_context *ctx, int64_t n_tokens)
-{
-    if (n_tokens < 0 || n_tokens > ctx->n_tokens)
-        return sk_fail(&ctx->error, SKALD_E_ARGUMENT, "n_tokens is %lld, wanted 0 to %lld",
-                       (long long)n_tokens, (long long)ctx->n_tokens);
-    sk_context_ungroup(ctx);
-    begin_turn(ctx);
-    if (n_tokens == ctx->n_tokens)
-        return SKALD_OK;
-    ctx->n_tokens = n_tokens;
-    ctx->n_logits = 0;
-    if (ctx->n_evaluated >= n_tokens) {
-        /* The last token is evaluated again: what follows it is chosen from its logits. */
-        ctx->n_evaluated = n_tokens > 0 ? n_tokens - 1 : 0;
-        sk_state_truncate(ctx->state, ctx->n_evaluated);
-    }
-    return SKALD_OK;
 }

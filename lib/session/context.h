@@ -23,6 +23,9 @@ typedef struct skald_context sk_context;
 /* Errors: MEMORY, OPTION, STATE, ARGUMENT. The model is retained. */
 int32_t sk_context_new(sk_context **out, sk_model *model, const sk_options *options,
                        sk_error *error);
+/* Another context that goes on where this one stands. Unfinished work of `ctx` is given up. Errors:
+ * MEMORY; they are left in the sk_error of `ctx`. */
+int32_t sk_context_fork(sk_context **out, sk_context *ctx);
 void sk_context_free(sk_context *ctx);
 
 /* Claims the context for a call; BUSY when another call has it. The context's error is cleared. */
@@ -35,6 +38,8 @@ void sk_context_cancel(sk_context *ctx);
 int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n);
 int32_t sk_context_append_tokens(sk_context *ctx, const int32_t *ids, uint64_t n);
 int32_t sk_context_truncate(sk_context *ctx, int64_t n_tokens);
+int32_t sk_context_set_text(sk_context *ctx, const char *text, uint64_t n);
+int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n);
 
 /* Sets a living option, or several: `set` is what it was set from. */
 int32_t sk_context_set_int(sk_context *ctx, const char *key, int64_t value);

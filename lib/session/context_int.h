@@ -14,9 +14,17 @@ enum { SK_STOP_NONE, SK_STOP_END, SK_STOP_STRING, SK_STOP_LENGTH, SK_STOP_CONTEX
 /* Contexts that share an unfinished pass (step.c). */
 typedef struct sk_group sk_group;
 
-struct skald_context {
+/* The memory of a context and of its forks. Blocks of their caches outlive the context that made
+ * them, so all of them use one heap, counted, and "max_memory" holds for them together. */
+typedef struct sk_shared_heap {
     sk_heap heap;
-    sk_model *model; /* retained */
+    _Atomic int64_t n_users;
+} sk_shared_heap;
+
+struct skald_context {
+    sk_shared_heap *shared; /* counted */
+    sk_heap *heap;          /* in it */
+    sk_model *model;        /* retained */
     sk_options options;
     sk_error error;
     _Atomic int busy, cancelled;
@@ -24,7 +32,8 @@ struct skald_context {
     int64_t n_ctx, n_batch, n_vocab;
     int32_t *tokens; /* owned, [n_ctx] */
     int64_t n_tokens, n_evaluated;
-    sk_state *state; /* owned */
+    int64_t n_reused; /* tokens that were evaluated already when all were last set */
+    sk_state *state;  /* owned */
 
     float *logits;        /* owned, [n_logit_rows][n_vocab] */
     int64_t n_logit_rows; /* 1, or n_batch with logits_all */

@@ -86,8 +86,21 @@ bool sk_output_feed(sk_output *output, const char *bytes, uint64_t n)
     return false;
 }
 
+void sk_output_copy(sk_output *to, const sk_output *from)
+{
+    sk_output_reset(to);
+    if (!from->held)
+        return;
+    /* The matcher's state follows from the bytes that are held, and none of them is shown. */
+    sk_output_feed(to, from->held, from->n_held);
+    memcpy(to->text, from->text, (size_t)from->n_text + 1);
+    to->n_text = from->n_text;
+}
+
 void sk_output_flush(sk_output *output)
 {
     if (output->held)
         show(output, output->n_held);
+    if (output->stops)
+        sk_stops_reset(output->stops);
 }

@@ -34,7 +34,10 @@ void sk_output_clear_text(sk_output *output);
 /* Takes a token's bytes (at most longest_token); returns whether a stop string is complete. */
 bool sk_output_feed(sk_output *output, const char *bytes, uint64_t n);
 
-/* Adds all that is held to the text: the stream has ended. */
+/* Makes `to` stand where `from` stands in its stream; both have the same stop strings and room. */
+void sk_output_copy(sk_output *to, const sk_output *from);
+
+/* Adds all that is held to the text: the stream has ended, and another may begin. */
 void sk_output_flush(sk_output *output);
 
 #endif

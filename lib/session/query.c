@@ -52,9 +52,9 @@ const float *sk_context_logits(const sk_context *ctx, int64_t position, size_t *
     return ctx->logits + row * ctx->n_vocab;
 }
 
-enum { F_INT64, F_INT32, F_COUNT }; /* how a figure is kept */
+enum { F_INT64, F_INT32, F_HEAP }; /* how a figure is kept; F_HEAP: a count of the heap's */
 
-/* Figures that lie in the struct. */
+/* Figures that lie in the struct, or in its heap's. */
 static const struct {
     const char *key;
     size_t offset;
@@ -63,20 +63,22 @@ static const struct {
     {"n_batch", offsetof(sk_context, n_batch), F_INT64},
     {"n_tokens", offsetof(sk_context, n_tokens), F_INT64},
     {"n_evaluated", offsetof(sk_context, n_evaluated), F_INT64},
+    {"n_reused", offsetof(sk_context, n_reused), F_INT64},
     {"n_prompt", offsetof(sk_context, n_prompt), F_INT64},
     {"n_generated", offsetof(sk_context, n_generated), F_INT64},
     {"prompt_us", offsetof(sk_context, prompt_us), F_INT64},
     {"decode_us", offsetof(sk_context, decode_us), F_INT64},
     {"token_last", offsetof(sk_context, token), F_INT32},
-    {"memory_live", offsetof(sk_context, heap.live), F_COUNT},
-    {"memory_peak", offsetof(sk_context, heap.peak), F_COUNT},
-    {"n_alloc", offsetof(sk_context, heap.count), F_COUNT},
+    {"memory_live", offsetof(sk_heap, live), F_HEAP},
+    {"memory_peak", offsetof(sk_heap, peak), F_HEAP},
+    {"n_alloc", offsetof(sk_heap, count), F_HEAP},
 };
 
 static int64_t read_figure(const sk_context *ctx, size_t i)
 {
-    const char *at = (const char *)ctx + figures[i].offset;
-    if (figures[i].kind == F_COUNT)
+    bool in_heap = figures[i].kind == F_HEAP;
+    const char *at = (in_heap ? (const char *)ctx->heap : (const char *)ctx) + figures[i].offset;
+    if (in_heap)
         return (int64_t)atomic_load((const _Atomic uint64_t *)(const void *)at);
     if (figures[i].kind == F_INT32)
         return *(const int32_t *)(const void *)at;

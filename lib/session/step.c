@@ -250,7 +250,7 @@ static int32_t prepare_leader(sk_context *ctx)
     int64_t n_logit_rows = ctx->n_batch < LOGIT_ROWS ? ctx->n_batch : LOGIT_ROWS;
     if (ctx->n_logit_rows > n_logit_rows)
         n_logit_rows = ctx->n_logit_rows;
-    return sk_pass_new(&ctx->pass, &ctx->heap, ctx->model, ctx->n_batch, n_logit_rows, &ctx->error);
+    return sk_pass_new(&ctx->pass, ctx->heap, ctx->model, ctx->n_batch, n_logit_rows, &ctx->error);
 }
 
 typedef struct batch {
@@ -376,6 +376,7 @@ static void commit(const step_set *set, sk_context *leader)
             set->status[i] =
                 sk_fail(&ctx->error, SKALD_E_NUMERIC, "layer %lld: a value became infinite or NaN",
                         (long long)layer);
+            sk_state_truncate(ctx->state, ctx->n_evaluated);
         } else {
             keep_logits(ctx, leader->pass);
             ctx->n_prompt += is_decoding(ctx) ? 0 : ctx->n_rows;

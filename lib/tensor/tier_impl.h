@@ -49,10 +49,12 @@ const sk_kernels TIER(sk_kernels) = {
     .matmul = TIER(matmul),
 #endif
     .rms_norm = TIER(rms_norm),
+    .layer_norm = TIER(layer_norm),
     .add = TIER(add),
     .scale = TIER(scale),
     .fma = TIER(fma),
     .silu_mul = TIER(silu_mul),
+    .apply = TIER(apply_fn),
     .softmax = TIER(softmax),
     .rope = TIER(rope),
     .attend = TIER(attend),

@@ -129,6 +129,14 @@ class Models(unittest.TestCase):
             context.truncate(4)
             context.set(n_predict=4)
             self.assertEqual("".join(context.generate()), first)
+            context.set_prompt([1, 5, 7, 9])
+            self.assertEqual(context.info("n_reused"), 3)
+            self.assertEqual("".join(context.generate()), first)
+            context.truncate(4)
+            with context.fork() as fork:
+                self.assertEqual("".join(fork.generate()), first)
+                self.assertEqual(len(context.tokens), 4)
+            self.assertEqual("".join(context.generate()), first)
             self.assertEqual(context.info("n_ctx"), 64)
             with self.assertRaises(skald.InvalidArgument):
                 context.append([10**6])

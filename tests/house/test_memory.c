@@ -149,6 +149,31 @@ static void set_stop(attempt *a, skald_context *ctx)
     }
 }
 
+/* The life goes on in a fork, which is given its own tokens anew. */
+static skald_context *branch(attempt *a, skald_context *ctx, life *l)
+{
+    skald_context *fork = NULL;
+    const int32_t *ids;
+    size_t n;
+    for (int i = 0; i < 2 && !fork; i++) {
+        int32_t status = skald_context_fork(ctx, &fork);
+        if (!accept(a, status, skald_context_message(ctx), "skald_context_fork") && !again(a))
+            return ctx;
+    }
+    skald_context_free(ctx);
+    skald_tokens(fork, &ids, &n);
+    CHECK_INT(skald_set_tokens(fork, ids, n), 0);
+    for (int i = 0; i < 2; i++) {
+        int32_t status = skald_set_text(fork, LIFE_PROMPT " goes on", -1);
+        if (accept(a, status, skald_context_message(fork), "skald_set_text"))
+            break;
+        if (!again(a))
+            return fork;
+    }
+    generate(a, fork, l);
+    return fork;
+}
+
 /* One life; returns whether an allocation failed in it. */
 static bool attempt_life(pool *p, const char *path, life *l)
 {
@@ -165,7 +190,8 @@ static bool attempt_life(pool *p, const char *path, life *l)
     }
     if (ctx) {
         set_stop(&a, ctx);
-        generate(&a, ctx, l);
+        if (generate(&a, ctx, l))
+            ctx = branch(&a, ctx, l);
     }
     skald_context_free(ctx);
     skald_model_release(model);
@@ -198,7 +224,7 @@ int main(int argc, char **argv)
     life wanted;
     pool p = {0};
     CHECK(!attempt_life(&p, argv[1], &wanted));
-    CHECK_INT(wanted.n_tokens, 3);
+    CHECK_INT(wanted.n_tokens, 6);
     CHECK(atomic_load(&p.calls) > 0);
     long once = walk(argv[1], false, &wanted), good = walk(argv[1], true, &wanted);
     printf("%ld calls of the allocator, each failed once and for good\n", once);

@@ -54,6 +54,20 @@ int main(void)
     static const char broken[] = "a\xff\xfe z\xe4\xb8";
     size_t got = stream(&output, broken, sizeof broken - 1, 3, &random, out, &stopped);
     CHECK(got == sizeof broken - 1 && memcmp(out, broken, got) == 0);
+    /* After a flush in the middle of what may be a stop string another stream begins. */
+    CHECK_INT(sk_output_set_stops(&output, stops, 3, 16, &error), 0);
+    CHECK(!sk_output_feed(&output, "xE", 2) && output.n_text == 1 && output.n_held == 1);
+    sk_output copy;
+    sk_output_init(&copy, &heap);
+    CHECK_INT(sk_output_set_stops(&copy, stops, 3, 16, &error), 0);
+    sk_output_copy(&copy, &output);
+    CHECK(copy.n_text == 1 && copy.text[0] == 'x' && copy.n_held == 1);
+    CHECK(sk_output_feed(&copy, "ND", 2) && copy.n_text == 0);
+    sk_output_flush(&output);
+    CHECK(output.n_text == 2 && memcmp(output.text, "xE", 2) == 0);
+    CHECK(!sk_output_feed(&output, "ND", 2) && output.n_text == 2);
+    CHECK(memcmp(output.text, "ND", 2) == 0);
+    sk_output_free(&copy);
     sk_output_free(&output);
     CHECK_INT(heap.live, 0);
     return test_end();

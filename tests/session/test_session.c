@@ -3,100 +3,11 @@
  * Contexts through the public interface: what a host relies on. That slices, splits, cancels and
  * company change no bit is compared by the logits of every step.
  */
-#include "test.h"
-#include "tiny_model.h"
+#include "session_test.h"
 
-#include <pthread.h>
-
-static tiny_model file;
-static skald_model *model;
+#include <unistd.h>
 
 enum { N_TEXT = 24 }; /* tokens generated in most cases */
-
-static skald_context *new_context(const char *options)
-{
-    skald_options *o = NULL;
-    skald_context *ctx = NULL;
-    skald_options_new(&o);
-    CHECKF(skald_options_parse(o, options) == 0, "%s", skald_error_message());
-    CHECKF(skald_context_new(model, o, &ctx) == 0, "%s", skald_error_message());
-    skald_options_free(o);
-    return ctx;
-}
-
-static int64_t figure(const skald_context *ctx, const char *key)
-{
-    int64_t value = -999;
-    CHECKF(skald_context_get_int(ctx, key, &value) == 0, "%s", key);
-    return value;
-}
-
-static const char *reason(const skald_context *ctx)
-{
-    const char *value = "?";
-    skald_context_get_string(ctx, "stop_reason", &value);
-    return value;
-}
-
-/* A generation: its tokens, its text, and a hash of all logits. */
-typedef struct record {
-    int32_t tokens[512];
-    int n;
-    char text[8192];
-    size_t n_text;
-    uint64_t hash;
-} record;
-
-static void note_token(record *r, const skald_context *ctx)
-{
-    const float *logits;
-    const char *text;
-    size_t n;
-    CHECK(skald_token(ctx, &r->tokens[r->n++]) == 0);
-    CHECK(skald_text(ctx, &text, &n) == 0 && strlen(text) == n);
-    memcpy(r->text + r->n_text, text, n);
-    r->n_text += n;
-    CHECK(skald_logits(ctx, -1, &logits, &n) == 0 && n == TINY_VOCAB);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &logits[i], 4);
-        r->hash = (r->hash ^ bits) * 0x100000001B3ULL;
-    }
-}
-
-/* Steps until done with the given slice. */
-static record run(skald_context *ctx, int64_t budget)
-{
-    record r = {.hash = 1};
-    for (;;) {
-        int32_t status = skald_step(ctx, budget);
-        if (status == SKALD_TOKEN)
-            note_token(&r, ctx);
-        else if (status != SKALD_PENDING) {
-            CHECKF(status == SKALD_DONE, "%d: %s", status, skald_error_message());
-            return r;
-        }
-    }
-}
-
-static bool same(const record *a, const record *b)
-{
-    return a->n == b->n && a->hash == b->hash && a->n_text == b->n_text &&
-           memcmp(a->tokens, b->tokens, (size_t)a->n * 4) == 0 &&
-           memcmp(a->text, b->text, a->n_text) == 0;
-}
-
-static const char prompt[] = "the soothes abc on the thesaurus, and then some more text to fill "
-                             "more than one block of the cache with tokens";
-
-static record reference(const char *options)
-{
-    skald_context *ctx = new_context(options);
-    CHECK(skald_append_text(ctx, prompt, -1) == 0);
-    record r = run(ctx, -1);
-    skald_context_free(ctx);
-    return r;
-}
 
 static void check_basics(void)
 {
@@ -427,6 +338,32 @@ static void check_allocation(void)
     skald_context_free(ctx);
 }
 
+/* A mapped file that is written to ends the step; a copied one does not care. */
+static void check_changed_file(void)
+{
+    char path[] = "/tmp/skald-test-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && write(fd, file.data, file.size) == (ssize_t)file.size);
+    skald_model *kept = model;
+    for (int copied = 0; copied < 2; copied++) {
+        skald_options *o = NULL;
+        skald_options_new(&o);
+        CHECK_INT(skald_options_parse(o, copied ? "load=read" : "load=map"), 0);
+        CHECK_INT(skald_model_load(path, o, &model), 0);
+        skald_options_free(o);
+        skald_context *ctx = new_context("n_ctx=64 ignore_eos=1");
+        CHECK_INT(skald_append_text(ctx, "abc", -1), 0);
+        CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+        CHECK(ftruncate(fd, (off_t)file.size + 1 + copied) == 0);
+        CHECK_INT(skald_step(ctx, -1), copied ? SKALD_TOKEN : SKALD_E_CHANGED);
+        skald_context_free(ctx);
+        skald_model_release(model);
+    }
+    model = kept;
+    close(fd);
+    unlink(path);
+}
+
 static void check_arguments(void)
 {
     skald_context *ctx = new_context("n_ctx=64"), *twice[2] = {ctx, ctx}, *null[1] = {NULL};
@@ -460,6 +397,34 @@ static void check_arguments(void)
     skald_context_free(ctx);
 }
 
+/* A token whose embedding is infinite: the error repeats, and is over when the token is gone. */
+static void check_numeric(void)
+{
+    static const int32_t ids[] = {5, 6, 50};
+    int64_t size, all = 0;
+    for (int64_t i = 0; skald_model_tensor(model, i, NULL, NULL, NULL, &size) == 0; i++)
+        all += size;
+    char *embedding = (char *)file.data + file.size - all; /* of token 0: the first tensor */
+    float kept, infinite = 1.0f / 0.0f;
+    char *at = embedding + 50 * TINY_EMBD * sizeof kept;
+    memcpy(&kept, at, sizeof kept);
+    memcpy(at, &infinite, sizeof kept);
+    skald_context *ctx = new_context("n_predict=5 temperature=0 ignore_eos=1 n_ctx=64");
+    skald_context *fresh = new_context("n_predict=5 temperature=0 ignore_eos=1 n_ctx=64");
+    CHECK_INT(skald_append_tokens(ctx, ids, 3), 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(skald_step(ctx, -1), SKALD_E_NUMERIC);
+        CHECK(strstr(skald_context_message(ctx), "layer 0") != NULL);
+    }
+    CHECK_INT(skald_truncate(ctx, 2), 0);
+    CHECK_INT(skald_append_tokens(fresh, ids, 2), 0);
+    record wanted = run(fresh, -1), r = run(ctx, -1);
+    CHECK(same(&r, &wanted));
+    memcpy(at, &kept, sizeof kept);
+    skald_context_free(ctx);
+    skald_context_free(fresh);
+}
+
 int main(void)
 {
     tiny_make(&file, 12);
@@ -479,7 +444,9 @@ int main(void)
     check_stops();
     check_logits_all();
     check_allocation();
+    check_changed_file();
     check_arguments();
+    check_numeric();
     skald_model_release(model);
     tiny_free(&file);
     return test_end();

@@ -366,16 +366,33 @@ class Context(_Handle):
     def _checked(self, code: int) -> int:
         return _check(code, _lib.skald_context_message(self._handle))
 
-    def append(self, what: Union[str, bytes, Sequence[int]]) -> None:
-        """Appends text, or tokens as they are."""
+    def fork(self) -> "Context":
+        """Another context that goes on where this one stands; what both hold is shared."""
+        handle, fork = ctypes.c_void_p(), Context.__new__(Context)
+        with self._lock:
+            self._checked(_lib.skald_context_fork(self._live(), ctypes.byref(handle)))
+        fork.model = self.model
+        fork._own(handle, _lib.skald_context_free)
+        return fork
+
+    def _give(self, verb: str, what: Union[str, bytes, Sequence[int]]) -> None:
         with self._lock:
             handle = self._live()
             if isinstance(what, (str, bytes)):
                 data = _bytes(what)
-                self._checked(_lib.skald_append_text(handle, data, len(data)))
+                self._checked(getattr(_lib, verb + "_text")(handle, data, len(data)))
             else:
                 ids = (ctypes.c_int32 * len(what))(*what)
-                self._checked(_lib.skald_append_tokens(handle, ids, len(what)))
+                self._checked(getattr(_lib, verb + "_tokens")(handle, ids, len(what)))
+
+    def append(self, what: Union[str, bytes, Sequence[int]]) -> None:
+        """Appends text, or tokens as they are."""
+        self._give("skald_append", what)
+
+    def set_prompt(self, what: Union[str, bytes, Sequence[int]]) -> None:
+        """Makes the context hold exactly this text, or these tokens. What they share with what it
+        held, from the beginning on, is not evaluated again; `info("n_reused")` says how much."""
+        self._give("skald_set", what)
 
     def step(self, budget_us: int = SLICE_US) -> Tuple[str, str]:
         """Works for about `budget_us` microseconds: ("token" | "pending" | "done", text)."""

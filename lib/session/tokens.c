@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tokens of a context: appending, cutting back, and setting all of them at once.
+ *
+ * Setting keeps what the new tokens share with the old ones from the beginning on: that much of
+ * the state stays, and only the rest is evaluated. A context that is given its whole prompt anew
+ * for every turn costs no more than one that is appended to.
+ */
+#include "base/portable.h"
+
+#include "session/context_int.h"
+#include "text/tokenize.h"
+
+#include <string.h>
+
+/* A new turn begins behind the tokens that there are. */
+static void begin_turn(sk_context *ctx)
+{
+    ctx->ending = false;
+    ctx->stop = SK_STOP_NONE;
+    ctx->n_predicted = 0;
+    ctx->token = -1;
+    sk_output_reset(&ctx->output);
+}
+
+static int32_t fail_full(sk_context *ctx, int64_t n_held, uint64_t n)
+{
+    return sk_fail(&ctx->error, SKALD_E_CONTEXT_FULL,
+                   "%llu tokens do not fit: the context holds %lld of at most %lld (n_ctx)",
+                   (unsigned long long)n, (long long)n_held, (long long)ctx->n_ctx);
+}
+
+/* Whether these tokens exist and fit behind the first `n_held`. */
+static int32_t check_tokens(sk_context *ctx, int64_t n_held, const int32_t *ids, uint64_t n)
+{
+    if (n > (uint64_t)(ctx->n_ctx - n_held))
+        return fail_full(ctx, n_held, n);
+    for (uint64_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= ctx->n_vocab)
+            return sk_fail(&ctx->error, SKALD_E_ARGUMENT,
+                           "token %llu of the argument is %d, wanted 0 to %lld",
+                           (unsigned long long)i, ids[i], (long long)ctx->n_vocab - 1);
+    return SKALD_OK;
+}
+
+/* Whether BOS goes before the first text, and which token it is. */
+static bool wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos)
+{
+    int64_t add = sk_opt_int(&ctx->options, SK_OPT_ADD_BOS);
+    *bos = sk_vocab_special(vocab, SK_SPECIAL_BOS);
+    return *bos >= 0 && (add > 0 || (add < 0 && sk_vocab_add_bos(vocab)));
+}
+
+/* Tokenises what shall stand behind the first `n_held` tokens into `out`, which has room for as
+ * many as still fit. Errors: CONTEXT_FULL, TOKENIZER, MEMORY. */
+static int32_t text_to_tokens(sk_context *ctx, int64_t n_held, const char *text, uint64_t n,
+                              int32_t *out, uint64_t *n_out)
+{
+    const sk_vocab *vocab = sk_model_vocab(ctx->model);
+    if (!vocab)
+        return sk_fail(&ctx->error, SKALD_E_TOKENIZER,
+                       "the model has no vocabulary: give token ids instead of text");
+    int32_t bos, flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
+    uint64_t n_bos = n_held == 0 && wants_bos(ctx, vocab, &bos), needed = 0;
+    uint64_t room = (uint64_t)(ctx->n_ctx - n_held);
+    if (room < n_bos)
+        return fail_full(ctx, n_held, n_bos);
+    int32_t status = sk_tokenize(vocab, ctx->heap, text, n, flags, out + n_bos, room - n_bos,
+                                 &needed, &ctx->error);
+    if (status == SKALD_E_BUFFER)
+        return fail_full(ctx, n_held, needed + n_bos);
+    if (n_bos && status == SKALD_OK)
+        out[0] = bos;
+    *n_out = needed + n_bos;
+    return status;
+}
+
+/* ---- Appending ------------------------------------------------------------------------------ */
+
+/* Counts `n` tokens that lie behind the others already. */
+static void add_tokens(sk_context *ctx, uint64_t n)
+{
+    if (n == 0)
+        return;
+    ctx->n_tokens += (int64_t)n;
+    begin_turn(ctx);
+}
+
+int32_t sk_context_append_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
+{
+    int32_t status = check_tokens(ctx, ctx->n_tokens, ids, n);
+    if (status < 0)
+        return status;
+    if (n > 0)
+        memcpy(ctx->tokens + ctx->n_tokens, ids, (size_t)n * sizeof *ids);
+    add_tokens(ctx, n);
+    return SKALD_OK;
+}
+
+int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
+{
+    uint64_t n_ids = 0;
+    /* The tokens are written where they belong, and are none of the context's until counted. */
+    int32_t status =
+        text_to_tokens(ctx, ctx->n_tokens, text, n, ctx->tokens + ctx->n_tokens, &n_ids);
+    if (status == SKALD_OK)
+        add_tokens(ctx, n_ids);
+    return status;
+}
+
+/* ---- Cutting and setting -------------------------------------------------------------------- */
+
+/* Forgets all but the first `n_tokens` tokens, and what was evaluated beyond the first
+ * `n_evaluated`. */
+static void forget_behind(sk_context *ctx, int64_t n_tokens, int64_t n_evaluated)
+{
+    sk_context_ungroup(ctx);
+    ctx->n_tokens = n_tokens;
+    ctx->n_logits = 0;
+    if (ctx->n_evaluated > n_evaluated) {
+        ctx->n_evaluated = n_evaluated;
+        sk_state_truncate(ctx->state, n_evaluated);
+    }
+}
+
+/* How much of the state is good for `n` tokens when nothing follows them: the last one is evaluated
+ * again, because what comes next is chosen from its logits. */
+static int64_t all_but_last(int64_t n)
+{
+    return n > 0 ? n - 1 : 0;
+}
+
+int32_t sk_context_truncate(sk_context *ctx, int64_t n_tokens)
+{
+    if (n_tokens < 0 || n_tokens > ctx->n_tokens)
+        return sk_fail(&ctx->error, SKALD_E_ARGUMENT, "n_tokens is %lld, wanted 0 to %lld",
+                       (long long)n_tokens, (long long)ctx->n_tokens);
+    sk_context_ungroup(ctx);
+    begin_turn(ctx);
+    if (n_tokens < ctx->n_tokens)
+        forget_behind(ctx, n_tokens, all_but_last(n_tokens));
+    return SKALD_OK;
+}
+
+int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
+{
+    int64_t same = 0, n_ids = (int64_t)n;
+    int32_t status = check_tokens(ctx, 0, ids, n);
+    if (status < 0)
+        return status;
+    while (same < n_ids && same < ctx->n_tokens && ids[same] == ctx->tokens[same])
+        same++;
+    if (same < ctx->n_tokens)
+        forget_behind(ctx, same, same < n_ids ? same : all_but_last(same));
+    /* A host may hand in a part of the context's own array. */
+    if (same < n_ids)
+        memmove(ctx->tokens + same, ids + same, (size_t)(n_ids - same) * sizeof *ids);
+    ctx->n_tokens = n_ids;
+    ctx->n_reused = ctx->n_evaluated;
+    begin_turn(ctx);
+    return SKALD_OK;
+}
+
+int32_t sk_context_set_text(sk_context *ctx, const char *text, uint64_t n)
+{
+    uint64_t n_ids = 0;
+    int32_t *ids = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ids, "tokens of a text",
+                                  &ctx->error);
+    if (!ids)
+        return SKALD_E_MEMORY;
+    int32_t status = text_to_tokens(ctx, 0, text, n, ids, &n_ids);
+    if (status == SKALD_OK)
+        status = sk_context_set_tokens(ctx, ids, n_ids);
+    sk_free(ctx->heap, ids);
+    return status;
+}
