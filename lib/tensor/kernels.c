@@ -26,8 +26,7 @@ static const kernel_tier kernel_tiers[] = {
     {&sk_kernels_c, 0},
 #if defined(__x86_64__)
     {&sk_kernels_avx2, SK_CPU_AVX2 | SK_CPU_FMA | SK_CPU_F16C},
-    {&sk_kernels_avx512,
-     SK_CPU_AVX2 | SK_CPU_FMA | SK_CPU_F16C | SK_CPU_AVX512 | SK_CPU_VNNI512},
+    {&sk_kernels_avx512, SK_CPU_AVX2 | SK_CPU_FMA | SK_CPU_F16C | SK_CPU_AVX512 | SK_CPU_VNNI512},
 #endif
 };
 
@@ -38,8 +37,8 @@ const sk_kernels *sk_kernels_at(int index, bool *runs)
     if (index < 0 || index >= KERNEL_TIERS)
         return NULL;
     const kernel_tier *tier = &kernel_tiers[index];
-    *runs = (sk_cpu_features() & tier->features) == tier->features &&
-            sk_kernels_c.is_exact() && tier->kernels->is_exact();
+    *runs = (sk_cpu_features() & tier->features) == tier->features && sk_kernels_c.is_exact() &&
+            tier->kernels->is_exact();
     return tier->kernels;
 }
 

@@ -41,8 +41,8 @@ typedef struct TIER(panel) {
     int bias;
 } TIER(panel);
 
-/* What the tiles of a unit have in common. Columns are rows of activations, `code`, `d` and `sum` the
- * bytes from a row's beginning to the numbers that meet the unit. */
+/* What the tiles of a unit have in common. Columns are rows of activations, `code`, `d` and `sum`
+ * the bytes from a row's beginning to the numbers that meet the unit. */
 typedef struct TIER(panel_kind) {
     size_t code, d, sum;
     int group, sub, n_group; /* sub: see tile_256; n_group: groups of this unit */
@@ -161,8 +161,7 @@ SK_INLINE void TIER(begin_32)(const TIER(panel) * p, const TIER(panel_kind) * ki
     const __m512i bias = TIER(one_of_two)(-p->bias, g & 1);
     PANEL_UNROLL
     for (int c = 0; c < n; c++)
-        t[c] = min ? _mm512_setzero_si512()
-                   : _mm512_madd_epi16(TIER(sums_of)(kind, x[c], g), bias);
+        t[c] = min ? _mm512_setzero_si512() : _mm512_madd_epi16(TIER(sums_of)(kind, x[c], g), bias);
 }
 
 SK_INLINE void TIER(end_32)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t g,
@@ -291,7 +290,7 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
 
 /* n weights of sixteen rows, from `w` on. */
 static void TIER(panel_fill)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
-                            size_t row_size, int n)
+                             size_t row_size, int n)
 {
     sk_unit u;
     if (n == SK_UNIT && TIER(unpack)(dtype, p, w, row_size))
@@ -396,16 +395,27 @@ static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int64_t first, int 
 /* ---- Few columns: a unit is unpacked and multiplied at once, its bytes never leave the registers
  */
 
+/* Asks for `n` bytes at `p` past the sixteen rows, in which the next panel is: sixteen streams are
+ * more than the CPU follows by itself. Where the call or the matrix ends, nothing or something of
+ * little use is asked for, which never faults. */
+SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
+{
+    for (size_t i = 0; i < n; i += 64)
+        _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
+}
+
 /* One unit of sixteen rows times n columns; `dtype` and n are constants. */
 SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind) * kind,
                                const uint8_t *w, size_t row_size, const uint8_t *const *x,
-                               __m512 *a, bool min, int n)
+                               uintptr_t ahead, __m512 *a, bool min, int n)
 {
     const bool wide = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_IQ4_XS;
     const int step = wide ? 2 : 1; /* sub-blocks of 16 that share a sub-scale */
+    const size_t size = 16 * TIER(unit_size)(dtype) / 4;
     __m512i dot[FUSED_COLS];
     TIER(tile_zero)(dot, n);
     for (unsigned i = 0; i < 4; i++) {
+        TIER(fetch)(ahead + i * size, size);
         __m512i out[16];
         TIER(unpack_part)(dtype, w, row_size, i, out);
         PANEL_UNROLL
@@ -416,7 +426,8 @@ SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind
             TIER(tile_zero)(t, n);
             PANEL_UNROLL
             for (int j = 0; j < 4 * step; j++)
-                TIER(tile_dot)(out[4 * s + j], x, kind->code + 16 * (size_t)at + 4 * (size_t)j, t, n);
+                TIER(tile_dot)
+                (out[4 * s + j], x, kind->code + 16 * (size_t)at + 4 * (size_t)j, t, n);
             PANEL_UNROLL
             for (int c = 0; c < n; c++)
                 dot[c] = _mm512_add_epi32(dot[c], _mm512_mullo_epi32(t[c], scale));
@@ -426,10 +437,12 @@ SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind
 }
 
 SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind) * kind,
-                              const uint8_t *w, size_t row_size, const uint8_t *const *x, __m512 *a,
-                              bool min, int n)
+                              const uint8_t *w, size_t row_size, const uint8_t *const *x,
+                              uintptr_t ahead, __m512 *a, bool min, int n)
 {
+    const size_t size = 16 * TIER(unit_size)(dtype) / 8;
     for (size_t g = 0; g < 8; g++) {
+        TIER(fetch)(ahead + g * size, size);
         __m512i out[8], t[FUSED_COLS];
         TIER(part_32)(dtype, w, row_size, g, out);
         TIER(begin_32)(p, kind, g, x, t, min, n);
@@ -440,23 +453,15 @@ SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind)
     }
 }
 
-/* Asks for the bytes that the panel after this one has in the place of `n` bytes from p on. */
-SK_INLINE void TIER(fetch_ahead)(const uint8_t *p, size_t n)
-{
-    for (size_t i = 0; i < n; i += 64)
-        _mm_prefetch((const char *)p + i, _MM_HINT_T0);
-}
-
-/* All whole units of rows [r, r + 16) times n columns. `ahead` is what this CPU will want soon. */
-SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_t first,
-                                const uint8_t *ahead, int n)
+/* All whole units of rows [r, r + 16) times n columns. */
+SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_t first, int n)
 {
     const sk_coding *f = sk_coding_get(dtype);
-    const sk_dtype *type = sk_dtype_get((uint64_t)dtype);
-    const size_t unit_size = SK_UNIT / type->n_elem * type->n_byte, row_size = m->row_size;
+    const size_t unit_size = TIER(unit_size)(dtype), row_size = m->row_size;
     const uint8_t *w = (const uint8_t *)m->w + (size_t)r * row_size, *x[FUSED_COLS];
-    const bool min = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_Q2_K ||
-                     dtype == SK_Q4_1 || dtype == SK_Q5_1;
+    uintptr_t ahead = (uintptr_t)w + 16 * row_size;
+    const bool min = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_Q2_K || dtype == SK_Q4_1 ||
+                     dtype == SK_Q5_1;
     const bool big = TIER(is_256)(dtype);
     TIER(panel_kind) kind = TIER(panel_first)(m);
     TIER(panel) panel;
@@ -470,12 +475,11 @@ SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_
     }
     panel.bias = TIER(unpack_bias)(dtype);
     for (; i + SK_UNIT <= m->n; i += SK_UNIT, w += unit_size, ahead += 16 * unit_size) {
-        TIER(fetch_ahead)(ahead, 16 * unit_size);
         TIER(unpack_head)(dtype, &panel, w, row_size);
         if (big)
-            TIER(fused_256)(dtype, &panel, &kind, w, row_size, x, a, min, n);
+            TIER(fused_256)(dtype, &panel, &kind, w, row_size, x, ahead, a, min, n);
         else
-            TIER(fused_32)(dtype, &panel, &kind, w, row_size, x, a, min, n);
+            TIER(fused_32)(dtype, &panel, &kind, w, row_size, x, ahead, a, min, n);
         TIER(panel_next)(&kind);
     }
     PANEL_UNROLL
@@ -491,20 +495,20 @@ SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_
 }
 
 #define X(type, name) \
-    static void TIER(fused_##name)(const sk_matmul *m, int64_t r, int64_t c, const uint8_t *ahead) \
+    static void TIER(fused_##name)(const sk_matmul *m, int64_t r, int64_t c) \
     { \
-        TIER(fused_rows)(type, m, r, c, ahead, 1); \
+        TIER(fused_rows)(type, m, r, c, 1); \
     }
 UNPACK_TYPES(X)
 #undef X
 
 /* Rows [r, r + 16) times column c; false where the type is not unpacked in registers. */
-static bool TIER(fused)(const sk_matmul *m, int64_t r, int64_t c, const uint8_t *ahead)
+static bool TIER(fused)(const sk_matmul *m, int64_t r, int64_t c)
 {
     switch (m->dtype) {
 #define X(type, name) \
     case type: \
-        TIER(fused_##name)(m, r, c, ahead); \
+        TIER(fused_##name)(m, r, c); \
         return true;
         UNPACK_TYPES(X)
 #undef X
@@ -517,11 +521,9 @@ static bool TIER(fused)(const sk_matmul *m, int64_t r, int64_t c, const uint8_t 
  */
 
 /* Rows [r, r + 16) times columns [col0, col1). */
-static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int64_t last, int64_t col0, int64_t col1)
+static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int64_t col0, int64_t col1)
 {
-    const int64_t next = r + 32 <= last ? r + 16 : r;
-    const uint8_t *ahead = (const uint8_t *)m->w + (size_t)next * m->row_size;
-    if (col1 - col0 == 1 && TIER(fused)(m, r, col0, ahead))
+    if (col1 - col0 == 1 && TIER(fused)(m, r, col0))
         return;
     for (int64_t c = col0; c < col1; c += PANEL_COLS) {
         const int64_t left = col1 - c;
@@ -539,7 +541,7 @@ static void TIER(matmul_wide)(const sk_matmul *m, int64_t row0, int64_t row1, in
         return;
     }
     for (int64_t r = row0; r < row1; r += 16)
-        TIER(panel_rows)(m, r + 16 <= row1 ? r : row1 - 16, row1, col0, col1);
+        TIER(panel_rows)(m, r + 16 <= row1 ? r : row1 - 16, col0, col1);
 }
 
 #undef PANEL_COLS

@@ -37,6 +37,34 @@ SK_INLINE bool TIER(is_256)(int dtype)
            dtype == SK_Q6_K || dtype == SK_IQ4_XS;
 }
 
+/* Bytes of 256 weights; a constant, as `dtype` is. */
+SK_INLINE size_t TIER(unit_size)(int dtype)
+{
+    switch (dtype) {
+    case SK_Q4_1:
+        return 160;
+    case SK_Q5_0:
+        return 176;
+    case SK_Q5_1:
+        return 192;
+    case SK_Q8_0:
+        return 272;
+    case SK_MXFP4:
+    case SK_IQ4_XS:
+        return 136;
+    case SK_Q2_K:
+        return 84;
+    case SK_Q3_K:
+        return 110;
+    case SK_Q5_K:
+        return 176;
+    case SK_Q6_K:
+        return 210;
+    default: /* Q4_0, IQ4_NL, Q4_K */
+        return 144;
+    }
+}
+
 /* What is added to a value to make it an unsigned byte. */
 SK_INLINE int TIER(unpack_bias)(int dtype)
 {
@@ -118,7 +146,8 @@ SK_INLINE __m512i TIER(bits)(__m512i x, unsigned n, int mask)
 SK_INLINE __m512i TIER(bits_up)(__m512i x, unsigned n, int mask, unsigned up)
 {
     return n >= up ? TIER(bits)(x, n - up, mask << up)
-                   : _mm512_and_si512(_mm512_slli_epi32(x, up - n), _mm512_set1_epi8((char)(mask << up)));
+                   : _mm512_and_si512(_mm512_slli_epi32(x, up - n),
+                                      _mm512_set1_epi8((char)(mask << up)));
 }
 
 /* Codes of 4 bits to the bytes of a table, with the bias added. */
@@ -205,7 +234,8 @@ SK_INLINE void TIER(head_q3_k)(TIER(panel) * p, const uint8_t *w, size_t row_siz
         b[i] = _mm512_or_si512(_mm512_srli_epi32(x[i], 16), _mm512_slli_epi32(x[i + 1], 16));
     PANEL_UNROLL
     for (unsigned i = 0; i < 4; i++)
-        s[i] = _mm512_or_si512(TIER(bits)(b[i % 2], i / 2 * 4, 15), TIER(bits_up)(b[2], 2 * i, 3, 4));
+        s[i] =
+            _mm512_or_si512(TIER(bits)(b[i % 2], i / 2 * 4, 15), TIER(bits_up)(b[2], 2 * i, 3, 4));
     TIER(head_16)(p, s, 32, 2);
 }
 
@@ -245,7 +275,8 @@ SK_INLINE void TIER(head_iq4_xs)(TIER(panel) * p, const uint8_t *w, size_t row_s
 }
 
 /* The types with groups of 32: eight blocks of `size` bytes that begin with d, and then m. */
-SK_INLINE void TIER(head_32)(TIER(panel) * p, int dtype, const uint8_t *w, size_t row_size, size_t size)
+SK_INLINE void TIER(head_32)(TIER(panel) * p, int dtype, const uint8_t *w, size_t row_size,
+                             size_t size)
 {
     for (size_t g = 0; g < 8; g++) {
         if (dtype == SK_Q4_1 || dtype == SK_Q5_1) {
@@ -339,11 +370,13 @@ SK_INLINE void TIER(part_table)(const uint8_t *p, size_t row_size, const int8_t 
 }
 
 /* And a fifth bit each, of the 32 at `high`. */
-SK_INLINE void TIER(part_fives)(const uint8_t *p, const uint8_t *high, size_t row_size, __m512i *out)
+SK_INLINE void TIER(part_fives)(const uint8_t *p, const uint8_t *high, size_t row_size,
+                                __m512i *out)
 {
     const __m512i h = TIER(row_words)(high, row_size);
     const __m512i bit[2] = {_mm512_set1_epi32(0x08040201), _mm512_set1_epi32((int)0x80402010u)};
-    const __m512i lane = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    const __m512i lane =
+        _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
     TIER(part_nibbles)(p, row_size, out);
     PANEL_UNROLL
     for (int j = 0; j < 8; j++) {
@@ -372,10 +405,10 @@ SK_INLINE void TIER(part_k4)(const uint8_t *qs, const uint8_t *qh, size_t row_si
         PANEL_UNROLL
         for (unsigned j = 0; j < 4; j++)
             PANEL_UNROLL
-            for (unsigned half = 0; half < 2; half++) {
-                __m512i *o = &out[8 * half + 4 * v + j];
-                *o = _mm512_or_si512(*o, TIER(bits_up)(h[j], 2 * i + half, 1, 4));
-            }
+        for (unsigned half = 0; half < 2; half++) {
+            __m512i *o = &out[8 * half + 4 * v + j];
+            *o = _mm512_or_si512(*o, TIER(bits_up)(h[j], 2 * i + half, 1, 4));
+        }
     }
 }
 
@@ -396,8 +429,8 @@ SK_INLINE void TIER(part_q6_k)(const uint8_t *w, size_t row_size, unsigned i, __
 }
 
 /* Q2_K and, with a third bit, Q3_K. */
-SK_INLINE void TIER(part_crumbs)(const uint8_t *qs, const uint8_t *high, size_t row_size, unsigned i,
-                                 __m512i *out)
+SK_INLINE void TIER(part_crumbs)(const uint8_t *qs, const uint8_t *high, size_t row_size,
+                                 unsigned i, __m512i *out)
 {
     __m512i x[4], h[4];
     TIER(lines)(qs + 16 * i, row_size, x);
@@ -406,12 +439,12 @@ SK_INLINE void TIER(part_crumbs)(const uint8_t *qs, const uint8_t *high, size_t 
     PANEL_UNROLL
     for (unsigned s = 0; s < 4; s++)
         PANEL_UNROLL
-        for (unsigned j = 0; j < 4; j++) {
-            out[4 * s + j] = TIER(bits)(x[j], 2 * s, 3);
-            if (high)
-                out[4 * s + j] =
-                    _mm512_or_si512(out[4 * s + j], TIER(bits_up)(h[j], i / 2 * 4 + s, 1, 2));
-        }
+    for (unsigned j = 0; j < 4; j++) {
+        out[4 * s + j] = TIER(bits)(x[j], 2 * s, 3);
+        if (high)
+            out[4 * s + j] =
+                _mm512_or_si512(out[4 * s + j], TIER(bits_up)(h[j], i / 2 * 4 + s, 1, 2));
+    }
 }
 
 SK_INLINE void TIER(part_q8_0)(const uint8_t *p, size_t row_size, __m512i *out)
@@ -456,7 +489,8 @@ SK_INLINE void TIER(part_32)(int dtype, const uint8_t *w, size_t row_size, size_
 }
 
 /* Part i of 4. */
-SK_INLINE void TIER(unpack_part)(int dtype, const uint8_t *w, size_t row_size, unsigned i, __m512i *out)
+SK_INLINE void TIER(unpack_part)(int dtype, const uint8_t *w, size_t row_size, unsigned i,
+                                 __m512i *out)
 {
     switch (dtype) {
     case SK_Q4_K:
@@ -492,8 +526,8 @@ SK_INLINE void TIER(unpack_unit)(int dtype, TIER(panel) * p, const uint8_t *w, s
         PANEL_UNROLL
         for (int s = 0; s < 4; s++)
             PANEL_UNROLL
-            for (int j = 0; j < 4; j++)
-                TIER(store_i)(p->q[4 * TIER(part_at)(dtype, (int)i, s) + j], out[4 * s + j]);
+        for (int j = 0; j < 4; j++)
+            TIER(store_i)(p->q[4 * TIER(part_at)(dtype, (int)i, s) + j], out[4 * s + j]);
     }
 }
 

@@ -2,9 +2,9 @@
 /*
  * Sixteen lanes: the few operations in which the float kernels are written, once for each tier
  * (tier_impl.h says how; no include guard). In C a vector is an array and each operation a loop; a
- * tier with AVX2 holds it in two registers, with AVX-512 in one. All give the same bits: lane by lane the same
- * IEEE operation, and v16_sum is the one reduction tree of the contract,
- * lane l + lane l+8, then l+4, l+2, l+1.
+ * tier with AVX2 holds it in two registers, with AVX-512 in one. All give the same bits: lane by
+ * lane the same IEEE operation, and v16_sum is the one reduction tree of the contract, lane l +
+ * lane l+8, then l+4, l+2, l+1.
  */
 #define v16 TIER(v16)
 #define v16_zero TIER(v16_zero)
