@@ -220,7 +220,7 @@ static float TIER(apply1)(const sk_fn *f, float g)
     return (float)((sk_exp(low) - 1 - x) * f->alpha_n + f->beta * x);
 }
 
-static void TIER(apply)(const sk_fn *f, float *y, const float *gate, const float *up, int64_t n)
+static void TIER(apply_fn)(const sk_fn *f, float *y, const float *gate, const float *up, int64_t n)
 {
     const v16 one = v16_splat(1);
     const bool single = f->kind == SK_FN_SOFTPLUS || f->kind == SK_FN_XIELU;
