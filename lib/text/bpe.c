@@ -6,6 +6,10 @@
  * Most vocabularies write bytes in the byte alphabet; a word is then merged as bytes and never
  * written in it, except to find it whole. The others (gemma4) write characters, and bytes of
  * characters that they lack as <0xHH>.
+ *
+ * Four things make it fast and change no id: what short words became is kept for the length of the
+ * call; words are merged in parts where they fall apart (seams.h); short ones in arrays, only long
+ * ones with a queue; the merges of two bytes are a table.
  */
 #include "base/portable.h"
 
