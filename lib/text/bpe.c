@@ -6,6 +6,10 @@
  * Most vocabularies write bytes in the byte alphabet; a word is then merged as bytes and never
  * written in it, except to find it whole. The others (gemma4) write characters, and bytes of
  * characters that they lack as <0xHH>.
+ *
+ * Four things make it fast and change no id: what short words became is kept for the length of the
+ * call; words are merged in parts where they fall apart (seams.h); short ones in arrays, only long
+ * ones with a queue; the merges of two bytes are a table.
  */
 #include "base/portable.h"
 
@@ -199,30 +203,11 @@ static bool is_looked_up(const sk_vocab *vocab, const uint8_t *word, uint64_t n)
            (n == 1 || memcmp(word, word + 1, (size_t)n - 1) == 0);
 }
 
-static int32_t encode_new_word(sk_encoder *encoder, const uint8_t *word, uint64_t n)
-{
-    const sk_vocab *vocab = encoder->vocab;
-    if (is_looked_up(vocab, word, n)) {
-        uint32_t symbol = whole_word(encoder, word, n);
-        if (symbol != SK_NO_SYMBOL) {
-            sk_emit(encoder, symbol);
-            return SKALD_OK;
-        }
-    }
-    int32_t status = SKALD_OK;
-    for (const uint8_t *at = word, *end = word + n; at < end && status == SKALD_OK;) {
-        const uint8_t *next = sk_part_end(vocab, at, end);
-        status = merge_word(encoder, at, (uint32_t)(next - at));
-        at = next;
-    }
-    return status;
-}
-
 /* ---- Words that were met before ------------------------------------------------------------- */
 
 /* Texts repeat their words: a table that lives as long as the call keeps what the last word of
  * each hash became. A word always becomes the same ids, so that nothing else changes. */
-enum { BPE_KNOWN_BYTES = 15, BPE_KNOWN_IDS = 3 };
+enum { BPE_KNOWN_BYTES = 15, BPE_KNOWN_IDS = 3, BPE_PART = 0x80 };
 
 static int32_t make_known(sk_encoder *encoder)
 {
@@ -237,8 +222,9 @@ static int32_t make_known(sk_encoder *encoder)
     return encoder->known ? SKALD_OK : SKALD_E_MEMORY;
 }
 
-/* The word of at most BPE_KNOWN_BYTES as a key. */
-static void make_key(const sk_encoder *encoder, const uint8_t *word, uint64_t n, uint64_t key[2])
+/* The word of at most BPE_KNOWN_BYTES as a key; mark: 0 or BPE_PART. */
+static void make_key(const sk_encoder *encoder, const uint8_t *word, uint64_t n, uint8_t mark,
+                     uint64_t key[2])
 {
     static const uint8_t masks[31] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
                                       0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
@@ -254,7 +240,7 @@ static void make_key(const sk_encoder *encoder, const uint8_t *word, uint64_t n,
         memcpy(key, bytes, 16);
         memset(bytes, 0, 16);
     }
-    bytes[15] = (uint8_t)n;
+    bytes[15] = (uint8_t)(n | mark);
     memcpy(mask, bytes, 16);
     key[1] |= mask[1];
 }
@@ -277,18 +263,70 @@ static void keep_word(const sk_encoder *encoder, sk_known_word *slot, const uint
         slot->ids[i] = encoder->ids[before + i];
 }
 
+/* Emits what the key became if it is known; else sets *slot to where it is to be kept. */
+static bool emit_known(sk_encoder *encoder, const uint64_t key[2], sk_known_word **slot)
+{
+    *slot = &encoder->known[hash_key(key) & encoder->known_mask];
+    if ((*slot)->key[0] != key[0] || (*slot)->key[1] != key[1])
+        return false;
+    for (uint32_t i = 0; i < (*slot)->n_ids; i++)
+        sk_emit(encoder, (uint32_t)(*slot)->ids[i]);
+    return true;
+}
+
+/* A part of a word is merged; it is known as another thing than a word of the same bytes, which
+ * may be looked up as a whole. */
+static int32_t encode_part(sk_encoder *encoder, const uint8_t *part, uint64_t n)
+{
+    uint64_t key[2], before = encoder->n;
+    sk_known_word *slot;
+    if (!encoder->known || n > BPE_KNOWN_BYTES)
+        return merge_word(encoder, part, (uint32_t)n);
+    make_key(encoder, part, n, BPE_PART, key);
+    if (emit_known(encoder, key, &slot))
+        return SKALD_OK;
+    int32_t status = merge_word(encoder, part, (uint32_t)n);
+    if (status == SKALD_OK)
+        keep_word(encoder, slot, key, before);
+    return status;
+}
+
+/* The end of the first part of a word that can be merged by itself. */
+static const uint8_t *bpe_part_end(const sk_vocab *vocab, const uint8_t *at, const uint8_t *end)
+{
+    return vocab->seams ? sk_seams_end(vocab->seams, at, end) : sk_part_end(vocab, at, end);
+}
+
+static int32_t encode_new_word(sk_encoder *encoder, const uint8_t *word, uint64_t n)
+{
+    const sk_vocab *vocab = encoder->vocab;
+    if (is_looked_up(vocab, word, n)) {
+        uint32_t symbol = whole_word(encoder, word, n);
+        if (symbol != SK_NO_SYMBOL) {
+            sk_emit(encoder, symbol);
+            return SKALD_OK;
+        }
+    }
+    int32_t status = SKALD_OK;
+    for (const uint8_t *at = word, *end = word + n; at < end && status == SKALD_OK;) {
+        const uint8_t *next = bpe_part_end(vocab, at, end);
+        if (at == word && next == end) /* the word is kept as such */
+            return merge_word(encoder, word, (uint32_t)n);
+        status = encode_part(encoder, at, (uint64_t)(next - at));
+        at = next;
+    }
+    return status;
+}
+
 static int32_t encode_word(sk_encoder *encoder, const uint8_t *word, uint64_t n)
 {
+    uint64_t key[2], before = encoder->n;
+    sk_known_word *slot;
     if (!encoder->known || n > BPE_KNOWN_BYTES)
         return encode_new_word(encoder, word, n);
-    uint64_t key[2], before = encoder->n;
-    make_key(encoder, word, n, key);
-    sk_known_word *slot = &encoder->known[hash_key(key) & encoder->known_mask];
-    if (slot->key[0] == key[0] && slot->key[1] == key[1]) {
-        for (uint32_t i = 0; i < slot->n_ids; i++)
-            sk_emit(encoder, (uint32_t)slot->ids[i]);
+    make_key(encoder, word, n, 0, key);
+    if (emit_known(encoder, key, &slot))
         return SKALD_OK;
-    }
     int32_t status = encode_new_word(encoder, word, n);
     if (status == SKALD_OK)
         keep_word(encoder, slot, key, before);

@@ -3,13 +3,15 @@
  * Text to ids and back. Any bytes are text.
  *
  * Tokenising: special tokens are cut out of the text first (partition.c), the stretches between
- * them go to the vocabulary's engine (spm.c, bpe.c). SPM keeps every byte, so that detokenising
- * gives back what was tokenised; BPE works on code points, and each bad byte becomes U+FFFD.
+ * them go to the vocabulary's engine (spm.c, bpe.c, wordpiece.c, unigram.c, rwkv.c, plamo.c). SPM
+ * and RWKV keep every byte, so that detokenising gives back what was tokenised; BPE and PLaMo-2
+ * work on code points, and each bad byte becomes U+FFFD; WordPiece and Unigram normalise, and what
+ * comes back is the normalised text.
  *
  * Nothing is kept between calls and a vocabulary never changes: any thread may call these. Scratch
  * memory is taken from the heap and given back; it is proportional to the longest stretch that is
- * merged at once, usually a word, and at worst the text (64 bytes per character of it). Time is n
- * log n in the length of the text.
+ * merged at once, usually a word, and at worst the text (64 bytes per character of it), and at most
+ * 256 KB for words that come again. Time is n log n in the length of the text.
  */
 #ifndef SK_TEXT_TOKENIZE_H
 #define SK_TEXT_TOKENIZE_H

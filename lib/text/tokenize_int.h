@@ -18,7 +18,8 @@ typedef struct sk_path_cell {
 
 /* What a word of at most 15 bytes became: half a cache line. */
 typedef struct sk_known_word {
-    uint64_t key[2]; /* the bytes, zeros, and the length as the last byte; all zero: empty */
+    uint64_t key[2]; /* the bytes, zeros, and as the last byte the length, + 128: a part; all zero:
+                        empty */
     int32_t ids[3];
     uint32_t n_ids;
 } sk_known_word;

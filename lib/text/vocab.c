@@ -437,7 +437,8 @@ static int32_t fill_vocab(sk_vocab *vocab, const sk_vocab_source *source, const 
     if (by_trie && (status = sk_vocab_load_trie(vocab, source, error)) < 0)
         return status;
     load_byte_symbols(vocab);
-    if (vocab->encode_bytes && (status = sk_vocab_load_byte_merges(vocab, error)) < 0)
+    if (vocab->encode_bytes && ((status = sk_vocab_load_byte_merges(vocab, error)) < 0 ||
+                                (status = sk_vocab_load_seams(vocab, source, error)) < 0))
         return status;
     vocab->words_apart = are_words_apart(vocab);
     return load_suppress(vocab, source, error);
@@ -480,6 +481,7 @@ void sk_vocab_free(sk_vocab *vocab)
     sk_free(heap, vocab->merges);
     sk_free(heap, vocab->merge_tags);
     sk_free(heap, vocab->byte_merges);
+    sk_free(heap, vocab->seams);
     sk_free(heap, vocab->extra_arena);
     sk_strmap_free(&vocab->extra, heap);
     sk_strmap_free(&vocab->map, heap);

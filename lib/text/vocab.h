@@ -9,7 +9,8 @@
  * different lengths, a merge without a blank) are errors; oddities that can be lived with (an
  * unknown pre-tokeniser, an id out of range) are tolerated and told in the warning.
  *
- * Memory: about twice the bytes of the token texts, 100 bytes per token and 32 per merge.
+ * Memory: about twice the bytes of the token texts, 100 bytes per token and 34 per merge; 700 KB of
+ * tables for byte-level BPE; some 25 bytes per node of a trie for the kinds that have one.
  */
 #ifndef SK_TEXT_VOCAB_H
 #define SK_TEXT_VOCAB_H

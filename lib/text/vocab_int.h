@@ -13,6 +13,7 @@
 #include "base/strmap.h"
 #include "text/charsmap.h"
 #include "text/pretok.h"
+#include "text/seams.h"
 #include "text/trie.h"
 #include "text/vocab.h"
 
@@ -103,6 +104,8 @@ struct sk_vocab {
     bool lowercase, strip_accents; /* WordPiece; lowercase: the kind "whitespace" too */
     bool merge_spaces;             /* Unigram: a word has one blank in front, other blanks vanish */
 
+    sk_seams *seams; /* owned: BPE with encode_bytes, else NULL */
+
     sk_vocab_cut *cuts;           /* owned: the special tokens, ascending by text */
     uint32_t cut_first[257];      /* of each first byte in `cuts`, and their number */
     uint8_t pair_seen[65536 / 8]; /* bits: the first two bytes of a special token */
@@ -132,6 +135,9 @@ int32_t sk_vocab_load_trie(sk_vocab *vocab, const sk_vocab_source *source, sk_er
 /* vocab_trie.c: the bytes of a token of an RWKV vocabulary, whose text is escaped as in Python
  * (\t \n \r \xHH, and a backslash before others); `to` has room for `n`. Returns their number. */
 uint32_t sk_vocab_unescape(char *to, const char *text, uint32_t n);
+
+/* vocab_merge.c: fills seams, where encode_bytes. Errors: MEMORY. */
+int32_t sk_vocab_load_seams(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
 
 /* vocab_merge.c: fills byte_merges, when byte_symbol and the merges are there. Errors: MEMORY. */
 int32_t sk_vocab_load_byte_merges(sk_vocab *vocab, sk_error *error);

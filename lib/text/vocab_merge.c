@@ -8,6 +8,7 @@
  */
 #include "base/portable.h"
 
+#include "text/utf8.h"
 #include "text/vocab_int.h"
 
 #include <string.h>
@@ -183,6 +184,52 @@ int32_t sk_vocab_load_byte_merges(sk_vocab *vocab, sk_error *error)
                                       : (sk_byte_merge){INT32_MAX, SK_NO_SYMBOL};
     }
     return SKALD_OK;
+}
+
+/* Whether the text, in the byte alphabet, has a byte E0 to EF (U+00E0 to U+00EF there) behind
+ * another. */
+static bool has_long_code(const sk_vocab_text *text)
+{
+    const char *at = text->text, *end = at + text->n;
+    while ((at = memchr(at, 0xC3, (size_t)(end - at))) != NULL) {
+        at++;
+        if (at < end && (*at & 0xF0) == 0xA0)
+            return true;
+    }
+    return false;
+}
+
+/* The bytes of a merge in the byte alphabet; 0 when it is not in it (and no text becomes it). */
+static uint64_t bytes_of_merge(const merge_parts *parts, uint8_t *out)
+{
+    uint64_t n = join_parts(parts, out), used = 0;
+    for (const uint8_t *p = out, *end = out + n; p < end;) {
+        uint32_t code;
+        p += sk_utf8_read(p, end, &code);
+        int32_t byte = sk_byte_of_code(code);
+        if (byte < 0)
+            return 0;
+        out[used++] = (uint8_t)byte; /* never ahead of what is read */
+    }
+    return used;
+}
+
+int32_t sk_vocab_load_seams(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
+{
+    uint64_t longest = 1;
+    int32_t status = check_merges(source, &longest, error);
+    if (status < 0)
+        return status;
+    vocab->seams = sk_alloc_zero(vocab->heap, sizeof *vocab->seams, "seams of words", error);
+    uint8_t *scratch = sk_alloc(vocab->heap, longest, "one merge", error);
+    for (uint64_t rank = 0; rank < source->n_merges && vocab->seams && scratch; rank++) {
+        merge_parts parts;
+        if (has_long_code(&source->merges[rank]) && split_merge(&source->merges[rank], &parts))
+            sk_seams_add(vocab->seams, scratch, bytes_of_merge(&parts, scratch));
+    }
+    status = vocab->seams && scratch ? SKALD_OK : SKALD_E_MEMORY;
+    sk_free(vocab->heap, scratch);
+    return status;
 }
 
 int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)

@@ -7,8 +7,9 @@
  * are ideographs, frequent ones (the first) more often, in clauses of some twelve, since the folder
  * has no Chinese.
  */
-#include "text/utf8.h"
 #include "text_data.h"
+
+#include "text/utf8.h"
 
 #include <time.h>
 

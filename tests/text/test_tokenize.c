@@ -307,6 +307,78 @@ static void check_known(void)
     }
 }
 
+/* Merges as training finds them: neighbours in a text, merged wherever they stand. */
+static void train_merges(data_vocab *data, const char *const *letters, uint64_t *seed)
+{
+    static slow_text slow;
+    for (slow.n = 0; slow.n < 240;) {
+        uint64_t code = test_random(seed) % 4; /* three letters each */
+        for (uint64_t i = 0; i < 3; i++)
+            strcpy(slow.parts[slow.n++], letters[code * 3 + i]);
+    }
+    for (int round = 0; round < 24; round++) {
+        int at = (int)(test_random(seed) % (uint64_t)(slow.n - 1));
+        char left[64], right[64], merge[160];
+        strcpy(left, slow.parts[at]);
+        strcpy(right, slow.parts[at + 1]);
+        if (strlen(left) + strlen(right) > 18)
+            continue;
+        snprintf(merge, sizeof merge, "%s %s", left, right);
+        data_merge(data, merge);
+        snprintf(merge, sizeof merge, "%s%s", left, right);
+        data_token(data, merge, 1, 0);
+        for (int i = 0; i + 1 < slow.n; i++)
+            if (strcmp(slow.parts[i], left) == 0 && strcmp(slow.parts[i + 1], right) == 0)
+                slow_join(&slow, i);
+    }
+}
+
+/* Words that are merged in parts, and parts that are known, against the same vocabulary without
+ * seams, word by word. Merges join bytes in every way, also across code points. */
+static void check_seams(void)
+{
+    static const char *const letters[] = {"\xC3\xA4", "\xC2\xB8", "\xC5\x83", "\xC3\xA6",
+                                          "\xC4\xB8", "\xC4\xA9", "\xC3\xA3", "\xC4\xA2",
+                                          "\xC4\xA4", "\xC3\xA4", "\xC2\xB8", "\xC4\xA9"};
+    static const char *const codes[] = {"\xE4\xB8\xAD", "\xE6\x96\x87", "\xE3\x80\x82",
+                                        "\xE4\xB8\x87", "a"};
+    static int32_t found[8192], wanted[8192];
+    static char text[4096];
+    uint64_t seed = 4321, n_cut = 0, n_joined = 0;
+    for (int which = 0; which < 40; which++) {
+        data_init(&bpe_data, "gpt2", "bloom");
+        data_alphabet(&bpe_data);
+        train_merges(&bpe_data, letters, &seed);
+        sk_vocab *vocab = data_make(&bpe_data, &heap), plain = *vocab;
+        plain.seams = NULL;
+        for (int round = 0; round < 20; round++) {
+            size_t n = 0;
+            while (n < 40 + (size_t)(round & 1) * 300) {
+                const char *code = codes[test_random(&seed) % 5];
+                memcpy(text + n, code, strlen(code));
+                n += strlen(code);
+            }
+            const uint8_t *end = (const uint8_t *)text + n;
+            for (const uint8_t *at = (const uint8_t *)text; at < end; n_cut++)
+                at = sk_seams_end(vocab->seams, at, end);
+            n_joined += n / 3;
+            uint64_t n_found, n_wanted = 0, n_piece, n_more;
+            const uint8_t *piece;
+            sk_pretok_cursor cursor;
+            sk_pretok_start(&cursor, vocab->pre, (const uint8_t *)text, n);
+            while (sk_pretok_next(&cursor, &piece, &n_piece)) {
+                tokenize(&plain, (const char *)piece, n_piece, 0, wanted + n_wanted, &n_more);
+                n_wanted += n_more;
+            }
+            tokenize(vocab, text, n, 0, found, &n_found);
+            CHECK_INT(n_found, n_wanted);
+            CHECK(memcmp(found, wanted, n_found * sizeof *found) == 0);
+        }
+        sk_vocab_free(vocab);
+    }
+    CHECKF(n_cut > 1200 && n_cut < n_joined, "%d parts", (int)n_cut);
+}
+
 /* ---- Small cases ---------------------------------------------------------------------------- */
 
 static void check_spm(void)
@@ -544,6 +616,7 @@ int main(void)
     check_buffers();
     check_engines();
     check_known();
+    check_seams();
     check_strips();
     check_partition();
     check_round_trips();

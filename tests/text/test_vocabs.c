@@ -4,6 +4,7 @@
  * Face's ids); and back to the text. They are in the shared folder and skipped where it is absent.
  */
 #include "sha256.h"
+#include "text/tokenize_int.h"
 #include "text_data.h"
 
 static sk_heap heap;
@@ -196,6 +197,38 @@ static void check_hashes(void)
     free(text);
 }
 
+/* Texts of tokens drawn at random, in a row and so in words that merge otherwise, against the same
+ * vocabulary without its seams. */
+static void check_plain(const char *name)
+{
+    static int32_t found[16384], wanted[16384];
+    static char text[16384];
+    char file[128];
+    bool supported;
+    uint64_t seed = 6, n_piece, n_found;
+    snprintf(file, sizeof file, "vocab/ggml-vocab-%s.gguf", name);
+    const char *path = test_shared(file);
+    sk_vocab *vocab = path ? open_vocab(path, &supported) : NULL;
+    for (int round = 0; vocab && round < 60; round++) {
+        sk_vocab plain = *vocab;
+        plain.seams = NULL;
+        uint64_t n = 0, n_wanted;
+        while (n < 8000) {
+            int32_t id = (int32_t)(test_random(&seed) % sk_vocab_n(vocab));
+            const char *piece = sk_vocab_piece(vocab, id, false, &n_piece);
+            if (n_piece > 64 || (round & 1 && (uint8_t)*piece < 0xE3))
+                continue;
+            memcpy(text + n, piece, n_piece);
+            n += n_piece;
+        }
+        sk_tokenize(&plain, &heap, text, n, 0, wanted, 16384, &n_wanted, NULL);
+        sk_tokenize(vocab, &heap, text, n, 0, found, 16384, &n_found, NULL);
+        CHECK_INT(n_found, n_wanted);
+        CHECKF(memcmp(found, wanted, n_found * sizeof *found) == 0, "%s, round %d", name, round);
+    }
+    sk_vocab_free(vocab);
+}
+
 static void check_ids(void)
 {
     char *data = (char *)test_read(test_data("text/ids.txt"), NULL), *line = data, *next, *rest;
@@ -229,6 +262,10 @@ int main(void)
     check_vocabs();
     check_ids();
     check_hashes();
+    check_plain("qwen2");
+    check_plain("llama-bpe");
+    check_plain("o200k");
+    check_plain("deepseek-llm");
     CHECK_INT(heap.live, 0);
     return test_end();
 }
