@@ -3,8 +3,9 @@
  * Random hyper-parameters for every row of the table: odd sizes, any ratio of heads, any number of
  * experts, any scaling of rope. A model of them is made without knowing what tensors it needs: the
  * library is asked to load what there is so far, and the tensor that it says is missing is added,
- * until it loads. Optional biases and scales are thrown in. Then a prefill must equal the same
- * tokens one by one, in slices and on two threads, bit for bit.
+ * until it loads. Optional biases, scales and tensors that decide what a layer is are thrown in.
+ * Then a prefill must equal the same tokens one by one, in slices, on two threads, and by the tier
+ * "c", bit for bit.
  */
 #include "base/portable.h"
 
@@ -274,6 +275,18 @@ static void made_free(made_model *m)
     sk_free(&m->heap, m->file);
 }
 
+/* The same logits from the tier that is the specification. */
+static void check_tier(made_model *m, uint64_t seed, const int32_t *tokens, const float *wanted)
+{
+    sk_error error = {0};
+    sk_model *model = golden_model(m->file, (size_t)m->size, "cpu=c n_threads=1", &error);
+    float *plain = model ? golden_run(model, tokens, N_RUN, (int[]){N_RUN}, 1, -1) : NULL;
+    CHECKF(plain && memcmp(plain, wanted, (size_t)N_RUN * m->n_vocab * sizeof(float)) == 0,
+           "%s %d: tier c", m->arch->name, (int)seed);
+    free(plain);
+    sk_model_release(model);
+}
+
 static void check_runs(made_model *m, uint64_t seed)
 {
     int32_t tokens[N_RUN];
@@ -290,6 +303,8 @@ static void check_runs(made_model *m, uint64_t seed)
     if (whole && single && sliced) {
         CHECKF(memcmp(whole, single, size) == 0, "%s %d: one by one", m->arch->name, (int)seed);
         CHECKF(memcmp(whole, sliced, size) == 0, "%s %d: slices", m->arch->name, (int)seed);
+        if (seed % 2)
+            check_tier(m, seed, tokens, whole);
     }
     free(whole);
     free(single);
