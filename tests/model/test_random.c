@@ -12,6 +12,7 @@
 #include "golden.h"
 #include "test.h"
 
+#include "base/bytes.h"
 #include "base/dtype.h"
 #include "format/gguf_write.h"
 #include "model/arch.h"
@@ -56,6 +57,7 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     m->dk = pick(m, 1, 40);
     m->dv = pick(m, 1, 40);
     m->n_rot = pick(m, 0, m->dk / 2) * 2;
+    m->n_rot = arch->turn_half ? m->n_rot / 4 * 4 : m->n_rot;
     m->n_ff = pick(m, 1, 90);
     m->n_vocab = pick(m, 1, 70);
     m->scaling = pick(m, 0, 3);
@@ -125,6 +127,25 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     m->random = random;
 }
 
+/* Heads; where a row may have gaps, the second layer has none. */
+static void put_heads(made_model *m, sk_gguf_writer *writer)
+{
+    bool gap = m->arch->gaps && m->n_layer > 1;
+    char name[100];
+    uint8_t n[2][12];
+    for (uint32_t i = 0; i < 3; i++) {
+        sk_put_le32(n[0] + 4 * i, i == 1 ? 0 : m->n_head);
+        sk_put_le32(n[1] + 4 * i, i == 1 ? 0 : m->n_head_kv);
+    }
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s.attention.head_count%s", m->arch->name, i ? "_kv" : "");
+        if (gap)
+            sk_gguf_put_array(writer, name, SK_GGUF_U32, n[i], m->n_layer);
+        else
+            sk_gguf_put_int(writer, name, SK_GGUF_U32, i ? m->n_head_kv : m->n_head);
+    }
+}
+
 static void put_metadata(made_model *m, sk_gguf_writer *writer)
 {
     static const char *const scalings[] = {"none", "linear", "yarn", "longrope"};
@@ -135,8 +156,7 @@ static void put_metadata(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "context_length", 128);
     put_u32(m, writer, "embedding_length", m->n_embd);
     put_u32(m, writer, "vocab_size", m->n_vocab);
-    put_u32(m, writer, "attention.head_count", m->n_head);
-    put_u32(m, writer, "attention.head_count_kv", m->n_head_kv);
+    put_heads(m, writer);
     put_u32(m, writer, "attention.key_length", m->dk);
     put_u32(m, writer, "attention.value_length", m->dv);
     put_u32(m, writer, "rope.dimension_count", m->n_rot);
