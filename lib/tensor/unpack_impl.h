@@ -31,6 +31,12 @@
     X(SK_Q6_K, q6_k) \
     X(SK_IQ4_XS, iq4_xs)
 
+SK_INLINE bool TIER(is_256)(int dtype)
+{
+    return dtype == SK_Q2_K || dtype == SK_Q3_K || dtype == SK_Q4_K || dtype == SK_Q5_K ||
+           dtype == SK_Q6_K || dtype == SK_IQ4_XS;
+}
+
 /* What is added to a value to make it an unsigned byte. */
 SK_INLINE int TIER(unpack_bias)(int dtype)
 {
@@ -61,6 +67,7 @@ SK_INLINE void TIER(lines)(const uint8_t *p, size_t row_size, __m512i *w)
 {
     const uint8_t *p4 = p + 4 * row_size, *p8 = p + 8 * row_size, *p12 = p8 + 4 * row_size;
     __m512i x[4];
+    PANEL_UNROLL
     for (size_t i = 0; i < 4; i++) { /* rows i, 4 + i, 8 + i, 12 + i */
         const size_t at = i * row_size;
 #define ROW(q) _mm_loadu_si128((const __m128i *)(const void *)((q) + at))
@@ -153,6 +160,7 @@ SK_INLINE void TIER(head_k4)(TIER(panel) * p, const uint8_t *w, size_t row_size)
                               _mm512_or_si512(TIER(bits)(x[3], 0, 15), TIER(bits)(x[1], 2, 48))};
     const __m512i min[2] = {TIER(bits)(x[2], 0, 63),
                             _mm512_or_si512(TIER(bits)(x[3], 4, 15), TIER(bits)(x[2], 2, 48))};
+    PANEL_UNROLL
     for (unsigned k = 0; k < 8; k++) {
         const __m512i m = TIER(byte_of)(min[k / 4], k % 4);
         TIER(head_scale)(p, (int)(2 * k), TIER(byte_of)(scale[k / 4], k % 4));
@@ -163,8 +171,10 @@ SK_INLINE void TIER(head_k4)(TIER(panel) * p, const uint8_t *w, size_t row_size)
 /* Sixteen sub-scales, bytes of x less `offset`, and the bias times them. */
 SK_INLINE void TIER(head_16)(TIER(panel) * p, const __m512i *x, int offset, unsigned bias_bits)
 {
+    PANEL_UNROLL
     for (int k = 0; k < 8; k++) {
         __m512i s[2];
+        PANEL_UNROLL
         for (int i = 0; i < 2; i++) {
             const unsigned left = 24 - 8 * (unsigned)(2 * k % 4 + i);
             s[i] = _mm512_srai_epi32(_mm512_slli_epi32(x[k / 2], left), 24);
@@ -190,8 +200,10 @@ SK_INLINE void TIER(head_q3_k)(TIER(panel) * p, const uint8_t *w, size_t row_siz
     __m512i x[4], s[4], b[3];
     TIER(lines)(w + 94, row_size, x);
     _mm512_storeu_ps(p->d[0], TIER(low_half)(_mm512_srli_epi32(x[3], 16)));
+    PANEL_UNROLL
     for (int i = 0; i < 3; i++)
         b[i] = _mm512_or_si512(_mm512_srli_epi32(x[i], 16), _mm512_slli_epi32(x[i + 1], 16));
+    PANEL_UNROLL
     for (unsigned i = 0; i < 4; i++)
         s[i] = _mm512_or_si512(TIER(bits)(b[i % 2], i / 2 * 4, 15), TIER(bits_up)(b[2], 2 * i, 3, 4));
     TIER(head_16)(p, s, 32, 2);
@@ -201,6 +213,7 @@ SK_INLINE void TIER(head_q2_k)(TIER(panel) * p, const uint8_t *w, size_t row_siz
 {
     __m512i x[4];
     TIER(lines)(w, row_size, x);
+    PANEL_UNROLL
     for (unsigned k = 0; k < 8; k++) {
         const __m512i s = TIER(bits)(x[k / 2], 0, 15), m = TIER(bits)(x[k / 2], 4, 15);
         const unsigned at = 2 * k % 4;
@@ -218,6 +231,7 @@ SK_INLINE void TIER(head_iq4_xs)(TIER(panel) * p, const uint8_t *w, size_t row_s
     __m512i x[4];
     TIER(lines)(w, row_size, x);
     _mm512_storeu_ps(p->d[0], TIER(low_half)(x[0]));
+    PANEL_UNROLL
     for (unsigned k = 0; k < 8; k++) {
         const __m512i low = _mm512_and_si512(_mm512_srli_epi32(x[1], 4 * k), _mm512_set1_epi32(15));
         const __m512i high =
@@ -308,6 +322,7 @@ SK_INLINE void TIER(part_nibbles)(const uint8_t *p, size_t row_size, __m512i *ou
 {
     __m512i x[4];
     TIER(lines)(p, row_size, x);
+    PANEL_UNROLL
     for (int j = 0; j < 4; j++) {
         out[j] = TIER(bits)(x[j], 0, 15);
         out[4 + j] = TIER(bits)(x[j], 4, 15);
@@ -318,6 +333,7 @@ SK_INLINE void TIER(part_table)(const uint8_t *p, size_t row_size, const int8_t 
                                 __m512i *out)
 {
     TIER(part_nibbles)(p, row_size, out);
+    PANEL_UNROLL
     for (int j = 0; j < 8; j++)
         out[j] = TIER(look_up_16)(table, bias, out[j]);
 }
@@ -329,6 +345,7 @@ SK_INLINE void TIER(part_fives)(const uint8_t *p, const uint8_t *high, size_t ro
     const __m512i bit[2] = {_mm512_set1_epi32(0x08040201), _mm512_set1_epi32((int)0x80402010u)};
     const __m512i lane = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
     TIER(part_nibbles)(p, row_size, out);
+    PANEL_UNROLL
     for (int j = 0; j < 8; j++) {
         const __m512i at = _mm512_add_epi8(lane, _mm512_set1_epi8((char)(j / 2)));
         const __mmask64 set = _mm512_test_epi8_mask(_mm512_shuffle_epi8(h, at), bit[j % 2]);
@@ -340,9 +357,11 @@ SK_INLINE void TIER(part_fives)(const uint8_t *p, const uint8_t *high, size_t ro
 SK_INLINE void TIER(part_k4)(const uint8_t *qs, const uint8_t *qh, size_t row_size, unsigned i,
                              __m512i *out)
 {
+    PANEL_UNROLL
     for (unsigned v = 0; v < 2; v++) {
         __m512i x[4], h[4];
         TIER(lines)(qs + 32 * i + 16 * v, row_size, x);
+        PANEL_UNROLL
         for (int j = 0; j < 4; j++) {
             out[4 * v + (unsigned)j] = TIER(bits)(x[j], 0, 15);
             out[8 + 4 * v + (unsigned)j] = TIER(bits)(x[j], 4, 15);
@@ -350,7 +369,9 @@ SK_INLINE void TIER(part_k4)(const uint8_t *qs, const uint8_t *qh, size_t row_si
         if (!qh)
             continue;
         TIER(lines)(qh + 16 * v, row_size, h);
+        PANEL_UNROLL
         for (unsigned j = 0; j < 4; j++)
+            PANEL_UNROLL
             for (unsigned half = 0; half < 2; half++) {
                 __m512i *o = &out[8 * half + 4 * v + j];
                 *o = _mm512_or_si512(*o, TIER(bits_up)(h[j], 2 * i + half, 1, 4));
@@ -365,6 +386,7 @@ SK_INLINE void TIER(part_q6_k)(const uint8_t *w, size_t row_size, unsigned i, __
     TIER(lines)(ql, row_size, a);
     TIER(lines)(ql + 32, row_size, b);
     TIER(lines)(w + 128 + 16 * i, row_size, h);
+    PANEL_UNROLL
     for (unsigned j = 0; j < 4; j++) {
         out[j] = _mm512_or_si512(TIER(bits)(a[j], 0, 15), TIER(bits_up)(h[j], 0, 3, 4));
         out[4 + j] = _mm512_or_si512(TIER(bits)(b[j], 0, 15), TIER(bits_up)(h[j], 2, 3, 4));
@@ -381,7 +403,9 @@ SK_INLINE void TIER(part_crumbs)(const uint8_t *qs, const uint8_t *high, size_t 
     TIER(lines)(qs + 16 * i, row_size, x);
     if (high)
         TIER(lines)(high + 16 * (i % 2), row_size, h);
+    PANEL_UNROLL
     for (unsigned s = 0; s < 4; s++)
+        PANEL_UNROLL
         for (unsigned j = 0; j < 4; j++) {
             out[4 * s + j] = TIER(bits)(x[j], 2 * s, 3);
             if (high)
@@ -392,6 +416,7 @@ SK_INLINE void TIER(part_crumbs)(const uint8_t *qs, const uint8_t *high, size_t 
 
 SK_INLINE void TIER(part_q8_0)(const uint8_t *p, size_t row_size, __m512i *out)
 {
+    PANEL_UNROLL
     for (int v = 0; v < 2; v++) {
         TIER(lines)(p + 16 * v, row_size, out + 4 * v);
         for (int j = 4 * v; j < 4 * v + 4; j++)
@@ -460,10 +485,13 @@ SK_INLINE void TIER(unpack_unit)(int dtype, TIER(panel) * p, const uint8_t *w, s
 {
     p->bias = TIER(unpack_bias)(dtype);
     TIER(unpack_head)(dtype, p, w, row_size);
+    PANEL_UNROLL
     for (unsigned i = 0; i < 4; i++) {
         __m512i out[16];
         TIER(unpack_part)(dtype, w, row_size, i, out);
+        PANEL_UNROLL
         for (int s = 0; s < 4; s++)
+            PANEL_UNROLL
             for (int j = 0; j < 4; j++)
                 TIER(store_i)(p->q[4 * TIER(part_at)(dtype, (int)i, s) + j], out[4 * s + j]);
     }
