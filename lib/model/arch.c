@@ -60,6 +60,7 @@ static const sk_arch arch_table[] = {
      .moe_gating = SK_GATING_KEY,
      .moe_weights = SK_WEIGHTS_KEY,
      .shared = SK_SHARED_KEY_TIMES_COUNT},
+    {.name = "bitnet", .turn = SK_TURN_NEOX, .moe_layers = SK_MOE_NEVER},
     {.name = "bloom",
      .norm = SK_NORM_LAYER,
      .embd_norm = 1,
@@ -110,6 +111,7 @@ static const sk_arch arch_table[] = {
      .norm = SK_NORM_LAYER,
      .ffn_norm = SK_FFN_NORM_ATTN_OUTPUT,
      .turn = SK_TURN_NEOX},
+    {.name = "deci", .gaps = 1, .moe_layers = SK_MOE_NEVER},
     {.name = "deepseek",
      .keys = "expert_feed_forward_length! expert_shared_count! "
              "leading_dense_block_count expert_weights_scale",

@@ -187,6 +187,7 @@ typedef struct sk_arch {
     uint16_t window_fixed;  /* the window, whatever the key says */
     uint8_t alibi, temper, attn_gate;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
+    uint8_t gaps;     /* layers may lack heads, heads of keys or a feed-forward */
     uint8_t moe_half; /* the sum of experts and shared expert is halved */
     uint8_t shared;
     uint8_t positions, embd_scale, logit_scale, defaults;

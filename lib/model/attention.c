@@ -247,8 +247,15 @@ void sk_plan_attention(sk_builder *b, int src, int dst)
     sk_plan_scale(b, SK_R_A, b->hp->scale_value, attn->n_head * attn->dv);
 
     int out = gated ? plan_gate_out(b, attn) : SK_R_A;
+    if (sk_plan_has(b, SK_T_ATTN_SUB_NORM))
+        sk_plan_norm(b, out, out, SK_T_ATTN_SUB_NORM, 1, attn->n_head * attn->dv);
+    sk_plan_attention_output(b, out, dst);
+}
+
+void sk_plan_attention_output(sk_builder *b, int src, int dst)
+{
     sk_linear output = sk_plan_weight(b, SK_T_ATTN_OUTPUT);
-    sk_plan_linear(b, out, &output, (int[]){dst}, 1);
+    sk_plan_linear(b, src, &output, (int[]){dst}, 1);
 }
 
 /* ---- temper: queries grow with their position -------------------------------------------------

@@ -93,6 +93,8 @@ static void ffn_plan(sk_builder *b, int src, int dst, const ffn_slots *s)
         sk_plan_glu(b, SK_R_GATE, -1, fn, s->n_ff);
         ffn_act_scales(b, s);
     }
+    if (s->down == SK_T_FFN_DOWN && sk_plan_has(b, SK_T_FFN_SUB_NORM))
+        sk_plan_norm(b, SK_R_GATE, SK_R_GATE, SK_T_FFN_SUB_NORM, 1, s->n_ff);
     sk_linear down = sk_plan_weight(b, s->down);
     sk_plan_linear(b, SK_R_GATE, &down, (int[]){dst}, 1);
 }

@@ -361,10 +361,25 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
     hp->n_pos = arch->positions == SK_POSITIONS_NONE ? 0 : hp->n_ctx_train;
 }
 
-/* Each layer's heads: some, and the query's a multiple of the keys'. */
-static int32_t hp_check_heads(const sk_hparam *hp, sk_error *error)
+/* Each layer's heads: some, and the query's a multiple of the keys'. Where layers may have gaps,
+ * one has none. */
+static int32_t hp_check_heads(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
 {
+    bool any = !arch->gaps;
     for (int64_t i = 0; i < hp->n_layer; i++) {
+        if (hp->n_rot[i] % 2 != 0 || hp->n_rot[i] > hp->head_k[i])
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "rope.dimension_count is %d, wanted an even "
+                           "number up to the heads' %lld",
+                           (int)hp->n_rot[i], (long long)hp->head_k[i]);
+        if (arch->gaps && hp->n_head[i] > 0 && hp->n_head_kv[i] == 0 &&
+            (int64_t)hp->n_head[i] * hp->head_v[i] != hp->n_embd)
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "block %lld has no keys, and %d heads of %d are not of embedding_length",
+                           (long long)i, (int)hp->n_head[i], (int)hp->head_v[i]);
+        if (arch->gaps && (hp->n_head[i] == 0 || hp->n_head_kv[i] == 0))
+            continue;
+        any = any || hp->n_ff[i] > 0;
         if (hp->n_head[i] < 1 || hp->n_head_kv[i] < 1)
             return sk_fail(error, SKALD_E_CORRUPT,
                            "block %lld has %d heads and %d of keys and "
@@ -375,12 +390,9 @@ static int32_t hp_check_heads(const sk_hparam *hp, sk_error *error)
                            "attention.head_count is %d, which is not a "
                            "multiple of attention.head_count_kv, %d",
                            (int)hp->n_head[i], (int)hp->n_head_kv[i]);
-        if (hp->n_rot[i] % 2 != 0 || hp->n_rot[i] > hp->head_k[i])
-            return sk_fail(error, SKALD_E_CORRUPT,
-                           "rope.dimension_count is %d, wanted an even "
-                           "number up to the heads' %lld",
-                           (int)hp->n_rot[i], (long long)hp->head_k[i]);
     }
+    if (!any)
+        return sk_fail(error, SKALD_E_CORRUPT, "no block has attention");
     if (hp->dk < 1 || hp->dv < 1)
         return sk_fail(error, SKALD_E_CORRUPT,
                        "heads have %lld and %lld elements: "
@@ -428,7 +440,7 @@ static int32_t hp_check(const sk_hparam *hp, const sk_arch *arch, int64_t n_embd
 {
     int32_t status = hp_check_layers(hp, arch, error);
     if (status == SKALD_OK)
-        status = hp_check_heads(hp, error);
+        status = hp_check_heads(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_experts(hp, error);
     if (status != SKALD_OK)

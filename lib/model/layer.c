@@ -114,19 +114,34 @@ static void layer_ffn(sk_builder *b, int src, bool experts)
     sk_plan_scale(b, SK_R_X, sqrt(0.5), b->hp->n_embd);
 }
 
+/* With heads of queries but none of keys, attention is its output's matrix alone; without heads it
+ * is not there. */
+static void layer_attention(sk_builder *b, bool parallel)
+{
+    int dst = parallel ? SK_R_B : SK_R_X;
+    if (b->hp->n_head[b->layer] == 0)
+        return;
+    int src = layer_input(b, layer_attn_norm(b, parallel));
+    if (b->hp->n_head_kv[b->layer] == 0)
+        sk_plan_attention_output(b, src, dst);
+    else
+        sk_plan_attention(b, src, dst);
+    if (!parallel)
+        layer_add(b, SK_R_X, layer_post_attn(b));
+}
+
 void sk_plan_layer(sk_builder *b)
 {
     bool parallel = layer_is_parallel(b), experts = layer_has_experts(b);
+    if (b->arch->gaps && b->hp->n_ff[b->layer] == 0)
+        return; /* such a layer does nothing at all */
     bool apart = experts && b->arch->moe_dense == SK_DENSE_AFTER;
     if (experts && b->arch->moe_router == SK_ROUTER_LAYER)
         sk_plan_router(b, SK_R_H);
     if (apart)
         sk_plan_moe(b, layer_input(b, SK_T_FFN_NORM_EXPS), SK_R_B);
 
-    int src = layer_input(b, layer_attn_norm(b, parallel));
-    sk_plan_attention(b, src, parallel ? SK_R_B : SK_R_X);
-    if (!parallel)
-        layer_add(b, SK_R_X, layer_post_attn(b));
+    layer_attention(b, parallel);
 
     layer_ffn(b, layer_input(b, layer_ffn_norm(b, parallel)), experts && !apart);
     if (parallel || apart)

@@ -228,6 +228,7 @@ int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
 void sk_plan_embed(sk_builder *b);
 void sk_plan_layer(sk_builder *b); /* reads H, adds to H */
 void sk_plan_attention(sk_builder *b, int src, int dst);
+void sk_plan_attention_output(sk_builder *b, int src, int dst); /* its last product alone */
 void sk_plan_ffn(sk_builder *b, int src, int dst);
 /* The function of the gate; `limit` is the layer's clamp, for those that have one. */
 sk_fn sk_plan_ffn_fn(const sk_builder *b, double limit);

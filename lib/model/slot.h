@@ -62,6 +62,8 @@ enum {
     X(ATTN_Q,           LINEAR,  "blk.%d.attn_q",           "E,H*dk") \
     X(ATTN_K,           LINEAR,  "blk.%d.attn_k",           "E,Hk*dk") \
     X(ATTN_V,           LINEAR,  "blk.%d.attn_v",           "E,Hk*dv") \
+    X(ATTN_SUB_NORM,    NORM,    "blk.%d.attn_sub_norm",    "H*dv") \
+    X(FFN_SUB_NORM,     NORM,    "blk.%d.ffn_sub_norm",     "F") \
     X(ATTN_OUTPUT,      LINEAR,  "blk.%d.attn_output",      "H*dv,E") \
     X(ATTN_Q_NORM,      NORM,    "blk.%d.attn_q_norm",      "dk") \
     X(ATTN_K_NORM,      NORM,    "blk.%d.attn_k_norm",      "dk") \

@@ -117,6 +117,28 @@ static bool fuse_experts(layout *l, const sk_gguf_tensor *t)
     return true;
 }
 
+/* Gate and up of the dense block in one matrix. */
+static bool fuse_up(layout *l, const sk_gguf_tensor *t)
+{
+    char name[64];
+    if (drop_scales(l, t) || ends_with(t->name, ".ffn_up.weight") ||
+        ends_with(t->name, ".ffn_gate.bias") || ends_with(t->name, ".ffn_up.bias"))
+        return true;
+    if (!ends_with(t->name, ".ffn_gate.weight"))
+        return false;
+    sibling(name, sizeof name, t->name, ".ffn_gate.weight", ".ffn_up.weight");
+    const sk_gguf_tensor *parts[2] = {t, sk_gguf_tensor_find(l->gguf, name)};
+    uint64_t ne[3] = {t->ne[0], 2 * t->ne[1], 1};
+    put_joined(l, name, parts, 2, ne, 2);
+    return true;
+}
+
+static bool drop_up_biases(layout *l, const sk_gguf_tensor *t)
+{
+    return drop_scales(l, t) || ends_with(t->name, ".ffn_gate.bias") ||
+           ends_with(t->name, ".ffn_up.bias");
+}
+
 static bool split_experts(layout *l, const sk_gguf_tensor *t)
 {
     if (drop_scales(l, t))
@@ -239,8 +261,24 @@ static void check_equal(const char *head, change *a, int64_t a_ctx, change *b, i
     free(other);
 }
 
+/* Rows of all kinds: each way of laying out applies to every architecture. */
+static void test_rows(void)
+{
+    static const char *const dense[] = {"mistral3-dense", "gemma3-dense",  "granite-dense",
+                                        "seed_oss-dense", "exaone4-dense", "cohere2-dense"};
+    static const char *const moe[] = {"qwen2moe-moe", "granitemoe-moe", "glm4moe-moe",
+                                      "deepseek-moe", "minimax-m2-moe", "afmoe-moe"};
+    for (int i = 0; i < 6; i++) {
+        check_equal(dense[i], drop_scales, 256, fuse_qkv, 256, true, "fused qkv");
+        check_equal(dense[i], drop_up_biases, 256, fuse_up, 256, true, "fused gate and up");
+        check_equal(moe[i], drop_scales, 256, fuse_experts, 256, true, "fused experts");
+        check_equal(moe[i], drop_scales, 256, split_experts, 256, true, "a tensor per expert");
+    }
+}
+
 int main(void)
 {
+    test_rows();
     check_equal("llama-dense", drop_scales, 256, fuse_qkv, 256, true, "fused qkv");
     check_equal("llama-moe", drop_scales, 256, fuse_qkv, 256, true, "fused qkv");
     check_equal("llama-moe", drop_scales, 256, fuse_experts, 256, true, "fused experts");

@@ -75,6 +75,8 @@ int main(int argc, char **argv)
                                         "baichuan-dense",
                                         "bailingmoe-moe",
                                         "bailingmoe2-moe",
+                                        "bitnet-dense",
+                                        "v-deci-mixed",
                                         "bloom-dense",
                                         "chatglm-dense",
                                         "codeshell-dense",

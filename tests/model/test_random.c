@@ -3,14 +3,16 @@
  * Random hyper-parameters for every row of the table: odd sizes, any ratio of heads, any number of
  * experts, any scaling of rope. A model of them is made without knowing what tensors it needs: the
  * library is asked to load what there is so far, and the tensor that it says is missing is added,
- * until it loads. Optional biases and scales are thrown in. Then a prefill must equal the same
- * tokens one by one, in slices and on two threads, bit for bit.
+ * until it loads. Optional biases, scales and tensors that decide what a layer is are thrown in.
+ * Then a prefill must equal the same tokens one by one, in slices, on two threads, and by the tier
+ * "c", bit for bit.
  */
 #include "base/portable.h"
 
 #include "golden.h"
 #include "test.h"
 
+#include "base/bytes.h"
 #include "base/dtype.h"
 #include "format/gguf_write.h"
 #include "model/arch.h"
@@ -55,6 +57,7 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     m->dk = pick(m, 1, 40);
     m->dv = pick(m, 1, 40);
     m->n_rot = pick(m, 0, m->dk / 2) * 2;
+    m->n_rot = arch->turn_half ? m->n_rot / 4 * 4 : m->n_rot;
     m->n_ff = pick(m, 1, 90);
     m->n_vocab = pick(m, 1, 70);
     m->scaling = pick(m, 0, 3);
@@ -124,6 +127,25 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     m->random = random;
 }
 
+/* Heads; where a row may have gaps, the second layer has none. */
+static void put_heads(made_model *m, sk_gguf_writer *writer)
+{
+    bool gap = m->arch->gaps && m->n_layer > 1;
+    char name[100];
+    uint8_t n[2][12];
+    for (uint32_t i = 0; i < 3; i++) {
+        sk_put_le32(n[0] + 4 * i, i == 1 ? 0 : m->n_head);
+        sk_put_le32(n[1] + 4 * i, i == 1 ? 0 : m->n_head_kv);
+    }
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s.attention.head_count%s", m->arch->name, i ? "_kv" : "");
+        if (gap)
+            sk_gguf_put_array(writer, name, SK_GGUF_U32, n[i], m->n_layer);
+        else
+            sk_gguf_put_int(writer, name, SK_GGUF_U32, i ? m->n_head_kv : m->n_head);
+    }
+}
+
 static void put_metadata(made_model *m, sk_gguf_writer *writer)
 {
     static const char *const scalings[] = {"none", "linear", "yarn", "longrope"};
@@ -134,8 +156,7 @@ static void put_metadata(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "context_length", 128);
     put_u32(m, writer, "embedding_length", m->n_embd);
     put_u32(m, writer, "vocab_size", m->n_vocab);
-    put_u32(m, writer, "attention.head_count", m->n_head);
-    put_u32(m, writer, "attention.head_count_kv", m->n_head_kv);
+    put_heads(m, writer);
     put_u32(m, writer, "attention.key_length", m->dk);
     put_u32(m, writer, "attention.value_length", m->dv);
     put_u32(m, writer, "rope.dimension_count", m->n_rot);
@@ -274,6 +295,18 @@ static void made_free(made_model *m)
     sk_free(&m->heap, m->file);
 }
 
+/* The same logits from the tier that is the specification. */
+static void check_tier(made_model *m, uint64_t seed, const int32_t *tokens, const float *wanted)
+{
+    sk_error error = {0};
+    sk_model *model = golden_model(m->file, (size_t)m->size, "cpu=c n_threads=1", &error);
+    float *plain = model ? golden_run(model, tokens, N_RUN, (int[]){N_RUN}, 1, -1) : NULL;
+    CHECKF(plain && memcmp(plain, wanted, (size_t)N_RUN * m->n_vocab * sizeof(float)) == 0,
+           "%s %d: tier c", m->arch->name, (int)seed);
+    free(plain);
+    sk_model_release(model);
+}
+
 static void check_runs(made_model *m, uint64_t seed)
 {
     int32_t tokens[N_RUN];
@@ -290,6 +323,8 @@ static void check_runs(made_model *m, uint64_t seed)
     if (whole && single && sliced) {
         CHECKF(memcmp(whole, single, size) == 0, "%s %d: one by one", m->arch->name, (int)seed);
         CHECKF(memcmp(whole, sliced, size) == 0, "%s %d: slices", m->arch->name, (int)seed);
+        if (seed % 2)
+            check_tier(m, seed, tokens, whole);
     }
     free(whole);
     free(single);
