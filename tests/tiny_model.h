@@ -84,7 +84,7 @@ static inline void tiny_put_vocab(sk_gguf_writer *w)
     static sk_gguf_string strings[TINY_VOCAB];
     static const char *const words[TINY_WORDS] = {
         "\xe2\x96\x81", "a", "b", "c", "t", "h", "e", "th", "the", "\xe2\x96\x81the",
-        "\xe2\x96\x81" "a", "ab", "abc", "s", "o", "n", "on", "\xe2\x96\x81s", "es", "so"};
+        ("\xe2\x96\x81" "a"), "ab", "abc", "s", "o", "n", "on", "\xe2\x96\x81s", "es", "so"};
     for (int i = 0; i < TINY_VOCAB; i++) {
         if (i < 3)
             snprintf(text[i], 16, "%s", i == 0 ? "<unk>" : i == 1 ? "<s>" : "</s>");

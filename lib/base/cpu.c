@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CPU features on x86: leaf 1 and leaf 7 of cpuid (Intel SDM volume 2, "CPUID"), and xgetbv, which
- * tells whether the operating system saves the upper halves of the vector registers. Elsewhere
+ * tells whether the operating system saves the upper halves of the vector registers, the mask
+ * registers and registers 16 to 31. Elsewhere
  * there is nothing to ask yet: the portable tier is compiled for what the compiler may assume.
  */
 #include "base/portable.h"
@@ -13,6 +14,8 @@
 #include <cpuid.h>
 
 #define CPU_XMM_YMM 6u /* XCR0 bits 1 and 2: SSE and AVX state */
+#define CPU_ZMM 0xe6u  /* and 5 to 7: masks, upper halves of ZMM0 to 15, all of ZMM16 to 31 */
+#define CPU_AVX512 (bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ)
 
 /* The low word of XCR0; only where cpuid says that xgetbv may be used. */
 static uint32_t cpu_saved_state(void)
@@ -22,20 +25,31 @@ static uint32_t cpu_saved_state(void)
     return low;
 }
 
+/* The features of leaf 7, whose registers are saved as `state` says. */
+static uint32_t cpu_leaf_7(uint32_t state)
+{
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return 0;
+    uint32_t features = b & bit_AVX2 ? SK_CPU_AVX2 : 0;
+    if ((state & CPU_ZMM) != CPU_ZMM || (b & CPU_AVX512) != CPU_AVX512)
+        return features;
+    return features | SK_CPU_AVX512 | (c & bit_AVX512VNNI ? SK_CPU_VNNI512 : 0u);
+}
+
 uint32_t sk_cpu_features(void)
 {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
         return 0;
-    if ((cpu_saved_state() & CPU_XMM_YMM) != CPU_XMM_YMM)
+    const uint32_t state = cpu_saved_state();
+    if ((state & CPU_XMM_YMM) != CPU_XMM_YMM)
         return 0;
-    uint32_t features = 0;
+    uint32_t features = cpu_leaf_7(state);
     if (c & bit_FMA)
         features |= SK_CPU_FMA;
     if (c & bit_F16C)
         features |= SK_CPU_F16C;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2))
-        features |= SK_CPU_AVX2;
     return features;
 }
 

@@ -39,17 +39,9 @@ struct sk_executor {
     bool open, quit;  /* under lock: a loop may be joined; workers shall end */
     int32_t n_joined; /* under lock */
     pool_loop loop;
+    int n_openmp;        /* threads to ask of OpenMP, where it is built in */
     pthread_t threads[]; /* [n_threads] */
 };
-
-static void pause_briefly(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 static void work_on(pool_loop *loop)
 {
@@ -59,6 +51,45 @@ static void work_on(pool_loop *loop)
             return;
         loop->task(loop->arg, i);
     }
+}
+
+static int32_t usable_processors(void)
+{
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return (int32_t)CPU_COUNT(&set);
+#endif
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int32_t)n;
+}
+
+#if defined(_OPENMP)
+
+static void openmp_for(void *user, int64_t n, void (*task)(void *arg, int64_t i), void *arg)
+{
+    const int *n_threads = user;
+#pragma omp parallel for schedule(dynamic) num_threads(*n_threads)
+    for (int64_t i = 0; i < n; i++)
+        task(arg, i);
+}
+
+/* OpenMP has threads of its own: it is taken for a host's executor. */
+static void start_workers(sk_executor *ex, int32_t n)
+{
+    ex->n_openmp = n + 1;
+    ex->host = (skald_executor){sizeof ex->host, &ex->n_openmp, ex->n_openmp, openmp_for};
+}
+
+#else
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
 }
 
 /* Waits for a loop newer than `seen` and joins it; false when the pool ends. */
@@ -92,17 +123,6 @@ static void *worker(void *arg)
     return NULL;
 }
 
-static int32_t usable_processors(void)
-{
-#if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return (int32_t)CPU_COUNT(&set);
-#endif
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int32_t)n;
-}
-
 /* Starts up to `n` workers; does with fewer when the system refuses one. They block all signals but
  * those of faults, so that the host's handlers run on the host's threads. */
 static void start_workers(sk_executor *ex, int32_t n)
@@ -119,6 +139,8 @@ static void start_workers(sk_executor *ex, int32_t n)
             break;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
+
+#endif
 
 static int32_t init_sync(sk_executor *ex, sk_error *error)
 {
@@ -155,11 +177,8 @@ int32_t sk_executor_new(sk_executor **out, sk_heap *heap, int32_t n_threads,
         sk_free(heap, ex);
         return status;
     }
-#if defined(_OPENMP)
-    ex->host.n_threads = host ? host->n_threads : n;
-#else
-    start_workers(ex, n - 1);
-#endif
+    if (n > 1)
+        start_workers(ex, n - 1);
     *out = ex;
     return SKALD_OK;
 }
@@ -225,20 +244,11 @@ static void run_alone(int64_t n, void (*task)(void *, int64_t), void *arg)
 
 void sk_executor_run(sk_executor *ex, int64_t n, void (*task)(void *arg, int64_t i), void *arg)
 {
-    if (n > 1 && ex->host.parallel_for) {
+    if (n > 1 && ex->host.parallel_for && ex->pid == getpid()) {
         pool_loop loop = {.task = task, .arg = arg, .n = n};
         ex->host.parallel_for(ex->host.user, n, host_task, &loop);
         return;
     }
-#if defined(_OPENMP)
-    if (n > 1 && ex->host.n_threads > 1) {
-        pool_loop loop = {.task = task, .arg = arg, .n = n};
-#pragma omp parallel for schedule(dynamic) num_threads(ex->host.n_threads)
-        for (int64_t i = 0; i < n; i++)
-            host_task(&loop, i);
-        return;
-    }
-#endif
     if (n <= 1 || ex->n_threads == 0 || ex->pid != getpid() || atomic_exchange(&ex->busy, 1)) {
         run_alone(n, task, arg);
         return;

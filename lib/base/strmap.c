@@ -74,3 +74,20 @@ bool sk_strmap_get(const sk_strmap *map, const char *text, uint64_t n, uint32_t 
         *value = slot->value;
     return slot->used;
 }
+
+#if defined(__GNUC__)
+#define STRMAP_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define STRMAP_PREFETCH(p) ((void)(p))
+#endif
+
+void sk_strmap_prefetch(const sk_strmap *map, const char *text, uint64_t n, bool of_text)
+{
+    const sk_strmap_slot *slot = &map->slots[hash_text(map->seed, text, n) & map->mask];
+    if (!of_text)
+        STRMAP_PREFETCH(slot);
+    else if (slot->used)
+        STRMAP_PREFETCH(slot->text);
+}
+
+#undef STRMAP_PREFETCH

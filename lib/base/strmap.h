@@ -32,4 +32,8 @@ bool sk_strmap_put(sk_strmap *map, const char *text, uint64_t n, uint32_t value,
 /* Whether the string is there; then *value is set. */
 bool sk_strmap_get(const sk_strmap *map, const char *text, uint64_t n, uint32_t *value);
 
+/* A hint that this string will soon be put or looked up: asks for the memory of its slot, or, when
+ * the slot is there, of the text that it points to. Changes nothing. */
+void sk_strmap_prefetch(const sk_strmap *map, const char *text, uint64_t n, bool of_text);
+
 #endif

@@ -13,35 +13,164 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The norm of layers and output. */
-enum { SK_NORM_RMS = 0 };
+/* The norm of layers and output: RMS, layer norm, layer norm without weights; RMS where the file
+ * has its epsilon, else layer norm. */
+enum { SK_NORM_RMS = 0, SK_NORM_LAYER = 1, SK_NORM_LAYER_PLAIN = 2, SK_NORM_KEY = 3 };
 
-/* Where norms stand: before attention and feed-forward. */
-enum { SK_PLACE_PRE = 0 };
+/* Where norms stand: before attention and feed-forward; after them, before they are added; both.
+ * Parallel: attention and feed-forward read the same h and are added together; always, where the
+ * key says so, where there is no second norm. */
+enum {
+    SK_PLACE_PRE = 0,
+    SK_PLACE_POST = 1,
+    SK_PLACE_SANDWICH = 2,
+    SK_PLACE_PARALLEL = 3,
+    SK_PLACE_PARALLEL_KEY = 4,
+    SK_PLACE_PARALLEL_IF_ONE = 5
+};
 
-/* Norms of queries and keys: none; of each head before the rotation. */
-enum { SK_QK_NORM_NONE = 0, SK_QK_NORM_HEAD = 1 };
+/* The tensor of the norm before the feed-forward: ffn_norm, post_attention_norm, attn_output_norm.
+ */
+enum { SK_FFN_NORM_OWN = 0, SK_FFN_NORM_POST_ATTN = 1, SK_FFN_NORM_ATTN_OUTPUT = 2 };
 
-/* Which elements rope turns together: 2i and 2i + 1 (NORM), i and i + n_rot / 2 (NEOX), none. */
+/* Norms of queries and keys: none; of each head; the same where the file has them; of all heads as
+ * one vector; layer norm of each head with weights of its own, where the file has them; layer norm
+ * of all heads as one vector, where the file has it; of each head without weights. */
+enum {
+    SK_QK_NORM_NONE = 0,
+    SK_QK_NORM_HEAD = 1,
+    SK_QK_NORM_HEAD_IF = 2,
+    SK_QK_NORM_WHOLE = 3,
+    SK_QK_NORM_HEAD_LAYER_IF = 4,
+    SK_QK_NORM_WHOLE_LAYER_IF = 5,
+    SK_QK_NORM_PLAIN = 6
+};
+
+/* Whether they come before the rotation or after it. */
+enum { SK_QK_BEFORE = 0, SK_QK_AFTER = 1 };
+
+/* Which elements rope turns together: 2i and 2i + 1 (NORM), i and i + n_rot / 2 (NEOX), none. The
+ * axes of multi-axis rope have one position in a text: NEOX, and so where the file has sections. */
 enum { SK_TURN_NORM = 0, SK_TURN_NEOX = 1, SK_TURN_NONE = 2 };
 
-/* The factor of query times key: 1 / sqrt(dk). */
-enum { SK_ATTN_RSQRT_DK = 0 };
+/* Which layers rotate: all; those with (i + 1) % 4 != 0; windowed ones, all when there are none;
+ * windowed ones and dense leading ones; all unless rope.scaling.finetuned is false; all if there
+ * are 32; those with i % 4 != 0, all without a window. */
+enum {
+    SK_TURNS_ALL = 0,
+    SK_TURNS_NOT_FOURTH = 1,
+    SK_TURNS_WINDOWED = 2,
+    SK_TURNS_WINDOWED_OR_LEAD = 3,
+    SK_TURNS_FINETUNED = 4,
+    SK_TURNS_IF_32 = 5,
+    SK_TURNS_NOT_FIRST = 6
+};
 
-/* The feed-forward: down(silu(gate x) * up x). */
-enum { SK_FFN_SWIGLU = 0 };
+/* Which layers' attention is windowed: none; all but the last of each period; all but the first;
+ * those with a flag of their own. */
+enum { SK_WINDOW_NONE = 0, SK_WINDOW_PERIOD = 1, SK_WINDOW_DENSE_FIRST = 2, SK_WINDOW_FLAGS = 3 };
 
-/* How a router turns logits into weights: softmax over all experts. */
-enum { SK_GATING_SOFTMAX = 0 };
+/* What a windowed layer's rope has of its own: nothing; the base, if its key is there; that, and no
+ * scaling at all; no scaling at all; the base, 10000 without its key, and no scale. */
+enum {
+    SK_TURN_WINDOW_SAME = 0,
+    SK_TURN_WINDOW_BASE = 1,
+    SK_TURN_WINDOW_BASE_PLAIN = 2,
+    SK_TURN_WINDOW_PLAIN = 3,
+    SK_TURN_WINDOW_LOCAL = 4
+};
+
+/* The factor of query times key: 1 / sqrt(dk); attention.scale, if not 0; 1 / sqrt(n_embd / n_head)
+ * in models of scale_layers layers; 1 / dk; 1 / sqrt(n_rot); attention.output_scale. */
+enum {
+    SK_ATTN_RSQRT_DK = 0,
+    SK_ATTN_KEY = 1,
+    SK_ATTN_RSQRT_SHARE = 2,
+    SK_ATTN_INVERSE_DK = 3,
+    SK_ATTN_RSQRT_ROT = 4,
+    SK_ATTN_OUTPUT_SCALE = 5
+};
+
+/* Slopes that lower scores with distance: none; from the key; of 8; of 8 in models of 40 layers. */
+enum { SK_ALIBI_NONE = 0, SK_ALIBI_KEY = 1, SK_ALIBI_8 = 2, SK_ALIBI_8_IF_40 = 3 };
+
+/* Queries that grow with their position: never; by attention.temperature_scale; in layers that do
+ * not rotate, by constants (Llama 4). */
+enum { SK_TEMPER_NONE = 0, SK_TEMPER_KEY = 1, SK_TEMPER_UNTURNED = 2 };
+
+/* What attention's output is multiplied with before its projection: nothing; sigmoid(W x), by
+ * element or by head as the tensor's shape has it; softplus(W x). */
+enum { SK_ATTN_GATE_NONE = 0, SK_ATTN_GATE_SIGMOID = 1, SK_ATTN_GATE_SOFTPLUS = 2 };
+
+/* The feed-forward: down(f(gate x) * up x), f being silu, gelu, relu; as gpt-oss has it; clamped;
+ * down(f(up x)), f being gelu, relu squared, xIELU. */
+enum {
+    SK_FFN_SWIGLU = 0,
+    SK_FFN_GEGLU = 1,
+    SK_FFN_REGLU = 2,
+    SK_FFN_SWIGLU_OAI = 3,
+    SK_FFN_SWIGLU_CLAMPED = 4,
+    SK_FFN_GELU = 5,
+    SK_FFN_RELU2 = 6,
+    SK_FFN_XIELU = 7
+};
+
+/* How a router turns logits into weights: softmax over all experts, sigmoid, softmax over those
+ * chosen; as the key says; that, and sigmoid without it. */
+enum {
+    SK_GATING_SOFTMAX = 0,
+    SK_GATING_SIGMOID = 1,
+    SK_GATING_SELECTED = 2,
+    SK_GATING_KEY = 3,
+    SK_GATING_KEY_OR_SIGMOID = 4
+};
 
 /* Whether the weights of the chosen experts are divided by their sum. */
-enum { SK_WEIGHTS_NORMED = 0, SK_WEIGHTS_PLAIN = 1 };
+enum { SK_WEIGHTS_NORMED = 0, SK_WEIGHTS_PLAIN = 1, SK_WEIGHTS_KEY = 2 };
 
 /* The width of an expert: feed_forward_length; its own key, else that over the experts used. */
 enum { SK_EXPERT_FF = 0, SK_EXPERT_KEY_OR_SHARE = 1 };
 
-/* Which layers have experts: all, when expert_count is above 0. */
-enum { SK_MOE_IF_EXPERTS = 0 };
+/* Which layers have experts: all behind the dense leading ones that are last of a step, when
+ * expert_count is above 0; those with a router; none. */
+enum { SK_MOE_IF_EXPERTS = 0, SK_MOE_BY_TENSOR = 1, SK_MOE_NEVER = 2 };
+
+/* What the router reads: what the experts read; the layer's input. */
+enum { SK_ROUTER_FFN = 0, SK_ROUTER_LAYER = 1 };
+
+/* Where an expert's weight goes: to its output; to its input. */
+enum { SK_WEIGH_AFTER = 0, SK_WEIGH_BEFORE = 1 };
+
+/* A feed-forward beside the experts: none; one whose norm is ffn_norm, the experts reading the
+ * layer's input (Arctic); one on the same input, the sum divided by sqrt(2) (Grok). */
+enum { SK_DENSE_NONE = 0, SK_DENSE_AFTER = 1, SK_DENSE_MEAN = 2 };
+
+/* The width of the expert that all tokens use, where the file has one: its key, an expert's width
+ * times expert_shared_count, the first of these that is given, the key times the count,
+ * the key or feed_forward_length, an expert's, the key or that. A gate, where the file has one, is
+ * applied. */
+enum {
+    SK_SHARED_NONE = 0,
+    SK_SHARED_KEY = 1,
+    SK_SHARED_COUNT = 2,
+    SK_SHARED_KEY_OR_COUNT = 3,
+    SK_SHARED_KEY_TIMES_COUNT = 4,
+    SK_SHARED_KEY_OR_FF = 5,
+    SK_SHARED_EXPERT = 6,
+    SK_SHARED_KEY_OR_EXPERT = 7
+};
+
+/* Learned positions: none, those that the file has, needed. */
+enum { SK_POSITIONS_NONE = 0, SK_POSITIONS_IF = 1, SK_POSITIONS_NEEDED = 2 };
+
+/* The embedding is multiplied by embedding_scale, or by sqrt(n_embd). */
+enum { SK_EMBD_SCALE_KEY = 0, SK_EMBD_SCALE_SQRT = 1 };
+
+/* Logits are multiplied by logit_scale, or divided by it. */
+enum { SK_LOGIT_SCALE_TIMES = 0, SK_LOGIT_SCALE_OVER = 1 };
+
+/* Defaults of scales that are functions of other numbers. */
+enum { SK_DEFAULTS_NONE = 0, SK_DEFAULTS_MINICPM = 1 };
 
 typedef struct sk_arch {
     const char *name; /* general.architecture, and the prefix of the keys */
@@ -49,9 +178,18 @@ typedef struct sk_arch {
      * hparam.h, separated by spaces; "!" behind one: it must be there; "=3": its default. The
      * epsilon of the norm goes without saying. */
     const char *keys;
-    uint8_t norm, norm_place;
-    uint8_t qk_norm, turn, attn_scale;
-    uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size;
+    uint8_t norm, norm_place, ffn_norm, embd_norm; /* embd_norm: a norm follows the embedding */
+    uint8_t qk_norm, qk_order, turn, turns, turn_window, attn_scale, scale_layers;
+    uint8_t turn_half; /* layers without a window rotate half of rope.dimension_count */
+    uint8_t window, window_period;
+    uint8_t window_layers;  /* only models of so many layers have windows; 0: all */
+    uint8_t window_chunked; /* a window begins at a multiple of its size */
+    uint16_t window_fixed;  /* the window, whatever the key says */
+    uint8_t alibi, temper, attn_gate;
+    uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
+    uint8_t moe_half; /* the sum of experts and shared expert is halved */
+    uint8_t shared;
+    uint8_t positions, embd_scale, logit_scale, defaults;
 } sk_arch;
 
 /* The row of a name of `n` bytes, or NULL. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Attention over the cache: grouped query heads, rotary positions, optional norms of queries and
- * keys.
+ * keys, windows, sinks, slopes and gates.
  *
- *   x = norm(h);  q, k, v = W x (+ b);  q, k = norm(q), norm(k) per head;  q, k = rope(q), rope(k)
- *   cache <- k, v;  a = softmax(scale * q K) V;  h += W a (+ b)
+ *   q, k, v = W x (+ b);  q, k = norm(q), norm(k) per head;  q, k = rope(q), rope(k)
+ *   cache <- k, v;  a = softmax(scale * q K) V;  W (a * gate(W x)) (+ b)
+ *
+ * A window bounds what is seen, not yet what is kept: the cache holds all tokens of every layer.
  *
  * Keys and values are read back from the cache, in its type, also by the rows of the batch that
  * stored them: a row sees the same bits however the text was cut into batches.
@@ -13,13 +15,15 @@
 
 #include "model/pass_int.h"
 
+#include "tensor/math.h"
+
 #include <math.h>
 #include <string.h>
 
 /* ---- The plan -------------------------------------------------------------------------------- */
 
 /* Three matrices, or three views of the rows of one. */
-static void plan_qkv(sk_builder *b, const sk_attn *attn)
+static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
 {
     int64_t n_q = attn->n_head * attn->dk, n_k = attn->n_head_kv * attn->dk;
     sk_linear parts[3];
@@ -33,7 +37,7 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn)
         parts[1] = sk_plan_weight(b, SK_T_ATTN_K);
         parts[2] = sk_plan_weight(b, SK_T_ATTN_V);
     }
-    sk_plan_linear(b, SK_R_X, parts, (int[]){SK_R_Q, SK_R_K, SK_R_V}, 3);
+    sk_plan_linear(b, src, parts, (int[]){SK_R_Q, SK_R_K, SK_R_V}, 3);
 }
 
 static void plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t dk)
@@ -48,7 +52,60 @@ static void plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t 
     step->n = dk;
 }
 
-static const sk_attn *plan_attn(sk_builder *b)
+static float attn_scale(const sk_builder *b)
+{
+    const sk_hparam *hp = b->hp;
+    float dk = (float)hp->head_k[b->layer];
+    switch (b->arch->attn_scale) {
+    case SK_ATTN_KEY:
+        return hp->scale_attn != 0 ? (float)hp->scale_attn : 1.0f / sqrtf(dk);
+    case SK_ATTN_RSQRT_SHARE:
+        if (hp->n_layer == b->arch->scale_layers)
+            dk = (float)(hp->n_embd / hp->n_head[b->layer]);
+        return 1.0f / sqrtf(dk);
+    case SK_ATTN_INVERSE_DK:
+        return 1.0f / dk;
+    case SK_ATTN_RSQRT_ROT:
+        return 1.0f / sqrtf((float)(hp->n_rot[b->layer] > 0 ? hp->n_rot[b->layer] : 1));
+    case SK_ATTN_OUTPUT_SCALE:
+        return (float)hp->scale_attn_out;
+    default:
+        return 1.0f / sqrtf(dk);
+    }
+}
+
+/* Of ALiBi (arXiv:2108.12409): with n2 the largest power of two that is at most n_head, heads up to
+ * n2 take powers of 2^(-bias / n2), the others odd powers of its root. */
+static void attn_slopes(sk_builder *b, sk_attn *attn)
+{
+    int rule = b->arch->alibi;
+    double bias = rule == SK_ALIBI_KEY ? b->hp->alibi_bias : 8;
+    if (rule == SK_ALIBI_NONE || bias == 0 || (rule == SK_ALIBI_8_IF_40 && b->hp->n_layer != 40))
+        return;
+    float *slope = sk_plan_keep(b, attn->n_head);
+    int64_t n2 = 1;
+    while (n2 <= attn->n_head / 2)
+        n2 *= 2;
+    for (int64_t h = 0; slope && h < attn->n_head; h++) {
+        double power = h < n2 ? (double)(h + 1) : (double)(2 * (h - n2) + 1) / 2;
+        slope[h] = (float)sk_pow(2, -bias / (double)n2 * power);
+    }
+    attn->slope = slope;
+}
+
+static void attn_temper(const sk_builder *b, sk_attn *attn, int rope)
+{
+    if (b->arch->temper == SK_TEMPER_KEY) {
+        attn->temper = (float)b->hp->temper;
+        attn->temper_length = b->hp->n_ctx_orig;
+    } else if (b->arch->temper == SK_TEMPER_UNTURNED && rope < 0 && b->hp->window > 0) {
+        attn->temper = 0.1f;
+        attn->temper_length = 8192;
+        attn->temper_offset = 1;
+    }
+}
+
+static const sk_attn *plan_attn(sk_builder *b, int rope)
 {
     const sk_hparam *hp = b->hp;
     if (b->status != SKALD_OK)
@@ -60,27 +117,124 @@ static const sk_attn *plan_attn(sk_builder *b)
     }
     attn->n_head = hp->n_head[b->layer];
     attn->n_head_kv = hp->n_head_kv[b->layer];
-    attn->dk = hp->dk;
-    attn->dv = hp->dv;
-    attn->scale = 1.0f / sqrtf((float)hp->dk);
+    attn->dk = hp->head_k[b->layer];
+    attn->dv = hp->head_v[b->layer];
+    attn->scale = attn_scale(b);
+    attn->cap = (float)hp->cap_attn;
+    attn->window = hp->span[b->layer];
+    attn->chunked = b->arch->window_chunked;
     attn->kv = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
+    attn_slopes(b, attn);
+    attn_temper(b, attn, rope);
+    if (sk_plan_has(b, SK_T_ATTN_SINKS) && b->status == SKALD_OK)
+        b->status = sk_slot_vector(b->weights, SK_T_ATTN_SINKS, b->layer, &attn->sink, b->error);
     return attn;
 }
 
-void sk_plan_attention(sk_builder *b)
+/* Norms of the heads of q (which 0) or k (1). */
+static void plan_qk_norm(sk_builder *b, int which, int64_t n_head, int64_t dk, int rope)
 {
-    const sk_attn *attn = plan_attn(b);
+    int reg = which ? SK_R_K : SK_R_Q;
+    int head = which ? SK_T_ATTN_K_NORM : SK_T_ATTN_Q_NORM;
+    int whole = which ? SK_T_ATTN_K_NORM_ALL : SK_T_ATTN_Q_NORM_ALL;
+    int rows = which ? SK_T_ATTN_K_NORM_ROWS : SK_T_ATTN_Q_NORM_ROWS;
+    switch (b->arch->qk_norm) {
+    case SK_QK_NORM_HEAD_IF:
+        if (sk_plan_has(b, head))
+            sk_plan_norm_as(b, reg, reg, head, n_head, dk, false, 0);
+        break;
+    case SK_QK_NORM_HEAD:
+        sk_plan_norm_as(b, reg, reg, head, n_head, dk, false, 0);
+        break;
+    case SK_QK_NORM_WHOLE:
+        sk_plan_norm_as(b, reg, reg, whole, 1, n_head * dk, false, 0);
+        break;
+    case SK_QK_NORM_HEAD_LAYER_IF:
+        if (sk_plan_has(b, rows))
+            sk_plan_norm_as(b, reg, reg, rows, n_head, dk, true, dk);
+        break;
+    case SK_QK_NORM_WHOLE_LAYER_IF:
+        if (sk_plan_has(b, SK_T_ATTN_Q_NORM_ALL) && sk_plan_has(b, whole))
+            sk_plan_norm_as(b, reg, reg, whole, 1, n_head * dk, true, 0);
+        break;
+    case SK_QK_NORM_PLAIN:
+        if (rope >= 0)
+            sk_plan_norm_as(b, reg, reg, -1, n_head, dk, false, 0);
+        break;
+    default:
+        break;
+    }
+}
+
+static void plan_clamp(sk_builder *b, int reg, int64_t n)
+{
+    if (b->hp->clamp_qkv == 0)
+        return;
+    sk_step *step = sk_plan_step(b, SK_OP_CLAMP, SK_SET_ROWS);
+    step->dst = step->src = reg;
+    step->factor = (float)b->hp->clamp_qkv;
+    step->n = n;
+}
+
+/* From projections to what is stored and asked for: clamps, norms and the rotation. */
+static void plan_qk(sk_builder *b, const sk_attn *attn, int rope)
+{
+    bool after = b->arch->qk_order == SK_QK_AFTER;
+    plan_clamp(b, SK_R_Q, attn->n_head * attn->dk);
+    plan_clamp(b, SK_R_K, attn->n_head_kv * attn->dk);
+    plan_clamp(b, SK_R_V, attn->n_head_kv * attn->dv);
+    for (int pass = 0; pass < 2; pass++) {
+        if ((pass == 1) == after) {
+            plan_qk_norm(b, 0, attn->n_head, attn->dk, rope);
+            plan_qk_norm(b, 1, attn->n_head_kv, attn->dk, rope);
+        } else {
+            plan_turn(b, SK_R_Q, rope, attn->n_head, attn->dk);
+            plan_turn(b, SK_R_K, rope, attn->n_head_kv, attn->dk);
+        }
+    }
+    if (attn->temper != 0) {
+        sk_step *step = sk_plan_step(b, SK_OP_TEMPER, SK_SET_ROWS);
+        step->dst = step->src = SK_R_Q;
+        step->n = attn->n_head * attn->dk;
+        step->attn = attn;
+    }
+}
+
+/* The gate's values, which need the block's input before it is overwritten; whether there is one.
+ */
+static bool plan_gate_in(sk_builder *b, int src)
+{
+    if (b->arch->attn_gate == SK_ATTN_GATE_NONE)
+        return false;
+    bool heads = sk_plan_fits(b, SK_T_ATTN_GATE_HEADS);
+    sk_linear gate = sk_plan_weight(b, heads ? SK_T_ATTN_GATE_HEADS : SK_T_ATTN_GATE);
+    sk_plan_linear(b, src, &gate, (int[]){SK_R_A_GATE}, 1);
+    return true;
+}
+
+/* The register of attention's gated output. */
+static int plan_gate_out(sk_builder *b, const sk_attn *attn)
+{
+    int64_t n = attn->n_head * attn->dv;
+    bool soft = b->arch->attn_gate == SK_ATTN_GATE_SOFTPLUS;
+    sk_fn fn = {.kind = soft ? SK_FN_SOFTPLUS : SK_FN_SIGMOID};
+    if (sk_plan_fits(b, SK_T_ATTN_GATE_HEADS)) {
+        sk_plan_gate(b, SK_R_A, SK_R_A_GATE, fn, attn->n_head, attn->dv);
+        return SK_R_A;
+    }
+    sk_plan_glu(b, SK_R_A_GATE, SK_R_A, fn, n);
+    return SK_R_A_GATE;
+}
+
+void sk_plan_attention(sk_builder *b, int src, int dst)
+{
+    int rope = sk_plan_rope(b);
+    const sk_attn *attn = plan_attn(b, rope);
     if (!attn)
         return;
-    int rope = sk_plan_rope(b);
-    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_ATTN_NORM, 1, b->hp->n_embd);
-    plan_qkv(b, attn);
-    if (b->arch->qk_norm == SK_QK_NORM_HEAD) {
-        sk_plan_norm(b, SK_R_Q, SK_R_Q, SK_T_ATTN_Q_NORM, attn->n_head, attn->dk);
-        sk_plan_norm(b, SK_R_K, SK_R_K, SK_T_ATTN_K_NORM, attn->n_head_kv, attn->dk);
-    }
-    plan_turn(b, SK_R_Q, rope, attn->n_head, attn->dk);
-    plan_turn(b, SK_R_K, rope, attn->n_head_kv, attn->dk);
+    bool gated = plan_gate_in(b, src);
+    plan_qkv(b, attn, src);
+    plan_qk(b, attn, rope);
 
     sk_step *step = sk_plan_step(b, SK_OP_STORE, SK_SET_ROWS);
     step->attn = attn;
@@ -90,11 +244,27 @@ void sk_plan_attention(sk_builder *b)
     step->dst = SK_R_A;
     step->src = SK_R_Q;
     sk_plan_width(b, SK_R_A, attn->n_head * attn->dv);
+    sk_plan_scale(b, SK_R_A, b->hp->scale_value, attn->n_head * attn->dv);
 
+    int out = gated ? plan_gate_out(b, attn) : SK_R_A;
     sk_linear output = sk_plan_weight(b, SK_T_ATTN_OUTPUT);
-    sk_plan_linear(b, SK_R_A, &output, (int[]){SK_R_X}, 1);
-    sk_plan_add(b, SK_R_H, SK_R_X, b->hp->n_embd);
+    sk_plan_linear(b, out, &output, (int[]){dst}, 1);
 }
+
+/* ---- temper: queries grow with their position -------------------------------------------------
+ */
+
+static void temper_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    const sk_attn *attn = step->attn;
+    for (int64_t i = first; i < last; i++) {
+        int64_t at = (p->rows[i].position + attn->temper_offset) / attn->temper_length;
+        double factor = 1 + (double)attn->temper * sk_log((double)(at + 1));
+        p->k->scale(sk_pass_reg(p, step->dst, i), (float)factor, step->n);
+    }
+}
+
+const sk_op sk_op_temper = {sk_begin_rows, temper_run};
 
 /* ---- angles, rope: cosines and sines per row, once per pass; turning heads in place -----------
  */
@@ -166,13 +336,24 @@ const sk_op sk_op_store = {sk_begin_rows, store_run};
 /* ---- attend: a tile is a row and a head of keys, so that neighbouring tiles read the same keys --
  */
 
+/* The first key that a row sees. */
+static int64_t attend_first(const sk_attn *attn, int64_t position)
+{
+    if (attn->window == 0)
+        return 0;
+    if (attn->chunked)
+        return position / attn->window * attn->window;
+    return position < attn->window ? 0 : position - attn->window + 1;
+}
+
 static void attend_begin(sk_pass *p, const sk_step *step, sk_work *work)
 {
     const sk_attn *attn = step->attn;
     work->n_tiles = p->n_rows * attn->n_head_kv;
     work->unit = 1;
-    work->cost = (double)(p->last_position + 1) * (double)(attn->dk + attn->dv) *
-                 (double)(attn->n_head / attn->n_head_kv);
+    int64_t keys = p->last_position + 1 - attend_first(attn, p->last_position);
+    work->cost =
+        (double)keys * (double)(attn->dk + attn->dv) * (double)(attn->n_head / attn->n_head_kv);
 }
 
 static void attend_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
@@ -195,9 +376,12 @@ static void attend_run(sk_pass *p, const sk_step *step, int64_t first, int64_t l
                        .v_dtype = cache->v_dtype,
                        .k_size = layer->k_row,
                        .v_size = layer->v_row,
-                       .first = 0,
+                       .first = attend_first(attn, p->rows[i].position),
                        .last = p->rows[i].position + 1,
                        .scale = attn->scale,
+                       .cap = attn->cap,
+                       .slope = attn->slope ? attn->slope + head * group : NULL,
+                       .sink = attn->sink ? attn->sink + head * group : NULL,
                        .out = sk_pass_reg(p, step->dst, i) + head * group * attn->dv};
         p->k->attend(&a);
     }

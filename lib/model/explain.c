@@ -150,6 +150,14 @@ static void put_rotary(explain_line *line, const sk_rotary *rotary)
         put_int(line, " above ", rope->n_ctx_orig, "");
 }
 
+/* Which angles, where there are several. */
+static void put_angles(explain_line *line, const sk_plan *plan, const sk_step *step,
+                       const char *before, const char *after)
+{
+    if (plan->n_rope > 1)
+        put_int(line, before, step->rope + 1, after);
+}
+
 static void put_attention(explain_line *line, const sk_step *step)
 {
     const sk_attn *a = step->attn;
@@ -159,27 +167,87 @@ static void put_attention(explain_line *line, const sk_step *step)
     put_int(line, " of ", a->dk, "");
     put_int(line, " and ", a->dv, "");
     put_float(line, ", scale ", a->scale);
+    if (a->cap != 0)
+        put_float(line, ", cap ", a->cap);
+    if (a->window > 0)
+        put_int(line, a->chunked ? ", chunks of " : ", window ", a->window, "");
+    if (a->slope)
+        put_float(line, ", alibi from ", a->slope[0]);
+    if (a->sink)
+        put(line, ", sinks");
 }
 
 static void put_route(explain_line *line, const sk_step *step)
 {
     const sk_moe *moe = step->moe;
-    put_int(line, "softmax, ", moe->n_used, "");
+    static const char *const gatings[] = {"softmax, ", "sigmoid, ", "softmax of the chosen, "};
+    put_int(line, gatings[moe->gating], moe->n_used, "");
     put_int(line, " of ", moe->n_expert, "");
     if (moe->n_group > 1) {
         put_int(line, " in ", moe->n_group_used, "");
         put_int(line, " of ", moe->n_group, " groups");
     }
+    if (moe->bias)
+        put(line, ", chosen with bias");
     put(line, moe->normed ? ", weights normed" : ", weights as they are");
+    if (moe->scale != 1)
+        put_float(line, " * ", moe->scale);
 }
 
 static void put_norm(explain_line *line, const sk_step *step)
 {
-    put_assign(line, step, " = rms ");
-    put(line, " * ");
-    put_slot(line, step->weight_slot);
+    put_assign(line, step, step->layer_norm ? " = layer norm " : " = rms ");
+    if (step->weight_slot >= 0) {
+        put(line, " * ");
+        put_slot(line, step->weight_slot);
+    }
+    put(line, step->bias ? " + bias" : "");
     put_vectors(line, step);
     put_float(line, ", eps ", step->eps);
+}
+
+static const char *fn_name(const sk_fn *fn)
+{
+    static const char *const names[] = {"silu",     "gelu",       "relu",    "relu2", "sigmoid",
+                                        "softplus", "swiglu_oai", "clamped", "xielu"};
+    return names[fn->kind];
+}
+
+/* "gate = silu(gate) * up", and the limit where there is one */
+static void put_glu(explain_line *line, const sk_step *step)
+{
+    put(line, sk_reg_name(step->dst));
+    put(line, " = ");
+    put(line, fn_name(&step->fn));
+    put(line, "(");
+    put(line, sk_reg_name(step->dst));
+    put(line, ")");
+    if (step->src >= 0) {
+        put(line, " * ");
+        put(line, sk_reg_name(step->src));
+    }
+    if (step->fn.kind == SK_FN_SWIGLU_CLAMPED)
+        put_float(line, ", limit ", step->fn.limit);
+}
+
+static void put_gate(explain_line *line, const sk_step *step)
+{
+    put(line, sk_reg_name(step->dst));
+    put(line, " *= ");
+    put(line, fn_name(&step->fn));
+    put(line, "(");
+    put(line, sk_reg_name(step->src));
+    put(line, ")");
+    put_vectors(line, step);
+}
+
+static void put_temper(explain_line *line, const sk_step *step)
+{
+    const sk_attn *a = step->attn;
+    put(line, sk_reg_name(step->dst));
+    put_float(line, " *= 1 + ", a->temper);
+    put_int(line, " ln((position + ", a->temper_offset, "");
+    put_int(line, ") / ", a->temper_length, " + 1)");
 }
 
 static void put_step(explain_line *line, const sk_plan *plan, const sk_step *step)
@@ -195,6 +263,7 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_weight(line, &step->part[0]);
         break;
     case SK_OP_ANGLES:
+        put_angles(line, plan, step, "", ": ");
         put_rotary(line, &plan->ropes[step->rope]);
         break;
     case SK_OP_NORM:
@@ -210,6 +279,7 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
     case SK_OP_ROPE:
         put(line, sk_reg_name(step->dst));
         put_vectors(line, step);
+        put_angles(line, plan, step, " by angles ", "");
         break;
     case SK_OP_STORE:
         put_int(line, "k v, ", step->n, " elements");
@@ -218,9 +288,36 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_attention(line, step);
         break;
     case SK_OP_GLU:
+        put_glu(line, step);
+        break;
+    case SK_OP_GATE:
+        put_gate(line, step);
+        break;
+    case SK_OP_POSITION:
         put(line, sk_reg_name(step->dst));
-        put(line, " = silu(");
-        put_assign(line, step, ") * ");
+        put(line, " += ");
+        put_weight(line, &step->part[0]);
+        break;
+    case SK_OP_SCALE:
+        put(line, sk_reg_name(step->dst));
+        put_float(line, " *= ", step->factor);
+        break;
+    case SK_OP_CLAMP:
+    case SK_OP_CAP:
+        put(line, sk_reg_name(step->dst));
+        put_float(line, " at ", step->factor);
+        break;
+    case SK_OP_DIVIDE:
+        put(line, sk_reg_name(step->dst));
+        put(line, " /= ");
+        put_slot(line, step->weight_slot);
+        break;
+    case SK_OP_TEMPER:
+        put_temper(line, step);
+        break;
+    case SK_OP_WEIGH:
+        put(line, sk_reg_name(step->dst));
+        put(line, " *= weight");
         break;
     case SK_OP_ADD:
         put_assign(line, step, " += ");

@@ -12,6 +12,24 @@
 
 #include <string.h>
 
+/* Learned positions are added, where there are any; there are none beyond the last. */
+static void embed_positions(sk_builder *b)
+{
+    int rule = b->arch->positions;
+    if (rule == SK_POSITIONS_NONE ||
+        (rule == SK_POSITIONS_IF && !sk_plan_has(b, SK_T_POSITION_EMBD)))
+        return;
+    sk_linear table = sk_plan_weight(b, SK_T_POSITION_EMBD);
+    sk_step *step = sk_plan_step(b, SK_OP_POSITION, SK_SET_ROWS);
+    step->dst = SK_R_H;
+    step->src = SK_R_X;
+    step->n = b->hp->n_embd;
+    step->n_part = 1;
+    step->part[0] = table;
+    sk_plan_width(b, SK_R_X, b->hp->n_embd);
+    b->plan->max_position = b->hp->n_pos;
+}
+
 void sk_plan_embed(sk_builder *b)
 {
     sk_linear table = sk_plan_weight(b, SK_T_TOKEN_EMBD);
@@ -21,6 +39,10 @@ void sk_plan_embed(sk_builder *b)
     step->n_part = 1;
     step->part[0] = table;
     sk_plan_width(b, SK_R_H, b->hp->n_embd);
+    sk_plan_scale(b, SK_R_H, b->hp->scale_embd, b->hp->n_embd);
+    embed_positions(b);
+    if (b->arch->embd_norm)
+        sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_TOKEN_EMBD_NORM, 1, b->hp->n_embd);
 }
 
 void sk_plan_head(sk_builder *b)
@@ -35,6 +57,16 @@ void sk_plan_head(sk_builder *b)
     bool tied = !sk_plan_has(b, SK_T_OUTPUT);
     sk_linear output = sk_plan_weight(b, tied ? SK_T_TOKEN_EMBD : SK_T_OUTPUT);
     sk_plan_linear(b, SK_R_LAST, &output, (int[]){SK_R_LOGITS}, 1);
+    double scale = b->hp->scale_logits;
+    if (b->arch->logit_scale == SK_LOGIT_SCALE_OVER && scale != 0)
+        scale = 1 / scale;
+    sk_plan_scale(b, SK_R_LOGITS, scale, b->hp->n_vocab);
+    if (b->hp->cap_logits != 0) {
+        step = sk_plan_step(b, SK_OP_CAP, SK_SET_LOGITS);
+        step->dst = step->src = SK_R_LOGITS;
+        step->factor = (float)b->hp->cap_logits;
+        step->n = b->hp->n_vocab;
+    }
     step = sk_plan_step(b, SK_OP_CHECK, SK_SET_LOGITS);
     step->src = SK_R_LOGITS;
     step->n = b->hp->n_vocab;
@@ -53,6 +85,22 @@ static void embed_run(sk_pass *p, const sk_step *step, int64_t first, int64_t la
 }
 
 const sk_op sk_op_embed = {sk_begin_rows, embed_run};
+
+/* ---- position: dst += the position's row of the table, by way of src ---------------------------
+ */
+
+static void position_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    const sk_linear *table = &step->part[0];
+    for (int64_t i = first; i < last; i++) {
+        size_t at = (size_t)p->rows[i].position * table->row_size;
+        float *row = sk_pass_reg(p, step->src, i);
+        sk_dequantise(table->dtype, (const uint8_t *)table->w + at, row, step->n);
+        p->k->add(sk_pass_reg(p, step->dst, i), row, step->n);
+    }
+}
+
+const sk_op sk_op_position = {sk_begin_rows, position_run};
 
 /* ---- select: the rows that want logits, close together ----------------------------------------
  */

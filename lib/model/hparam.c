@@ -13,9 +13,10 @@
 #include "base/dtype.h"
 #include "model/arch.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { HP_INT, HP_FLOAT, HP_WORD, HP_LAYERS };
+enum { HP_INT, HP_BOOL, HP_FLOAT, HP_WORD, HP_LAYERS, HP_REALS };
 
 typedef struct hp_row {
     int type, flags;
@@ -67,7 +68,9 @@ static const char *hp_listed(const sk_arch *arch, const char *key)
 /* The norm's epsilon is needed wherever the norm is used, without being listed. */
 static bool hp_is_epsilon(const hp_row *row, const sk_arch *arch)
 {
-    return arch->norm == SK_NORM_RMS && row->offset == offsetof(sk_hparam, rms_eps);
+    bool rms = arch->norm == SK_NORM_RMS;
+    return arch->norm != SK_NORM_KEY &&
+           row->offset == (rms ? offsetof(sk_hparam, rms_eps) : offsetof(sk_hparam, ln_eps));
 }
 
 /* Whether the architecture reads this row; with what default, and whether it must be there. */
@@ -117,14 +120,63 @@ static int32_t hp_read_word(hp_reader *r, const hp_row *row, double def)
                    text.n > 64 ? 64 : (int)text.n, text.text, row->words);
 }
 
+/* Whether a number, or the first one of an array, is not 0. */
+static int32_t hp_read_bool(hp_reader *r, const hp_row *row, double def)
+{
+    int64_t *field = (int64_t *)((char *)r->hp + row->offset), value = 0;
+    const sk_gguf_kv *kv = sk_gguf_find(r->gguf, r->key);
+    *field = (int64_t)def;
+    if (!kv)
+        return SKALD_E_NOT_FOUND;
+    if (kv->n == 0)
+        return SKALD_OK;
+    if (!sk_gguf_int_at(kv, 0, &value))
+        return sk_fail(r->error, SKALD_E_CORRUPT, "%s is of type %s, wanted a truth value", r->key,
+                       kv->type_name);
+    *field = value != 0;
+    return SKALD_OK;
+}
+
+/* What a key that is not read counts as. */
+static void hp_default(hp_reader *r, const hp_row *row)
+{
+    char *field = (char *)r->hp + row->offset;
+    if (row->type == HP_FLOAT)
+        *(double *)(void *)field = row->def;
+    else if (row->type == HP_INT || row->type == HP_BOOL || row->type == HP_WORD)
+        *(int64_t *)(void *)field = (int64_t)row->def;
+    for (uint64_t i = 0; i < SK_MAX_LAYERS && row->type == HP_LAYERS; i++)
+        ((int32_t *)(void *)field)[i] = (int32_t)row->def;
+}
+
+static void hp_put(hp_reader *r, const hp_row *row, uint64_t layer, double value)
+{
+    char *field = (char *)r->hp + row->offset;
+    if (row->type == HP_REALS)
+        ((double *)(void *)field)[layer] = value;
+    else
+        ((int32_t *)(void *)field)[layer] = (int32_t)value;
+}
+
+/* The value of one layer: an integer or, for REALS, any number. */
+static bool hp_layer_value(const hp_row *row, const sk_gguf_kv *kv, uint64_t i, double *value)
+{
+    int64_t whole;
+    if (row->type == HP_REALS)
+        return sk_gguf_float_at(kv, i, value);
+    if (!sk_gguf_int_at(kv, i, &whole))
+        return false;
+    *value = (double)whole;
+    return true;
+}
+
 /* One number for all layers, or an array of one per layer. */
 static int32_t hp_read_layers(hp_reader *r, const hp_row *row, double def)
 {
-    int32_t *field = (int32_t *)((char *)r->hp + row->offset);
     uint64_t n_layer = (uint64_t)r->hp->n_layer;
     const sk_gguf_kv *kv = sk_gguf_find(r->gguf, r->key);
     for (uint64_t i = 0; i < SK_MAX_LAYERS; i++)
-        field[i] = (int32_t)def;
+        hp_put(r, row, i, def);
     if (!kv)
         return sk_fail(r->error, SKALD_E_NOT_FOUND, "the key %s is missing", r->key);
     if (kv->is_array && kv->n != n_layer)
@@ -133,15 +185,17 @@ static int32_t hp_read_layers(hp_reader *r, const hp_row *row, double def)
                        "%llu blocks",
                        r->key, (unsigned long long)kv->n, (unsigned long long)n_layer);
     for (uint64_t i = 0; i < n_layer; i++) {
-        int64_t value;
-        if (!sk_gguf_int_at(kv, kv->is_array ? i : 0, &value))
-            return sk_fail(r->error, SKALD_E_CORRUPT, "%s is of type %s, wanted integers", r->key,
-                           kv->type_name);
-        if ((double)value < row->min || (double)value > row->max)
-            return sk_fail(r->error, SKALD_E_CORRUPT, "%s is %lld, wanted %g to %g", r->key,
-                           (long long)value, row->min, row->max);
-        field[i] = (int32_t)value;
+        double value;
+        if (!hp_layer_value(row, kv, kv->is_array ? i : 0, &value))
+            return sk_fail(r->error, SKALD_E_CORRUPT, "%s is of type %s, wanted %s", r->key,
+                           kv->type_name, row->type == HP_REALS ? "numbers" : "integers");
+        if (!(value >= row->min && value <= row->max))
+            return sk_fail(r->error, SKALD_E_CORRUPT, "%s is %g, wanted %g to %g", r->key, value,
+                           row->min, row->max);
+        hp_put(r, row, i, value);
     }
+    if (row->offset == offsetof(sk_hparam, pattern))
+        r->hp->pattern_array = kv->is_array;
     return SKALD_OK;
 }
 
@@ -150,10 +204,16 @@ static int32_t hp_read_row(hp_reader *r, const hp_row *row)
     double def;
     bool needed;
     int32_t status;
-    if (!hp_wanted(row, r->arch, &def, &needed))
+    if (!hp_wanted(row, r->arch, &def, &needed)) {
+        hp_default(r, row);
         return SKALD_OK;
-    sk_format(r->key, sizeof r->key, "%s.%s", r->arch->name, row->key);
-    if (row->type == HP_INT)
+    }
+    bool bare = (row->flags & SK_HP_BARE) != 0;
+    sk_format(r->key, sizeof r->key, "%s%s%s", bare ? "" : r->arch->name, bare ? "" : ".",
+              row->key);
+    if (row->type == HP_BOOL)
+        status = hp_read_bool(r, row, def);
+    else if (row->type == HP_INT)
         status = hp_read_int(r, row, def);
     else if (row->type == HP_FLOAT)
         status = hp_read_float(r, row, def);
@@ -173,6 +233,108 @@ static void hp_complete_vocab(sk_hparam *hp, int64_t n_vocab, int64_t n_embd_row
     hp->n_vocab = n_vocab > 0 ? n_vocab : hp->vocab_size > 0 ? hp->vocab_size : n_embd_rows;
 }
 
+/* Whether a layer's attention is windowed, by the pattern. */
+static bool hp_is_windowed(const sk_hparam *hp, const sk_arch *arch, int64_t layer)
+{
+    if (hp->pattern_array || arch->window == SK_WINDOW_FLAGS)
+        return hp->pattern[layer] > 0;
+    int64_t period = hp->pattern[layer] >= 0 ? hp->pattern[layer] : arch->window_period;
+    if (period == 0)
+        return true;
+    if (arch->window == SK_WINDOW_DENSE_FIRST)
+        return layer % period != 0;
+    return layer % period < period - 1;
+}
+
+/* What differs between windowed layers and others: the window, sizes of heads, rotated elements. */
+static void hp_complete_windows(sk_hparam *hp, const sk_arch *arch)
+{
+    bool used = arch->window != SK_WINDOW_NONE && hp->window > 0 &&
+                (arch->window_layers == 0 || arch->window_layers == hp->n_layer);
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        bool windowed = used && hp_is_windowed(hp, arch, i);
+        int64_t span = arch->window_fixed > 0 ? arch->window_fixed : hp->window;
+        hp->span[i] = windowed ? span : 0;
+        hp->head_k[i] = (int32_t)(windowed && hp->dk_window > 0 ? hp->dk_window : hp->dk);
+        hp->head_v[i] = (int32_t)(windowed && hp->dv_window > 0 ? hp->dv_window : hp->dv);
+        hp->n_rot[i] = hp->n_rot[i] < 0 ? (int32_t)hp->dk : hp->n_rot[i];
+        if (windowed && hp->n_rot_window >= 0)
+            hp->n_rot[i] = (int32_t)hp->n_rot_window;
+        else if (!windowed && arch->turn_half)
+            hp->n_rot[i] /= 2;
+    }
+}
+
+static int64_t hp_shared_width(const sk_hparam *hp, const sk_arch *arch)
+{
+    int64_t key = hp->n_ff_shared, each = hp->n_ff_exp;
+    switch (arch->shared) {
+    case SK_SHARED_COUNT:
+        return each * hp->n_shared;
+    case SK_SHARED_KEY_OR_COUNT:
+        return key > 0 ? key : each * hp->n_shared;
+    case SK_SHARED_KEY_TIMES_COUNT:
+        return (key > 0 ? key : each) * hp->n_shared;
+    case SK_SHARED_KEY_OR_FF:
+        return key > 0 ? key : hp->max_n_ff;
+    case SK_SHARED_KEY_OR_EXPERT:
+        return key > 0 ? key : each;
+    case SK_SHARED_EXPERT:
+        return each;
+    default:
+        return key;
+    }
+}
+
+static void hp_complete_experts(sk_hparam *hp, const sk_arch *arch)
+{
+    hp->n_ff_exp = hp->max_n_ff;
+    if (arch->moe_size == SK_EXPERT_KEY_OR_SHARE && hp->n_ff_expert > 0)
+        hp->n_ff_exp = hp->n_ff_expert;
+    else if (arch->moe_size == SK_EXPERT_KEY_OR_SHARE && hp->n_expert_used > 0)
+        hp->n_ff_exp = hp->max_n_ff / hp->n_expert_used;
+    hp->n_ff_shared = hp_shared_width(hp, arch);
+    if (arch->moe_gating < SK_GATING_KEY)
+        hp->moe_gating = arch->moe_gating;
+    else if (arch->moe_gating == SK_GATING_KEY_OR_SIGMOID && hp->moe_gating == 0)
+        hp->moe_gating = SK_GATING_SIGMOID;
+    else
+        hp->moe_gating--; /* the key counts from 1 */
+    if (arch->moe_weights != SK_WEIGHTS_KEY)
+        hp->weights_norm = arch->moe_weights == SK_WEIGHTS_NORMED;
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        if (arch->moe_dense == SK_DENSE_AFTER)
+            hp->n_ff[i] = (int32_t)hp->n_embd;
+    }
+    if (arch->moe_layers == SK_MOE_NEVER)
+        hp->n_expert = hp->n_expert_used = 0;
+}
+
+/* Scales whose default is a function of other numbers. */
+static void hp_complete_scales(sk_hparam *hp, const sk_arch *arch)
+{
+    if (hp->yarn_ext < 0)
+        hp->yarn_ext = 1;
+    if (arch->embd_scale == SK_EMBD_SCALE_SQRT)
+        hp->scale_embd = sqrt((double)hp->n_embd);
+    if (arch->defaults == SK_DEFAULTS_MINICPM) {
+        if (hp->scale_residual == 0)
+            hp->scale_residual = 1.4 / sqrt((double)hp->n_layer);
+        if (hp->scale_logits == 0)
+            hp->scale_logits = 256.0 / (double)hp->n_embd;
+    }
+}
+
+/* Blocks at the end that predict further tokens are not of the model proper. */
+static int32_t hp_cut_nextn(sk_hparam *hp, sk_error *error)
+{
+    if (hp->n_nextn >= hp->n_layer)
+        return sk_fail(error, SKALD_E_CORRUPT, "nextn_predict_layers is %lld of %lld blocks",
+                       (long long)hp->n_nextn, (long long)hp->n_layer);
+    hp->n_layer -= hp->n_nextn;
+    return SKALD_OK;
+}
+
 /* Defaults that depend on other numbers. The head sizes come from the first layer with heads. */
 static void hp_complete(sk_hparam *hp, const sk_arch *arch)
 {
@@ -188,19 +350,15 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
         hp->dk = hp->n_embd / heads;
     if (hp->dv == 0 && heads > 0)
         hp->dv = hp->n_embd / heads;
-    for (int64_t i = 0; i < hp->n_layer; i++)
-        hp->n_rot[i] = hp->n_rot[i] < 0 ? (int32_t)hp->dk : hp->n_rot[i];
+    hp_complete_windows(hp, arch);
+    hp_complete_experts(hp, arch);
+    hp_complete_scales(hp, arch);
     if (hp->n_ctx_orig == 0)
         hp->n_ctx_orig = hp->n_ctx_train;
 
     double factor = hp->rope_factor != 0 ? hp->rope_factor : hp->rope_factor_old;
     hp->rope_scale = factor == 0 || hp->rope_scaling == SK_SCALING_NONE ? 1 : 1 / factor;
-
-    hp->n_ff_exp = hp->max_n_ff;
-    if (arch->moe_size == SK_EXPERT_KEY_OR_SHARE && hp->n_ff_expert > 0)
-        hp->n_ff_exp = hp->n_ff_expert;
-    else if (arch->moe_size == SK_EXPERT_KEY_OR_SHARE && hp->n_expert_used > 0)
-        hp->n_ff_exp = hp->max_n_ff / hp->n_expert_used;
+    hp->n_pos = arch->positions == SK_POSITIONS_NONE ? 0 : hp->n_ctx_train;
 }
 
 /* Each layer's heads: some, and the query's a multiple of the keys'. */
@@ -217,11 +375,11 @@ static int32_t hp_check_heads(const sk_hparam *hp, sk_error *error)
                            "attention.head_count is %d, which is not a "
                            "multiple of attention.head_count_kv, %d",
                            (int)hp->n_head[i], (int)hp->n_head_kv[i]);
-        if (hp->n_rot[i] % 2 != 0 || hp->n_rot[i] > hp->dk)
+        if (hp->n_rot[i] % 2 != 0 || hp->n_rot[i] > hp->head_k[i])
             return sk_fail(error, SKALD_E_CORRUPT,
                            "rope.dimension_count is %d, wanted an even "
                            "number up to the heads' %lld",
-                           (int)hp->n_rot[i], (long long)hp->dk);
+                           (int)hp->n_rot[i], (long long)hp->head_k[i]);
     }
     if (hp->dk < 1 || hp->dv < 1)
         return sk_fail(error, SKALD_E_CORRUPT,
@@ -253,9 +411,24 @@ static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
     return SKALD_OK;
 }
 
-static int32_t hp_check(const sk_hparam *hp, int64_t n_embd_rows, sk_error *error)
+static int32_t hp_check_layers(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
 {
-    int32_t status = hp_check_heads(hp, error);
+    if (hp->n_expert > 0 &&
+        (hp->moe_gating < SK_GATING_SOFTMAX || hp->moe_gating > SK_GATING_SELECTED))
+        return sk_fail(error, SKALD_E_CORRUPT, "expert_gating_func is %lld, wanted 1 to 3",
+                       (long long)hp->moe_gating + 1);
+    if (arch->norm == SK_NORM_KEY && hp->rms_eps == 0 && hp->ln_eps == 0)
+        return sk_fail(error, SKALD_E_CORRUPT, "the key %s.attention.layer_norm_epsilon is missing",
+                       arch->name);
+    return SKALD_OK;
+}
+
+static int32_t hp_check(const sk_hparam *hp, const sk_arch *arch, int64_t n_embd_rows,
+                        sk_error *error)
+{
+    int32_t status = hp_check_layers(hp, arch, error);
+    if (status == SKALD_OK)
+        status = hp_check_heads(hp, error);
     if (status == SKALD_OK)
         status = hp_check_experts(hp, error);
     if (status != SKALD_OK)
@@ -281,7 +454,10 @@ int32_t sk_hparam_read(sk_hparam *hp, const sk_gguf *gguf, const sk_arch *arch, 
         if (status < 0)
             return status;
     }
+    int32_t cut = hp_cut_nextn(hp, error);
+    if (cut != SKALD_OK)
+        return cut;
     hp_complete_vocab(hp, n_vocab, n_embd_rows);
     hp_complete(hp, arch);
-    return hp_check(hp, n_embd_rows, error);
+    return hp_check(hp, arch, n_embd_rows, error);
 }

@@ -19,7 +19,9 @@
 
 struct sk_arch;
 
-enum { SK_HP_EVERY = 1 /* read for all architectures */, SK_HP_NEEDED = 2 /* must be there */ };
+/* EVERY: read for all architectures; NEEDED: must be there; BARE: without the architecture's name
+ * before it. */
+enum { SK_HP_EVERY = 1, SK_HP_NEEDED = 2, SK_HP_BARE = 4 };
 
 /* rope.scaling.type, in the order of the table's words. */
 enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALING_LONGROPE = 3 };
@@ -30,10 +32,12 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
 #define SK_HP_TINY 1e-30             /* a float that must be above zero */
 
 /*
- * X(type, field, key, flags, default, minimum, maximum, words). Types: INT, BOOL (int64_t field),
+ * X(type, field, key, flags, default, minimum, maximum, words). Types: INT (int64_t field),
  * FLOAT (double), WORD (the index of a string in `words`), LAYERS (int32_t per layer: an array of
- * block_count numbers, or one number for all). A minimum counts for values in the file; a default
- * of 0 outside the range means "not given". block_count comes first: arrays need it.
+ * block_count numbers, or one number for all), REALS (the same of double), BOOL (a number
+ * that is not 0, or the first of an array). A minimum counts for
+ * values in the file; a default of 0 outside the range means "not given". block_count comes first:
+ * arrays need it.
  */
 /* clang-format off */
 #define SK_HPARAMS(X) \
@@ -51,8 +55,49 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    n_ff_expert,      "expert_feed_forward_length",       0, 0,     0, SK_HP_WIDE,    0) \
     X(INT,    n_group,          "expert_group_count",               1, 0,     0, SK_MAX_EXPERTS, 0) \
     X(INT,    n_group_used,     "expert_group_used_count",          1, 0,     0, SK_MAX_EXPERTS, 0) \
+    X(INT,    n_ff_shared,      "expert_shared_feed_forward_length", 0, 0,    0, SK_HP_WIDE,    0) \
+    X(INT,    n_shared,         "expert_shared_count",              0, 0,     0, SK_MAX_EXPERTS, 0) \
+    X(INT,    n_dense_lead,     "leading_dense_block_count",        0, 0,     0, SK_MAX_LAYERS, 0) \
+    X(INT,    moe_step,         "interleave_moe_layer_step",        0, 1,     0, SK_MAX_LAYERS, 0) \
+    X(INT,    moe_gating,       "expert_gating_func",               0, 0,     0, 4,             0) \
+    X(BOOL,   weights_norm,     "expert_weights_norm",              0, 0,     0, 1,             0) \
+    X(FLOAT,  weights_scale,    "expert_weights_scale",             0, 0,     -1e30, 1e30,      0) \
+    X(INT,    n_nextn,          "nextn_predict_layers",             0, 0,     0, SK_MAX_LAYERS, 0) \
+    X(REALS,  clamp_exp,        "swiglu_clamp_exp",                 0, 0,     0, 1e30,          0) \
+    X(REALS,  clamp_shexp,      "swiglu_clamp_shexp",               0, 0,     0, 1e30,          0) \
     X(FLOAT,  rms_eps,          "attention.layer_norm_rms_epsilon", 0, 0,     SK_HP_TINY, 1e3,  0) \
+    X(FLOAT,  ln_eps,           "attention.layer_norm_epsilon",     0, 0,     SK_HP_TINY, 1e3,  0) \
+    X(BOOL,   parallel,         "use_parallel_residual",            0, 0,     0, 1,             0) \
+    X(FLOAT,  scale_embd,       "embedding_scale",                  0, 0,     -1e30, 1e30,      0) \
+    X(FLOAT,  scale_residual,   "residual_scale",                   0, 0,     -1e30, 1e30,      0) \
+    X(FLOAT,  scale_logits,     "logit_scale",                      0, 0,     -1e30, 1e30,      0) \
+    X(FLOAT,  cap_logits,       "final_logit_softcapping",          0, 0,     0, 1e30,          0) \
+    X(FLOAT,  scale_attn,       "attention.scale",                  0, 0,     -1e30, 1e30,      0) \
+    X(FLOAT,  scale_attn_out,   "attention.output_scale",           0, 0,     -1e30, 1e30,      0) \
+    X(FLOAT,  scale_value,      "attention.value_scale",            0, 0,     -1e30, 1e30,      0) \
+    X(FLOAT,  cap_attn,         "attn_logit_softcapping",           0, 0,     0, 1e30,          0) \
+    X(FLOAT,  clamp_qkv,        "attention.clamp_kqv",              0, 0,     0, 1e30,          0) \
+    X(FLOAT,  alibi_bias,       "attention.max_alibi_bias",         0, 0,     0, 1e3,           0) \
+    X(FLOAT,  temper,           "attention.temperature_scale",      0, 0,     -1e30, 1e30,      0) \
+    X(INT,    window,           "attention.sliding_window",         0, 0,     0, SK_HP_BIG,     0) \
+    X(LAYERS, pattern,          "attention.sliding_window_pattern", 0, -1,    0, SK_HP_DIM,     0) \
+    X(INT,    dk_window,        "attention.key_length_swa",         1, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    dv_window,        "attention.value_length_swa",       1, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_rot_window,     "rope.dimension_count_swa",         1, -1,    0, SK_HP_DIM,     0) \
+    X(FLOAT,  rope_base_window, "rope.freq_base_swa",               0, 0,     SK_HP_TINY, 1e30, 0) \
+    X(BOOL,   rope_finetuned,   "rope.scaling.finetuned",           0, 1,     0, 1,             0) \
+    X(FLOAT,  rope_alpha,       "rope.scaling.alpha",               0, 0,     0, 1e30,          0) \
+    X(FLOAT,  yarn_fast,        "rope.scaling.yarn_beta_fast",      0, 32,    SK_HP_TINY, 1e30, 0) \
+    X(FLOAT,  yarn_slow,        "rope.scaling.yarn_beta_slow",      0, 1,     SK_HP_TINY, 1e30, 0) \
+    X(FLOAT,  yarn_log,         "rope.scaling.yarn_log_multiplier", 0, 0,     -1e30, 1e30,      0) \
+    X(FLOAT,  yarn_ext,         "rope.scaling.yarn_ext_factor",     0, 1,     -1e30, 1e30,      0) \
+    X(FLOAT,  yarn_attn,        "rope.scaling.yarn_attn_factor",    0, 1,     -1e30, 1e30,      0) \
+    X(REALS,  xielu_p,          "xielu.alpha_p",                    4, 0,     -1e30, 1e30,      0) \
+    X(REALS,  xielu_n,          "xielu.alpha_n",                    4, 0,     -1e30, 1e30,      0) \
+    X(REALS,  xielu_beta,       "xielu.beta",                       4, 0,     -1e30, 1e30,      0) \
+    X(REALS,  xielu_eps,        "xielu.eps",                        4, 0,     -1e30, 1e30,      0) \
     X(LAYERS, n_rot,            "rope.dimension_count",             1, -1,    0, SK_HP_DIM,     0) \
+    X(BOOL,   sections,         "rope.dimension_sections",          0, 0,     0, 1,             0) \
     X(FLOAT,  rope_base,        "rope.freq_base",                   1, 10000, SK_HP_TINY, 1e30, 0) \
     X(WORD,   rope_scaling,     "rope.scaling.type",                1, 1,     0, 3, \
       "none|linear|yarn|longrope") \
@@ -63,16 +108,23 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
 /* clang-format on */
 
 #define SK_HP_FIELD_INT(field) int64_t field;
+#define SK_HP_FIELD_BOOL(field) int64_t field;
 #define SK_HP_FIELD_FLOAT(field) double field;
 #define SK_HP_FIELD_WORD(field) int64_t field;
 #define SK_HP_FIELD_LAYERS(field) int32_t field[SK_MAX_LAYERS];
+#define SK_HP_FIELD_REALS(field) double field[SK_MAX_LAYERS];
 
 typedef struct sk_hparam {
 #define X(type, field, key, flags, def, min, max, words) SK_HP_FIELD_##type(field)
     SK_HPARAMS(X)
 #undef X
-    int64_t n_vocab;    /* tokens: rows of the embedding that are used, logits per row */
-    int64_t n_ff_exp;   /* width of an expert */
+    int64_t n_vocab;               /* tokens: rows of the embedding that are used, logits per row */
+    int64_t n_ff_exp;              /* width of an expert */
+    int64_t n_pos;                 /* learned positions; 0: there are none */
+    bool pattern_array;            /* the pattern was an array */
+    int64_t span[SK_MAX_LAYERS];   /* the layer's window in tokens; 0: it has none */
+    int32_t head_k[SK_MAX_LAYERS]; /* elements of a key, of a value */
+    int32_t head_v[SK_MAX_LAYERS];
     double rope_scale;  /* 1 / factor; 1: none */
     int32_t max_n_head; /* over the layers */
     int32_t max_n_ff;

@@ -2,9 +2,10 @@
 /*
  * Mixture of experts: a router chooses n_used of n_expert feed-forward blocks for each row.
  *
- *   x = norm(h);  p = softmax(W_r x (+ b));  S = the n_used largest of p, ties to the lower index
- *   w_e = p_e / max(sum over S of p, 2^-14)
- *   h += sum over S, in the order of choice, of w_e * down_e(silu(gate_e x) * up_e x)
+ *   p = softmax(W_r x (+ b)), or sigmoid;  S = the n_used largest of p (+ bias), ties to the lower
+ *   index;  w_e = p_e, or that / max(sum over S of p, 2^-14), or softmax over S of W_r x;  * scale
+ *   y = sum over S, in the order of choice, of w_e * down_e(f(gate_e x) * up_e x)
+ *     + the block that all tokens use, where there is one
  *
  * With groups, only experts of the best n_group_used groups are chosen from; a group counts as much
  * as its two best experts together.
@@ -71,8 +72,12 @@ static const sk_moe *moe_rules(sk_builder *b)
                     .n_used = hp->n_expert_used,
                     .n_group = hp->n_group,
                     .n_group_used = hp->n_group_used,
-                    .gating = b->arch->moe_gating,
-                    .normed = b->arch->moe_weights == SK_WEIGHTS_NORMED};
+                    .gating = (int)hp->moe_gating,
+                    .normed = hp->weights_norm != 0,
+                    .weigh_before = b->arch->moe_weigh == SK_WEIGH_BEFORE,
+                    .scale = hp->weights_scale != 0 ? (float)hp->weights_scale : 1};
+    if (sk_plan_has(b, SK_T_EXP_PROBS_B))
+        b->status = sk_slot_vector(b->weights, SK_T_EXP_PROBS_B, b->layer, &moe->bias, b->error);
     b->plan->n_expert = moe->n_expert;
     b->plan->n_used = moe->n_used;
     return moe;
@@ -101,41 +106,74 @@ static void moe_route(sk_builder *b, const sk_moe *moe)
     step->moe = moe;
 }
 
-void sk_plan_moe(sk_builder *b)
+static void moe_weigh(sk_builder *b, int reg, const sk_moe *moe)
 {
-    int64_t n_embd = b->hp->n_embd;
-    const sk_moe *moe = moe_rules(b);
-    sk_linear parts[3];
-    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_FFN_NORM, 1, n_embd);
-    parts[2] = sk_plan_weight(b, SK_T_FFN_ROUTER);
+    sk_step *step = sk_plan_step(b, SK_OP_WEIGH, SK_SET_PAIRS);
+    step->dst = step->src = reg;
+    step->n = b->hp->n_ff_exp;
+    step->moe = moe;
+}
+
+void sk_plan_router(sk_builder *b, int src)
+{
+    sk_linear router = sk_plan_weight(b, SK_T_FFN_ROUTER);
+    sk_plan_linear(b, src, &router, (int[]){SK_R_ROUTER}, 1);
+}
+
+/* The matrices that read the block's input: gate and up of the experts and the router, with the one
+ * activation that serves them all. */
+static void moe_inputs(sk_builder *b, int src, sk_linear parts[3])
+{
+    bool routes = b->arch->moe_router == SK_ROUTER_FFN;
+    if (routes)
+        parts[2] = sk_plan_weight(b, SK_T_FFN_ROUTER);
     moe_gate_up(b, parts);
-    sk_linear down = moe_experts_or_list(b, SK_T_FFN_DOWN_EXPS, SK_T_FFN_DOWN_EXP);
     if (b->status != SKALD_OK)
         return;
-
-    sk_plan_act(b, SK_R_X, parts, 3);
+    sk_plan_act(b, src, parts, routes ? 3 : 2);
+    if (!routes)
+        return;
     sk_step *step = sk_plan_step(b, SK_OP_LINEAR, SK_SET_ROWS);
-    step->src = SK_R_X;
+    step->src = src;
     step->n_part = 1;
     step->part[0] = parts[2];
     step->part_dst[0] = SK_R_ROUTER;
-    sk_plan_width(b, SK_R_ROUTER, moe->n_expert);
-    moe_route(b, moe);
+    sk_plan_width(b, SK_R_ROUTER, parts[2].n_out);
+}
 
-    moe_step(b, SK_OP_EXPERTS, SK_R_X, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, 2);
-    step = sk_plan_step(b, SK_OP_GLU, SK_SET_PAIRS);
-    step->dst = SK_R_E_GATE;
-    step->src = SK_R_E_UP;
-    step->n = b->hp->n_ff_exp;
+void sk_plan_moe(sk_builder *b, int src, int dst)
+{
+    int64_t n_embd = b->hp->n_embd;
+    const sk_moe *moe = moe_rules(b);
+    bool shared = b->arch->shared != SK_SHARED_NONE && sk_plan_has(b, SK_T_FFN_UP_SHEXP);
+    sk_linear parts[3];
+    moe_inputs(b, src, parts);
+    sk_linear down = moe_experts_or_list(b, SK_T_FFN_DOWN_EXPS, SK_T_FFN_DOWN_EXP);
+    if (b->status != SKALD_OK)
+        return;
+    moe_route(b, moe);
+    moe_step(b, SK_OP_EXPERTS, src, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, 2);
+    if (moe->weigh_before) {
+        moe_weigh(b, SK_R_E_GATE, moe);
+        moe_weigh(b, SK_R_E_UP, moe);
+    }
+    sk_plan_glu(b, SK_R_E_GATE, SK_R_E_UP, sk_plan_ffn_fn(b, b->hp->clamp_exp[b->layer]),
+                b->hp->n_ff_exp);
     sk_plan_act(b, SK_R_E_GATE, &down, 1);
     moe_step(b, SK_OP_EXPERTS, SK_R_E_GATE, &down, (int[]){SK_R_E_OUT}, 1);
+    if (shared)
+        sk_plan_shared(b, src, SK_R_S);
 
-    step = sk_plan_step(b, SK_OP_COMBINE, SK_SET_ROWS);
-    step->dst = SK_R_X;
+    sk_step *step = sk_plan_step(b, SK_OP_COMBINE, SK_SET_ROWS);
+    step->dst = dst;
     step->src = SK_R_E_OUT;
     step->n = n_embd;
     step->moe = moe;
-    sk_plan_add(b, SK_R_H, SK_R_X, n_embd);
+    sk_plan_width(b, dst, n_embd);
+    if (shared)
+        sk_plan_add(b, dst, SK_R_S, n_embd);
+    if (b->arch->moe_half)
+        sk_plan_scale(b, dst, 0.5, n_embd);
 }
 
 /* ---- route: the source's logits to chosen experts and their weights ----------------------------
@@ -204,26 +242,49 @@ static void route_choose(const sk_moe *moe, const float *p, int32_t *expert)
     }
 }
 
+/* Logits become what weights are taken from. */
+static void route_gate(const sk_pass *p, const sk_moe *moe, float *probs)
+{
+    static const sk_fn sigmoid = {.kind = SK_FN_SIGMOID};
+    if (moe->gating == SK_GATING_SOFTMAX)
+        p->k->softmax(probs, moe->n_expert);
+    else if (moe->gating == SK_GATING_SIGMOID)
+        p->k->apply(&sigmoid, probs, probs, NULL, moe->n_expert);
+}
+
+/* The weights of the experts chosen. */
+static void route_weights(const sk_pass *p, const sk_moe *moe, const float *probs,
+                          const int32_t *expert, float *weight)
+{
+    float sum = 0;
+    for (int64_t k = 0; k < moe->n_used; k++)
+        weight[k] = probs[expert[k]];
+    if (moe->gating == SK_GATING_SELECTED)
+        p->k->softmax(weight, moe->n_used);
+    for (int64_t k = 0; k < moe->n_used; k++)
+        sum += weight[k];
+    sum = sum > MOE_LEAST_SUM ? sum : MOE_LEAST_SUM;
+    for (int64_t k = 0; moe->normed && k < moe->n_used; k++)
+        weight[k] /= sum;
+    for (int64_t k = 0; moe->scale != 1 && k < moe->n_used; k++)
+        weight[k] *= moe->scale;
+}
+
 static void route_row(sk_pass *p, const sk_step *step, int64_t i)
 {
     const sk_moe *moe = step->moe;
-    float *probs = sk_pass_reg(p, step->src, i);
+    float *probs = sk_pass_reg(p, step->src, i), biased[SK_MAX_EXPERTS];
     int32_t *expert = p->choice.expert + i * moe->n_used;
     float *weight = p->choice.weight + i * moe->n_used;
     if (!route_is_finite(probs, moe->n_expert)) {
         sk_pass_fail(p, SK_SET_ROWS, i, step->layer);
         memset(probs, 0, (size_t)moe->n_expert * sizeof *probs);
     }
-    p->k->softmax(probs, moe->n_expert);
-    route_choose(moe, probs, expert);
-    float sum = 0;
-    for (int64_t k = 0; k < moe->n_used; k++) {
-        weight[k] = probs[expert[k]];
-        sum += weight[k];
-    }
-    sum = sum > MOE_LEAST_SUM ? sum : MOE_LEAST_SUM;
-    for (int64_t k = 0; moe->normed && k < moe->n_used; k++)
-        weight[k] /= sum;
+    route_gate(p, moe, probs);
+    for (int64_t e = 0; moe->bias && e < moe->n_expert; e++)
+        biased[e] = probs[e] + moe->bias[e];
+    route_choose(moe, moe->bias ? biased : probs, expert);
+    route_weights(p, moe, probs, expert, weight);
 }
 
 static void route_begin(sk_pass *p, const sk_step *step, sk_work *work)
@@ -288,8 +349,20 @@ static void combine_run(sk_pass *p, const sk_step *step, int64_t first, int64_t 
         float *sum = sk_pass_reg(p, step->dst, i);
         memset(sum, 0, (size_t)step->n * sizeof *sum);
         for (int64_t k = i * n_used; k < (i + 1) * n_used; k++)
-            p->k->fma(sum, sk_pass_reg(p, step->src, k), p->choice.weight[k], step->n);
+            p->k->fma(sum, sk_pass_reg(p, step->src, k),
+                      step->moe->weigh_before ? 1.0f : p->choice.weight[k], step->n);
     }
 }
 
 const sk_op sk_op_combine = {combine_begin, combine_run};
+
+/* ---- weigh: dst *= the pair's weight -----------------------------------------------------------
+ */
+
+static void weigh_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++)
+        p->k->scale(sk_pass_reg(p, step->dst, i), p->choice.weight[i], step->n);
+}
+
+const sk_op sk_op_weigh = {sk_begin_rows, weigh_run};

@@ -27,14 +27,18 @@
 #define TASKS_PER_THREAD 4
 
 static const sk_op *const pass_ops[SK_N_OPS] = {
-    [SK_OP_EMBED] = &sk_op_embed,     [SK_OP_ANGLES] = &sk_op_angles,
-    [SK_OP_NORM] = &sk_op_norm,       [SK_OP_ACT] = &sk_op_act,
-    [SK_OP_LINEAR] = &sk_op_linear,   [SK_OP_ROPE] = &sk_op_rope,
-    [SK_OP_STORE] = &sk_op_store,     [SK_OP_ATTEND] = &sk_op_attend,
-    [SK_OP_GLU] = &sk_op_glu,         [SK_OP_ADD] = &sk_op_add,
-    [SK_OP_ROUTE] = &sk_op_route,     [SK_OP_GATHER] = &sk_op_gather,
-    [SK_OP_EXPERTS] = &sk_op_experts, [SK_OP_COMBINE] = &sk_op_combine,
-    [SK_OP_SELECT] = &sk_op_select,   [SK_OP_CHECK] = &sk_op_check,
+    [SK_OP_EMBED] = &sk_op_embed,       [SK_OP_ANGLES] = &sk_op_angles,
+    [SK_OP_NORM] = &sk_op_norm,         [SK_OP_ACT] = &sk_op_act,
+    [SK_OP_LINEAR] = &sk_op_linear,     [SK_OP_ROPE] = &sk_op_rope,
+    [SK_OP_STORE] = &sk_op_store,       [SK_OP_ATTEND] = &sk_op_attend,
+    [SK_OP_GLU] = &sk_op_glu,           [SK_OP_ADD] = &sk_op_add,
+    [SK_OP_ROUTE] = &sk_op_route,       [SK_OP_GATHER] = &sk_op_gather,
+    [SK_OP_EXPERTS] = &sk_op_experts,   [SK_OP_COMBINE] = &sk_op_combine,
+    [SK_OP_POSITION] = &sk_op_position, [SK_OP_GATE] = &sk_op_gate,
+    [SK_OP_SCALE] = &sk_op_scale,       [SK_OP_CLAMP] = &sk_op_clamp,
+    [SK_OP_CAP] = &sk_op_cap,           [SK_OP_DIVIDE] = &sk_op_divide,
+    [SK_OP_TEMPER] = &sk_op_temper,     [SK_OP_WEIGH] = &sk_op_weigh,
+    [SK_OP_SELECT] = &sk_op_select,     [SK_OP_CHECK] = &sk_op_check,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)

@@ -29,7 +29,8 @@ typedef struct sk_op {
 
 extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linear, sk_op_rope,
     sk_op_store, sk_op_attend, sk_op_glu, sk_op_add, sk_op_route, sk_op_gather, sk_op_experts,
-    sk_op_combine, sk_op_select, sk_op_check;
+    sk_op_combine, sk_op_select, sk_op_check, sk_op_position, sk_op_gate, sk_op_scale, sk_op_clamp,
+    sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide;
 
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Making a plan: the embedding, the layers one after another, the head. What a block consists of is
- * written in its own file; here is what they share. A builder carries the first error along, so
- * that the blocks read as straight lines.
+ * written in its own file, a layer in layer.c; here is what they share. A builder carries the first
+ * error along, so that the blocks read as straight lines.
  *
  * Memory: about half a kilobyte per step, a dozen steps per layer.
  */
@@ -75,20 +75,33 @@ void sk_plan_width(sk_builder *b, int reg, int64_t n)
         b->plan->width[reg] = n;
 }
 
-void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
+void sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n,
+                     bool layer_norm, int64_t weight_step)
 {
-    const float *weight = NULL;
-    if (b->status == SKALD_OK)
+    const float *weight = NULL, *bias = NULL;
+    if (b->status == SKALD_OK && slot >= 0)
         b->status = sk_slot_vector(b->weights, slot, b->layer, &weight, b->error);
+    if (b->status == SKALD_OK && slot >= 0)
+        b->status = sk_slot_vector_bias(b->weights, slot, b->layer, &bias, b->error);
     sk_step *step = sk_plan_step(b, SK_OP_NORM, sk_reg_set(dst));
     step->dst = dst;
     step->src = src;
     step->n = n;
     step->n_vec = n_vec;
     step->weight = weight;
+    step->bias = bias;
+    step->weight_step = weight_step;
     step->weight_slot = slot;
-    step->eps = (float)b->hp->rms_eps;
+    step->layer_norm = layer_norm;
+    step->eps = (float)(layer_norm ? b->hp->ln_eps : b->hp->rms_eps);
     sk_plan_width(b, dst, n * n_vec);
+}
+
+void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
+{
+    int norm = b->arch->norm;
+    bool rms = norm == SK_NORM_RMS || (norm == SK_NORM_KEY && b->hp->rms_eps != 0);
+    sk_plan_norm_as(b, dst, src, norm == SK_NORM_LAYER_PLAIN ? -1 : slot, n_vec, n, !rms, 0);
 }
 
 void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part)
@@ -126,6 +139,50 @@ void sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
     step->dst = dst;
     step->src = src;
     step->n = n;
+}
+
+void sk_plan_scale(sk_builder *b, int reg, double factor, int64_t n)
+{
+    if (factor == 0 || factor == 1)
+        return;
+    sk_step *step = sk_plan_step(b, SK_OP_SCALE, sk_reg_set(reg));
+    step->dst = step->src = reg;
+    step->factor = (float)factor;
+    step->n = n;
+}
+
+void sk_plan_glu(sk_builder *b, int dst, int src, sk_fn fn, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_GLU, sk_reg_set(dst));
+    step->dst = dst;
+    step->src = src;
+    step->fn = fn;
+    step->n = n;
+}
+
+void sk_plan_gate(sk_builder *b, int dst, int src, sk_fn fn, int64_t n_vec, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_GATE, sk_reg_set(dst));
+    step->dst = dst;
+    step->src = src;
+    step->fn = fn;
+    step->n_vec = n_vec;
+    step->n = n;
+}
+
+float *sk_plan_keep(sk_builder *b, int64_t n)
+{
+    if (b->status != SKALD_OK)
+        return NULL;
+    float *kept = sk_weights_keep(b->weights, (uint64_t)n, sizeof *kept, b->error);
+    if (!kept)
+        b->status = SKALD_E_MEMORY;
+    return kept;
+}
+
+bool sk_plan_fits(const sk_builder *b, int slot)
+{
+    return sk_slot_fits(b->weights, slot, b->layer);
 }
 
 bool sk_plan_has(const sk_builder *b, int slot)
@@ -172,17 +229,6 @@ static void plan_ropes(sk_builder *b)
         sk_plan_step(b, SK_OP_ANGLES, SK_SET_ROWS)->rope = (int)i;
 }
 
-static void plan_layers(sk_builder *b)
-{
-    for (b->layer = 0; b->layer < b->hp->n_layer && b->status == SKALD_OK; b->layer++) {
-        sk_plan_attention(b);
-        if (b->hp->n_expert > 0 && b->arch->moe_layers == SK_MOE_IF_EXPERTS)
-            sk_plan_moe(b);
-        else
-            sk_plan_ffn(b);
-    }
-}
-
 int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weights *weights,
                      sk_error *error)
 {
@@ -192,7 +238,8 @@ int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weigh
         .heap = heap, .n_embd = hp->n_embd, .n_vocab = hp->n_vocab, .n_layer = hp->n_layer};
     plan_ropes(&b);
     sk_plan_embed(&b);
-    plan_layers(&b);
+    for (b.layer = 0; b.layer < hp->n_layer && b.status == SKALD_OK; b.layer++)
+        sk_plan_layer(&b);
     sk_plan_head(&b);
     return b.status;
 }

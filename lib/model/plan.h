@@ -12,7 +12,7 @@
  * holds until the next ACT of that set and kind.
  *
  * Each kind of block has a file that both adds its steps to the plan and runs them: attention.c,
- * ffn.c, moe.c, head.c.
+ * ffn.c, moe.c, head.c; layer.c puts them together.
  */
 #ifndef SK_MODEL_PLAN_H
 #define SK_MODEL_PLAN_H
@@ -31,10 +31,14 @@ enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_N_SETS };
     X(Q, "q", ROWS) \
     X(K, "k", ROWS) \
     X(V, "v", ROWS) \
-    X(A, "a", ROWS) /* attention's output, before its projection */ \
+    X(A, "a", ROWS)           /* attention's output, before its projection */ \
+    X(B, "b", ROWS)           /* the output of a branch that waits for another */ \
+    X(A_GATE, "a_gate", ROWS) /* what attention's output is multiplied with */ \
     X(GATE, "gate", ROWS) \
     X(UP, "up", ROWS) \
     X(ROUTER, "router", ROWS) /* logits, then probabilities of the experts */ \
+    X(S, "s", ROWS)           /* the output of the expert that all tokens use */ \
+    X(S_GATE, "s_gate", ROWS) \
     X(E_GATE, "e_gate", PAIRS) \
     X(E_UP, "e_up", PAIRS) \
     X(E_OUT, "e_out", PAIRS) \
@@ -51,6 +55,7 @@ enum {
 /* Operations: X(ID, name). What each does is told in the file that runs it. */
 #define SK_OPS(X) \
     X(EMBED, "embed") \
+    X(POSITION, "position") \
     X(ANGLES, "angles") \
     X(NORM, "norm") \
     X(ACT, "act") \
@@ -59,7 +64,14 @@ enum {
     X(STORE, "store") \
     X(ATTEND, "attend") \
     X(GLU, "glu") \
+    X(GATE, "gate") \
     X(ADD, "add") \
+    X(SCALE, "scale") \
+    X(CLAMP, "clamp") \
+    X(DIVIDE, "divide") \
+    X(CAP, "cap") \
+    X(TEMPER, "temper") \
+    X(WEIGH, "weigh") \
     X(ROUTE, "route") \
     X(GATHER, "gather") \
     X(EXPERTS, "experts") \
@@ -86,13 +98,23 @@ typedef struct sk_attn {
     int32_t kv; /* which of the plan's cached layers */
     int64_t n_head, n_head_kv, dk, dv;
     float scale;
+    float cap;          /* of scores; 0: none */
+    int64_t window;     /* 0: none */
+    bool chunked;       /* it begins at a multiple of its size */
+    const float *slope; /* [n_head], NULL: none */
+    const float *sink;  /* [n_head], NULL: none */
+    /* Queries are multiplied by 1 + temper * ln(floor((position + offset) / length) + 1). */
+    float temper;
+    int64_t temper_length, temper_offset;
 } sk_attn;
 
 typedef struct sk_moe {
     int64_t n_expert, n_used;
     int64_t n_group, n_group_used; /* n_group <= 1: none */
     int gating;                    /* SK_GATING_... */
-    bool normed;
+    bool normed, weigh_before;
+    float scale;       /* of the weights */
+    const float *bias; /* [n_expert], added where experts are chosen; NULL: none */
 } sk_moe;
 
 #define SK_MAX_PARTS 3
@@ -106,10 +128,15 @@ typedef struct sk_step {
     int n_part;       /* products of one activation */
     int part_dst[SK_MAX_PARTS];
     sk_linear part[SK_MAX_PARTS];
-    const float *weight; /* of a norm */
-    int weight_slot;
+    const float *weight; /* of a norm, NULL: none */
+    const float *bias;   /* of a norm, NULL: none */
+    int64_t weight_step; /* elements from one vector's weights to the next's; 0: the same ones */
+    int weight_slot;     /* -1: no weights */
+    bool layer_norm;
     float eps;
-    int rope; /* index in the plan's ropes */
+    float factor; /* of ADD, SCALE, CLAMP, CAP; of ADD 0: none */
+    sk_fn fn;     /* of GLU, GATE; GLU with src -1 has no second factor */
+    int rope;     /* index in the plan's ropes */
     const sk_attn *attn;
     const sk_moe *moe;
 } sk_step;
@@ -131,6 +158,7 @@ typedef struct sk_plan {
     int64_t act_n[SK_N_SETS][3]; /* the longest activation by set and kind; 0: none */
     int64_t n_embd, n_vocab, n_layer;
     int64_t n_used, n_expert; /* the most of any layer; 0: none */
+    int64_t max_position;     /* positions that the model has learned; 0: any */
 } sk_plan;
 
 /* Makes the plan. Errors: CORRUPT, TYPE, MEMORY. The plan borrows from the weights. */
@@ -168,25 +196,44 @@ void sk_plan_width(sk_builder *b, int reg, int64_t n);
 
 /* dst = norm of n_vec vectors of n of src, with the weights of a slot. */
 void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n);
+/* The same as layer norm or not, whatever the architecture's norm is; slot -1: without weights;
+ * `step` is how far one vector's weights lie from the next's. */
+void sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n,
+                     bool layer_norm, int64_t step);
 /* The activations of src that the products in `parts` need. */
 void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part);
 /* An ACT, then dst[i] = parts[i] * activation of src. */
 void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part);
+/* dst += src */
 void sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
+/* reg *= factor, unless that is 0 (not given) or 1. */
+void sk_plan_scale(sk_builder *b, int reg, double factor, int64_t n);
+/* dst = fn(dst) * src, without src when that is -1. */
+void sk_plan_glu(sk_builder *b, int dst, int src, sk_fn fn, int64_t n);
+/* Vector i of dst, of n elements, *= fn(element i of src). */
+void sk_plan_gate(sk_builder *b, int dst, int src, sk_fn fn, int64_t n_vec, int64_t n);
 
 bool sk_plan_has(const sk_builder *b, int slot);
+bool sk_plan_fits(const sk_builder *b, int slot);
+/* A vector of n floats that lives as long as the plan; NULL after an error. */
+float *sk_plan_keep(sk_builder *b, int64_t n);
 sk_linear sk_plan_weight(sk_builder *b, int slot);
 sk_linear sk_plan_rows(sk_builder *b, const sk_linear *whole, int64_t row, int64_t n_out);
 
-/* The index of the rope of the layer; of its cached keys and values. */
+/* The index of the rope of the layer, -1: it does not rotate; of its cached keys and values. */
 int sk_plan_rope(sk_builder *b);
 int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
 
-/* The blocks. Each reads its input from H and adds its output to H. */
+/* The blocks: from a register of rows to another, which may be the same. */
 void sk_plan_embed(sk_builder *b);
-void sk_plan_attention(sk_builder *b);
-void sk_plan_ffn(sk_builder *b);
-void sk_plan_moe(sk_builder *b);
+void sk_plan_layer(sk_builder *b); /* reads H, adds to H */
+void sk_plan_attention(sk_builder *b, int src, int dst);
+void sk_plan_ffn(sk_builder *b, int src, int dst);
+/* The function of the gate; `limit` is the layer's clamp, for those that have one. */
+sk_fn sk_plan_ffn_fn(const sk_builder *b, double limit);
+void sk_plan_shared(sk_builder *b, int src, int dst);
+void sk_plan_router(sk_builder *b, int src);
+void sk_plan_moe(sk_builder *b, int src, int dst);
 void sk_plan_head(sk_builder *b);
 
 #endif

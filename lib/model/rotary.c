@@ -25,63 +25,148 @@ static const float *rotary_factors(sk_builder *b, int slot)
     return factors;
 }
 
+/* Of one layer: what its rope is made of. */
+typedef struct rotary_layer {
+    int32_t n_rot;
+    double base, scale, ext, attn_factor;
+} rotary_layer;
+
 /*
  * What multiplies cosine and sine, beside what sk_rope_init puts in for YaRN. The reference cancels
- * that by 1 / (1 + 0.1 ln f) and puts in a factor of its own, which is the same for f > 1 (f = 1/s)
- * and 1 below.
+ * that by 1 / (1 + 0.1 ln f) and puts in a factor of its own, g(1) or g(1) / g(m) with
+ * g(m) = 1 + 0.1 m ln f for f = 1 / s > 1, else 1.
  */
-static double rotary_attn_factor(const sk_hparam *hp)
-{
-    double factor = hp->rope_attn_factor;
-    if (hp->rope_scaling == SK_SCALING_YARN && hp->rope_scale > 1)
-        factor /= 1 + 0.1 * sk_log(1 / hp->rope_scale);
-    return factor;
-}
-
-static void rotary_init(sk_builder *b, sk_rope *rope, int32_t n_rot, const float *factors)
+static double rotary_attn_factor(const sk_builder *b, double ext)
 {
     const sk_hparam *hp = b->hp;
-    *rope = (sk_rope){.kind = b->arch->turn == SK_TURN_NEOX ? SK_ROPE_NEOX : SK_ROPE_NORM,
-                      .n_rot = n_rot,
-                      .base = hp->rope_base,
-                      .freq_scale = hp->rope_scale,
-                      .ext_factor = hp->rope_scaling == SK_SCALING_YARN ? 1 : 0,
-                      .attn_factor = rotary_attn_factor(hp),
-                      .beta_fast = 32,
-                      .beta_slow = 1,
+    if (ext == 0)
+        return hp->yarn_attn * hp->rope_attn_factor;
+    double log_f = sk_log(1 / hp->rope_scale), grown = log_f > 0 ? 1 + 0.1 * log_f : 1;
+    double more = log_f > 0 ? 1 + 0.1 * hp->yarn_log * log_f : 1;
+    double factor = hp->yarn_log != 0 ? grown / more : grown;
+    return factor / (1 + 0.1 * log_f) * hp->rope_attn_factor;
+}
+
+/* HunYuan's way to longer contexts: a larger base. */
+static double rotary_base(const sk_hparam *hp)
+{
+    double dk = (double)hp->dk;
+    if (hp->rope_alpha <= 0 || dk <= 2)
+        return hp->rope_base;
+    return hp->rope_base * sk_pow(hp->rope_alpha, dk / (dk - 2));
+}
+
+static rotary_layer rotary_of(const sk_builder *b)
+{
+    const sk_hparam *hp = b->hp;
+    int rule = hp->span[b->layer] > 0 ? b->arch->turn_window : SK_TURN_WINDOW_SAME;
+    rotary_layer r = {hp->n_rot[b->layer], rotary_base(hp), hp->rope_scale, 0, 1};
+    r.ext = hp->rope_scaling == SK_SCALING_YARN ? hp->yarn_ext : 0;
+    r.attn_factor = rotary_attn_factor(b, r.ext);
+    if (rule == SK_TURN_WINDOW_LOCAL)
+        r.base = hp->rope_base_window > 0 ? hp->rope_base_window : 10000;
+    else if ((rule == SK_TURN_WINDOW_BASE || rule == SK_TURN_WINDOW_BASE_PLAIN) &&
+             hp->rope_base_window > 0)
+        r.base = hp->rope_base_window;
+    if (rule >= SK_TURN_WINDOW_BASE_PLAIN)
+        r.scale = 1;
+    if (rule == SK_TURN_WINDOW_BASE_PLAIN || rule == SK_TURN_WINDOW_PLAIN) {
+        r.ext = 0;
+        r.attn_factor = 1;
+    }
+    return r;
+}
+
+static bool rotary_has_windows(const sk_hparam *hp)
+{
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        if (hp->span[i] > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the layer rotates at all. */
+static bool rotary_turns(const sk_builder *b)
+{
+    const sk_hparam *hp = b->hp;
+    int64_t i = b->layer;
+    bool windowed = hp->span[i] > 0;
+    switch (b->arch->turns) {
+    case SK_TURNS_NOT_FOURTH:
+        return (i + 1) % 4 != 0;
+    case SK_TURNS_NOT_FIRST:
+        return i % 4 != 0 || hp->window == 0;
+    case SK_TURNS_WINDOWED:
+        return windowed || !rotary_has_windows(hp);
+    case SK_TURNS_WINDOWED_OR_LEAD:
+        return windowed || i < hp->n_dense_lead;
+    case SK_TURNS_FINETUNED:
+        return hp->rope_finetuned != 0;
+    case SK_TURNS_IF_32:
+        return hp->n_layer == 32;
+    default:
+        return true;
+    }
+}
+
+static void rotary_init(sk_builder *b, sk_rope *rope, const rotary_layer *r, const float *factors)
+{
+    const sk_hparam *hp = b->hp;
+    bool halves = b->arch->turn == SK_TURN_NEOX || hp->sections;
+    *rope = (sk_rope){.kind = halves ? SK_ROPE_NEOX : SK_ROPE_NORM,
+                      .n_rot = r->n_rot,
+                      .base = r->base,
+                      .freq_scale = r->scale,
+                      .ext_factor = r->ext,
+                      .attn_factor = r->attn_factor,
+                      .beta_fast = hp->yarn_fast,
+                      .beta_slow = hp->yarn_slow,
                       .n_ctx_orig = hp->n_ctx_orig,
                       .factors = factors};
     if (b->status != SKALD_OK)
         return;
-    double *freq = sk_weights_keep(b->weights, (uint64_t)n_rot / 2, sizeof *freq, b->error);
+    double *freq = sk_weights_keep(b->weights, (uint64_t)r->n_rot / 2, sizeof *freq, b->error);
     if (!freq)
         b->status = SKALD_E_MEMORY;
     else if (!sk_rope_init(rope, freq))
         b->status = sk_fail(b->error, SKALD_E_CORRUPT,
                             "the rope of block %d has angles that are "
                             "no numbers: base %g, factor %g",
-                            (int)b->layer, hp->rope_base, 1 / hp->rope_scale);
+                            (int)b->layer, r->base, 1 / r->scale);
 }
 
-static void rotary_resolve(sk_builder *b, sk_rotary *rotary, int32_t n_rot)
+static void rotary_resolve(sk_builder *b, sk_rotary *rotary, const rotary_layer *r)
 {
-    const float *freqs = rotary_factors(b, SK_T_ROPE_FREQS);
+    bool windowed = b->hp->span[b->layer] > 0, half = b->arch->turn_half;
+    const float *freqs = half && windowed ? NULL : rotary_factors(b, SK_T_ROPE_FREQS);
     const float *longs = freqs ? NULL : rotary_factors(b, SK_T_ROPE_LONG);
     const float *shorts = freqs ? NULL : rotary_factors(b, SK_T_ROPE_SHORT);
     *rotary = (sk_rotary){.factors = freqs ? SK_T_ROPE_FREQS : longs ? SK_T_ROPE_LONG : -1};
-    rotary_init(b, &rotary->rope, n_rot, freqs ? freqs : shorts);
+    rotary_init(b, &rotary->rope, r, freqs ? freqs : shorts);
     if (longs)
-        rotary_init(b, &rotary->longer, n_rot, longs);
+        rotary_init(b, &rotary->longer, r, longs);
+}
+
+/* Whether a way to rotate that is there already is this layer's. */
+static bool rotary_is(const sk_builder *b, const sk_rotary *rotary, const rotary_layer *r)
+{
+    const sk_rope *have = &rotary->rope;
+    bool factors = !(b->arch->turn_half && b->hp->span[b->layer] > 0);
+    return have->n_rot == r->n_rot && have->base == r->base && have->freq_scale == r->scale &&
+           have->ext_factor == r->ext && have->attn_factor == r->attn_factor &&
+           (factors || rotary->factors != SK_T_ROPE_FREQS);
 }
 
 int sk_plan_rope(sk_builder *b)
 {
     sk_plan *plan = b->plan;
-    int32_t n_rot = b->hp->n_rot[b->layer];
-    if (b->status != SKALD_OK || b->arch->turn == SK_TURN_NONE || n_rot == 0)
+    if (b->status != SKALD_OK || b->arch->turn == SK_TURN_NONE || b->hp->n_rot[b->layer] == 0 ||
+        !rotary_turns(b))
         return -1;
+    rotary_layer r = rotary_of(b);
     for (uint64_t i = 0; i < plan->n_rope; i++) {
-        if (plan->ropes[i].rope.n_rot == n_rot)
+        if (rotary_is(b, &plan->ropes[i], &r))
             return (int)i;
     }
     void *array = plan->ropes;
@@ -90,6 +175,6 @@ int sk_plan_rope(sk_builder *b)
     plan->ropes = array;
     if (b->status != SKALD_OK)
         return -1;
-    rotary_resolve(b, &plan->ropes[plan->n_rope], n_rot);
+    rotary_resolve(b, &plan->ropes[plan->n_rope], &r);
     return (int)plan->n_rope++;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations on the rows of a register, a tile per row: norm and add.
+ * Operations on the rows of a register, a tile per row: norms, sums, factors, gates.
  */
 #include "base/portable.h"
 
 #include "model/pass_int.h"
+
+#include "tensor/math.h"
 
 void sk_begin_rows(sk_pass *pass, const sk_step *step, sk_work *work)
 {
@@ -14,14 +16,25 @@ void sk_begin_rows(sk_pass *pass, const sk_step *step, sk_work *work)
     work->cost = (double)step->n * (double)n_vec;
 }
 
-/* dst = x / sqrt(mean(x^2) + eps) * weight, for each vector of the source */
+/* dst = norm of each vector of the source: x / sqrt(mean(x^2) + eps) * weight + bias, of x less its
+ * mean for a layer norm */
 static void norm_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
     for (int64_t i = first; i < last; i++) {
         float *y = sk_pass_reg(p, step->dst, i);
         const float *x = sk_pass_reg(p, step->src, i);
-        for (int64_t v = 0; v < step->n_vec; v++)
-            p->k->rms_norm(y + v * step->n, x + v * step->n, step->weight, step->n, step->eps);
+        for (int64_t v = 0; v < step->n_vec; v++, x += step->n, y += step->n) {
+            int64_t at = v * step->weight_step;
+            const float *w = step->weight ? step->weight + at : NULL;
+            const float *b = step->bias ? step->bias + at : NULL;
+            if (step->layer_norm) {
+                p->k->layer_norm(y, x, w, b, step->n, step->eps);
+                continue;
+            }
+            p->k->rms_norm(y, x, w, step->n, step->eps);
+            if (b)
+                p->k->add(y, b, step->n);
+        }
     }
 }
 
@@ -35,3 +48,69 @@ static void add_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last
 }
 
 const sk_op sk_op_add = {sk_begin_rows, add_run};
+
+/* dst *= factor */
+static void factor_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++)
+        p->k->scale(sk_pass_reg(p, step->dst, i), step->factor, step->n);
+}
+
+const sk_op sk_op_scale = {sk_begin_rows, factor_run};
+
+/* dst = max(-factor, min(dst, factor)); a NaN stays one */
+static void clamp_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++) {
+        float *x = sk_pass_reg(p, step->dst, i), c = step->factor;
+        for (int64_t j = 0; j < step->n; j++) {
+            x[j] = x[j] > c ? c : x[j];
+            x[j] = x[j] < -c ? -c : x[j];
+        }
+    }
+}
+
+const sk_op sk_op_clamp = {sk_begin_rows, clamp_run};
+
+/* dst /= weight */
+static void divide_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++) {
+        float *x = sk_pass_reg(p, step->dst, i);
+        for (int64_t j = 0; j < step->n; j++)
+            x[j] = x[j] / step->weight[j];
+    }
+}
+
+const sk_op sk_op_divide = {sk_begin_rows, divide_run};
+
+/* dst = factor * tanh(dst / factor) */
+static void cap_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++) {
+        float *x = sk_pass_reg(p, step->dst, i), c = step->factor;
+        for (int64_t j = 0; j < step->n; j++)
+            x[j] = c * sk_tanhf(x[j] / c);
+    }
+}
+
+static void cap_begin(sk_pass *p, const sk_step *step, sk_work *work)
+{
+    sk_begin_rows(p, step, work);
+    work->cost *= 64;
+}
+
+const sk_op sk_op_cap = {cap_begin, cap_run};
+
+/* Vector i of dst *= fn(element i of src), the source being used up. */
+static void gate_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++) {
+        float *x = sk_pass_reg(p, step->dst, i), *gate = sk_pass_reg(p, step->src, i);
+        p->k->apply(&step->fn, gate, gate, NULL, step->n_vec);
+        for (int64_t v = 0; v < step->n_vec; v++)
+            p->k->scale(x + v * step->n, gate[v], step->n);
+    }
+}
+
+const sk_op sk_op_gate = {sk_begin_rows, gate_run};

@@ -142,12 +142,14 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"V", hp->n_vocab},
         {"H", hp->n_head[layer]},
         {"Hk", hp->n_head_kv[layer]},
-        {"dk", hp->dk},
-        {"dv", hp->dv},
+        {"dk", hp->head_k[layer]},
+        {"dv", hp->head_v[layer]},
         {"R", hp->n_rot[layer] / 2},
         {"F", hp->n_ff[layer]},
         {"Fe", hp->n_ff_exp},
+        {"Fs", hp->n_ff_shared},
         {"N", hp->n_expert},
+        {"C", hp->n_pos},
         {"2", 2},
         {"1", 1},
     };
@@ -280,18 +282,54 @@ static int32_t vector_get(sk_weights *weights, const slot_want *want, const floa
     return vector_convert(weights, tensor, (uint64_t)(want->ne[0] * want->ne[1]), out, error);
 }
 
+/* What stands behind the name of a role's main tensor in this file. */
+static const char *slot_suffix(const sk_weights *weights, int slot, int64_t layer)
+{
+    int kind = slot_table[slot].kind;
+    const char *suffix = kind == SK_SLOT_BIAS ? ".bias" : ".weight";
+    char name[96];
+    if (kind != SK_SLOT_BIAS && kind != SK_SLOT_NORM)
+        return suffix;
+    slot_name(name, sizeof name, slot, layer, 0, suffix);
+    if (sk_gguf_tensor_find(weights->gguf, name))
+        return suffix;
+    slot_name(name, sizeof name, slot, layer, 0, "");
+    return sk_gguf_tensor_find(weights->gguf, name) ? "" : suffix;
+}
+
 bool sk_slot_has(const sk_weights *weights, int slot, int64_t layer)
 {
     char name[96];
-    slot_name(name, sizeof name, slot, layer, 0, ".weight");
+    slot_name(name, sizeof name, slot, layer, 0, slot_suffix(weights, slot, layer));
     return sk_gguf_tensor_find(weights->gguf, name) != NULL;
+}
+
+bool sk_slot_fits(const sk_weights *weights, int slot, int64_t layer)
+{
+    slot_want want;
+    slot_name(want.name, sizeof want.name, slot, layer, 0, slot_suffix(weights, slot, layer));
+    shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
+    const sk_gguf_tensor *tensor = sk_gguf_tensor_find(weights->gguf, want.name);
+    return tensor && shape_fits(tensor, &want);
 }
 
 int32_t sk_slot_vector(sk_weights *weights, int slot, int64_t layer, const float **out,
                        sk_error *error)
 {
     slot_want want;
-    slot_name(want.name, sizeof want.name, slot, layer, 0, ".weight");
+    slot_name(want.name, sizeof want.name, slot, layer, 0, slot_suffix(weights, slot, layer));
+    shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
+    return vector_get(weights, &want, out, error);
+}
+
+int32_t sk_slot_vector_bias(sk_weights *weights, int slot, int64_t layer, const float **out,
+                            sk_error *error)
+{
+    slot_want want;
+    *out = NULL;
+    slot_name(want.name, sizeof want.name, slot, layer, 0, ".bias");
+    if (!sk_gguf_tensor_find(weights->gguf, want.name))
+        return SKALD_OK;
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
     return vector_get(weights, &want, out, error);
 }

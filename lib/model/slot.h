@@ -10,9 +10,12 @@
  *            where the file has them: (W x) * scale + bias
  *   LINEAR2  the same with (W x + bias) * scale
  *   TABLE    NAME.weight [n, rows], looked up by row, and a matrix where it is tied to the output
- *   NORM     NAME.weight [n]
+ *   NORM     NAME.weight [n] or [n, vectors], and NAME.bias of the same shape
  *   VECTOR   NAME.weight [n]
+ *   BIAS     NAME.bias [n]
  *   EXPERTS  NAME.weight [in, out, experts]; NAME.bias [out, experts] and NAME.scale [experts]
+ * The weight of a norm and a bias may also be called NAME alone. Two roles of one name are two
+ * shapes that a tensor may have.
  * Norms, vectors, biases and scales are held in F32: where the file has them so and in memory,
  * there; otherwise in a converted copy. Matrices stay as and where the file has them.
  */
@@ -27,6 +30,7 @@ enum {
     SK_SLOT_TABLE,
     SK_SLOT_NORM,
     SK_SLOT_VECTOR,
+    SK_SLOT_BIAS,
     SK_SLOT_EXPERTS
 };
 
@@ -34,19 +38,26 @@ enum {
  * X(ID, kind, name, shape): dimensions in the order of the file, separated by commas; each is a sum
  * of products of numbers and these, of the hyper-parameters and the layer:
  *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
- *   N n_expert
+ *   Fs n_ff_shared, N n_expert, C n_pos
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
 /* clang-format off */
 #define SK_SLOTS(X) \
     X(TOKEN_EMBD,       TABLE,   "token_embd",              "E,V+") \
+    X(TOKEN_EMBD_NORM,  NORM,    "token_embd_norm",         "E") \
+    X(POSITION_EMBD,    TABLE,   "position_embd",           "E,C+") \
     X(OUTPUT_NORM,      NORM,    "output_norm",             "E") \
     X(OUTPUT,           LINEAR,  "output",                  "E,V+") \
     X(ROPE_FREQS,       VECTOR,  "rope_freqs",              "R+") \
     X(ROPE_LONG,        VECTOR,  "rope_factors_long",       "R+") \
     X(ROPE_SHORT,       VECTOR,  "rope_factors_short",      "R+") \
     X(ATTN_NORM,        NORM,    "blk.%d.attn_norm",        "E") \
+    X(ATTN_NORM_2,      NORM,    "blk.%d.attn_norm_2",      "E") \
+    X(POST_ATTN_NORM,   NORM,    "blk.%d.post_attention_norm", "E") \
+    X(ATTN_OUTPUT_NORM, NORM,    "blk.%d.attn_output_norm", "E") \
+    X(POST_FFW_NORM,    NORM,    "blk.%d.post_ffw_norm",    "E") \
+    X(LAYER_OUTPUT_NORM, NORM,   "blk.%d.layer_output_norm", "E") \
     X(ATTN_QKV,         LINEAR,  "blk.%d.attn_qkv",         "E,H*dk+Hk*dk+Hk*dv") \
     X(ATTN_Q,           LINEAR,  "blk.%d.attn_q",           "E,H*dk") \
     X(ATTN_K,           LINEAR,  "blk.%d.attn_k",           "E,Hk*dk") \
@@ -54,10 +65,25 @@ enum {
     X(ATTN_OUTPUT,      LINEAR,  "blk.%d.attn_output",      "H*dv,E") \
     X(ATTN_Q_NORM,      NORM,    "blk.%d.attn_q_norm",      "dk") \
     X(ATTN_K_NORM,      NORM,    "blk.%d.attn_k_norm",      "dk") \
+    X(ATTN_Q_NORM_ALL,  NORM,    "blk.%d.attn_q_norm",      "H*dk") \
+    X(ATTN_K_NORM_ALL,  NORM,    "blk.%d.attn_k_norm",      "Hk*dk") \
+    X(ATTN_Q_NORM_ROWS, NORM,    "blk.%d.attn_q_norm",      "dk,H") \
+    X(ATTN_K_NORM_ROWS, NORM,    "blk.%d.attn_k_norm",      "dk,Hk") \
+    X(ATTN_SINKS,       VECTOR,  "blk.%d.attn_sinks",       "H") \
+    X(ATTN_GATE,        LINEAR,  "blk.%d.attn_gate",        "E,H*dv") \
+    X(ATTN_GATE_HEADS,  LINEAR,  "blk.%d.attn_gate",        "E,H") \
     X(FFN_NORM,         NORM,    "blk.%d.ffn_norm",         "E") \
+    X(FFN_NORM_EXPS,    NORM,    "blk.%d.ffn_norm_exps",    "E") \
     X(FFN_GATE,         LINEAR2, "blk.%d.ffn_gate",         "E,F") \
     X(FFN_UP,           LINEAR2, "blk.%d.ffn_up",           "E,F") \
+    X(FFN_ACT_SCALES,   NORM,    "blk.%d.ffn.act.scales",   "F") \
     X(FFN_DOWN,         LINEAR2, "blk.%d.ffn_down",         "F,E") \
+    X(FFN_GATE_UP,      LINEAR2, "blk.%d.ffn_up",           "E,2*F") \
+    X(FFN_GATE_SHEXP,   LINEAR2, "blk.%d.ffn_gate_shexp",   "E,Fs") \
+    X(FFN_UP_SHEXP,     LINEAR2, "blk.%d.ffn_up_shexp",     "E,Fs") \
+    X(FFN_DOWN_SHEXP,   LINEAR2, "blk.%d.ffn_down_shexp",   "Fs,E") \
+    X(FFN_ROUTER_SHEXP, LINEAR,  "blk.%d.ffn_gate_inp_shexp", "E,1") \
+    X(EXP_PROBS_B,      BIAS,    "blk.%d.exp_probs_b",      "N") \
     X(FFN_ROUTER,       LINEAR,  "blk.%d.ffn_gate_inp",     "E,N") \
     X(FFN_GATE_UP_EXPS, EXPERTS, "blk.%d.ffn_gate_up_exps", "E,2*Fe,N") \
     X(FFN_GATE_EXPS,    EXPERTS, "blk.%d.ffn_gate_exps",    "E,Fe,N") \
@@ -118,6 +144,9 @@ void *sk_weights_keep(sk_weights *weights, uint64_t n, uint64_t size, sk_error *
 /* Whether the file has the main tensor of a role; `layer` and `expert` where the name has them. */
 bool sk_slot_has(const sk_weights *weights, int slot, int64_t layer);
 
+/* Whether that tensor has the shape of the role. */
+bool sk_slot_fits(const sk_weights *weights, int slot, int64_t layer);
+
 /* The weight of a role. Errors: CORRUPT (missing or misshapen), TYPE, MEMORY, and of reading. */
 int32_t sk_slot_linear(sk_weights *weights, int slot, int64_t layer, sk_linear *out,
                        sk_error *error);
@@ -129,7 +158,10 @@ int32_t sk_slot_expert_list(sk_weights *weights, int slot, int64_t layer, sk_lin
 /* A norm or vector in F32; to be read when the weights are all there. */
 int32_t sk_slot_vector(sk_weights *weights, int slot, int64_t layer, const float **out,
                        sk_error *error);
-/* The same, read from the file at once: for what the plan itself works with. */
+/* The bias of a norm, NULL where the file has none. */
+int32_t sk_slot_vector_bias(sk_weights *weights, int slot, int64_t layer, const float **out,
+                            sk_error *error);
+/* A vector, read from the file at once: for what the plan itself works with. */
 int32_t sk_slot_vector_now(sk_weights *weights, int slot, int64_t layer, const float **out,
                            sk_error *error);
 

@@ -99,6 +99,10 @@ static int32_t state_reserve(sk_state *state, int64_t first, int64_t n_tokens, s
     if (n_tokens > state->n_ctx)
         return sk_fail(error, SKALD_E_CONTEXT_FULL, "%lld tokens do not fit n_ctx, %lld",
                        (long long)n_tokens, (long long)state->n_ctx);
+    int64_t most = state->model->plan.max_position;
+    if (most > 0 && n_tokens > most)
+        return sk_fail(error, SKALD_E_CONTEXT_FULL, "the model has positions for %lld tokens",
+                       (long long)most);
     for (int i = 0; i < state->n_part; i++) {
         int32_t status = state->parts[i].kind->reserve(state->parts[i].data, first, state->n_held,
                                                        n_tokens, error);

@@ -65,7 +65,7 @@ int32_t sk_context_swap_options(sk_context *ctx, sk_options *options)
 }
 
 /* Makes the value of an option, just set, take effect. */
-static int32_t apply(sk_context *ctx, int32_t id)
+static int32_t apply_option(sk_context *ctx, int32_t id)
 {
     switch (id) {
     case SK_OPT_STOP:
@@ -88,7 +88,7 @@ static int32_t change_options(sk_context *ctx, sk_options *fresh, int32_t id)
 {
     sk_options old = ctx->options;
     ctx->options = *fresh;
-    int32_t status = apply(ctx, id);
+    int32_t status = apply_option(ctx, id);
     if (status < 0)
         ctx->options = old;
     else

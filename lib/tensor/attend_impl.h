@@ -5,6 +5,8 @@
  * Per head, for each block of 64 keys by absolute position, over its seen keys j:
  *
  *   score_j = (q . k_j) * scale       fused into 16 lanes (element i in lane i mod 16), the tree
+ *   score_j = cap * tanh(score_j / cap)            where there is a cap
+ *   score_j = score_j + slope * (j - last key)     where there are slopes
  *   m_b = max score_j;  p_j = expf(score_j - m_b)
  *   l_b = sum p_j                     16 lanes (key j in lane j mod 16), the tree
  *   o_b[d] = sum p_j * v_j[d]         fused, in order of j, from +0
@@ -13,6 +15,8 @@
  *
  *   m' = max(m, m_b);  keep = expf(m - m');  take = expf(m_b - m')
  *   l = l * keep + l_b * take;  o = o * keep + o_b * take     (products rounded, then the sum)
+ *
+ * A sink s is merged after them, with m_b = s, l_b = 1 and o_b = 0.
  *
  * The result is o / l, or zeros when no key is seen. Keys that are not seen are not read, nor are
  * blocks without any. K and V are read as the cache holds them.
@@ -29,6 +33,7 @@ typedef struct TIER(attend_block) {
     const unsigned char *k, *v; /* row 0 of the block */
     int64_t head;               /* first of the tile */
     int lo, hi;                 /* rows seen */
+    int64_t behind;             /* of row 0's key, less that of the last key seen */
     bool fresh;                 /* no block before it */
 } TIER(attend_block);
 
@@ -78,6 +83,16 @@ SK_INLINE void TIER(scores_n)(const TIER(attend_block) * b, float (*p)[SK_KEY_BL
         for (int h = 0; h < n; h++)
             p[h][j] = TIER(dot_end)(s[h], q + h * dk, key, i, dk, dtype) * b->a->scale;
     }
+}
+
+/* What some models do to one head's scores. */
+static void TIER(scores_bend)(const TIER(attend_block) * b, int64_t head, float *p)
+{
+    const float cap = b->a->cap;
+    for (int j = b->lo; cap != 0 && j < b->hi; j++)
+        p[j] = cap * sk_tanhf(p[j] / cap);
+    for (int j = b->lo; b->a->slope && j < b->hi; j++) /* b->behind + j: 0 for the last key seen */
+        p[j] = p[j] + b->a->slope[head] * (float)(b->behind + j);
 }
 
 SK_INLINE void TIER(scores_of)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK], int dtype,
@@ -184,6 +199,7 @@ static void TIER(attend_tile)(const TIER(attend_block) * b, int n, float *m, flo
         TIER(scores_of)(b, p, SK_F32, n);
     for (int h = 0; h < n; h++) {
         float m_b;
+        TIER(scores_bend)(b, b->head + h, p[h]);
         const float l_b = TIER(block_softmax)(b, p[h], &m_b);
         TIER(block_merge)(b, m_b, l_b, &m[h], &l[h], &keep[h], &take[h]);
     }
@@ -191,6 +207,16 @@ static void TIER(attend_tile)(const TIER(attend_block) * b, int n, float *m, flo
         TIER(values_of)(b, p, keep, take, SK_F16, n);
     else
         TIER(values_of)(b, p, keep, take, SK_F32, n);
+}
+
+/* Merges a sink as a last block would be, of sum 1 and without values. */
+static void TIER(attend_sink)(const sk_attend *a, float sink, float m, float *l, float *out)
+{
+    const float both = sink > m ? sink : m;
+    const float keep = sk_expf(m - both), take = sk_expf(sink - both);
+    *l = *l * keep + take;
+    for (int64_t d = 0; d < a->dv; d++)
+        out[d] = out[d] * keep;
 }
 
 /* Heads [head, head + n), n <= 128, over all blocks. */
@@ -205,6 +231,7 @@ static void TIER(attend_heads)(const sk_attend *a, int64_t head, int n)
         b.v = (const unsigned char *)a->v[block] + a->v_offset;
         b.lo = (int)(pos - start);
         b.hi = left < SK_KEY_BLOCK ? (int)left : SK_KEY_BLOCK;
+        b.behind = start - (a->last - 1);
         b.fresh = pos == a->first;
         for (int h = 0, tile; h < n; h += tile) {
             tile = n - h >= 4 ? 4 : n - h >= 2 ? 2 : 1;
@@ -215,6 +242,8 @@ static void TIER(attend_heads)(const sk_attend *a, int64_t head, int n)
     }
     for (int h = 0; h < n; h++) {
         float *out = a->out + (head + h) * a->dv;
+        if (a->sink)
+            TIER(attend_sink)(a, a->sink[head + h], m[h], &l[h], out);
         for (int64_t d = 0; d < a->dv; d++)
             out[d] = out[d] / l[h];
     }

@@ -50,12 +50,36 @@ typedef struct sk_attend {
     const void *const *k; /* [block]: addresses of the cache's blocks */
     const void *const *v;
     size_t k_offset, v_offset; /* bytes from a block's beginning to this K/V head's row 0 */
-    int k_dtype, v_dtype;  /* SK_F32 or SK_F16 */
-    size_t k_size, v_size; /* bytes from one key's row to the next */
+    int k_dtype, v_dtype;      /* SK_F32 or SK_F16 */
+    size_t k_size, v_size;     /* bytes from one key's row to the next */
     int64_t first, last;
-    float scale; /* multiplies q.k */
-    float *out;  /* [n_head][dv] */
+    float scale;        /* multiplies q.k */
+    float cap;          /* scores become cap * tanh(score / cap); 0: they do not */
+    const float *slope; /* [n_head], added times j - (last - 1) (ALiBi); NULL: none */
+    const float *sink;  /* [n_head], a score without a value that shares the softmax; NULL: none */
+    float *out;         /* [n_head][dv] */
 } sk_attend;
+
+/* Functions of the kernel `apply`, y = f(g) * u: SiLU; GELU by its tanh form; max(g, 0), and that
+ * squared; sigmoid; ln(1 + e^g); gpt-oss's, min(g, 7) sigmoid(1.702 g) (clamp(u) + 1), clamped to
+ * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010). */
+enum {
+    SK_FN_SILU = 0,
+    SK_FN_GELU = 1,
+    SK_FN_RELU = 2,
+    SK_FN_RELU2 = 3,
+    SK_FN_SIGMOID = 4,
+    SK_FN_SOFTPLUS = 5,
+    SK_FN_SWIGLU_OAI = 6,
+    SK_FN_SWIGLU_CLAMPED = 7,
+    SK_FN_XIELU = 8
+};
+
+typedef struct sk_fn {
+    int kind;
+    float limit;                        /* of SWIGLU_CLAMPED */
+    double alpha_p, alpha_n, beta, eps; /* of XIELU, after softplus */
+} sk_fn;
 
 enum { SK_ROPE_NONE = 0, SK_ROPE_NORM = 1, SK_ROPE_NEOX = 2 };
 
@@ -73,11 +97,16 @@ typedef struct sk_kernels {
 
     /* y = x / sqrt(mean(x^2) + eps) * w; w may be NULL (ones); y may be x. */
     void (*rms_norm)(float *y, const float *x, const float *w, int64_t n, float eps);
+    /* y = (x - mean) / sqrt(mean((x - mean)^2) + eps) * w + b; w and b may be NULL; y may be x. */
+    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, int64_t n,
+                       float eps);
     void (*add)(float *y, const float *x, int64_t n);          /* y += x */
     void (*scale)(float *y, float s, int64_t n);               /* y *= s */
     void (*fma)(float *y, const float *x, float s, int64_t n); /* y = x * s + y, fused */
     /* y = silu(gate) * up; y may be gate. */
     void (*silu_mul)(float *y, const float *gate, const float *up, int64_t n);
+    /* y = f(gate) * up, f(gate) when up is NULL (SWIGLU_OAI: up is needed); y may be either. */
+    void (*apply)(const sk_fn *f, float *y, const float *gate, const float *up, int64_t n);
     /* x = exp(x - max) / sum, in place. Returns nothing; n >= 1. */
     void (*softmax)(float *x, int64_t n);
     /* Rotates pairs of x[0, n_rot) in place by cs[i] = {cos, sin} of pair i (magnitude included).

@@ -56,6 +56,56 @@ static void TIER(rms_norm)(float *y, const float *x, const float *w, int64_t n, 
     }
 }
 
+/* The sum, and the sum of squares of x - mean, of a lane's elements in their order. */
+static float TIER(sum)(const float *x, int64_t n)
+{
+    v16 s = v16_zero();
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        s = v16_add(s, v16_load(x + i));
+    if (i < n) /* adding +0 changes no sum that began at +0 */
+        s = v16_add(s, TIER(load_part)(x + i, n - i));
+    return v16_sum(s);
+}
+
+static float TIER(sum_deviations)(const float *x, float mean, int64_t n)
+{
+    const v16 m = v16_splat(mean);
+    v16 s = v16_zero();
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const v16 v = v16_sub(v16_load(x + i), m);
+        s = v16_fma(v, v, s);
+    }
+    if (i < n) {
+        float part[16];
+        v16_store(part, v16_sub(TIER(load_part)(x + i, n - i), m));
+        const v16 v = TIER(load_part)(part, n - i);
+        s = v16_fma(v, v, s);
+    }
+    return v16_sum(s);
+}
+
+/* y = ((x - mean) * (1 / sqrt(variance + eps))) * w + b: four operations, none fused. */
+static void TIER(layer_norm)(float *y, const float *x, const float *w, const float *b, int64_t n,
+                             float eps)
+{
+    const float mean = TIER(sum)(x, n) / (float)n;
+    const float r = 1.0f / sqrtf(TIER(sum_deviations)(x, mean, n) / (float)n + eps);
+    const v16 m = v16_splat(mean), factor = v16_splat(r);
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        v16 v = v16_mul(v16_sub(v16_load(x + i), m), factor);
+        v = w ? v16_mul(v, v16_load(w + i)) : v;
+        v16_store(y + i, b ? v16_add(v, v16_load(b + i)) : v);
+    }
+    for (; i < n; i++) {
+        float v = (x[i] - mean) * r;
+        v = w ? v * w[i] : v;
+        y[i] = b ? v + b[i] : v;
+    }
+}
+
 static void TIER(add)(float *y, const float *x, int64_t n)
 {
     int64_t i = 0;
@@ -100,6 +150,89 @@ static void TIER(silu_mul)(float *y, const float *gate, const float *up, int64_t
     if (i < n) {
         const v16 g = TIER(load_part)(gate + i, n - i), u = TIER(load_part)(up + i, n - i);
         TIER(store_part)(y + i, TIER(silu_mul16)(g, u), n - i);
+    }
+}
+
+/* ---- f(g) * u
+ * ------------------------------------------------------------------------------------ 1 / (1 +
+ * e^-x) is the one transcendental of the vectorised ones: tanh(x) = 2 sigmoid(2 x) - 1, so that
+ * GELU's tanh form, g / 2 * (1 + tanh(t)), is g / (1 + e^(-2 t)). A NaN passes through each.
+ */
+
+static inline v16 TIER(div_by_1_plus_exp)(v16 x, v16 minus_t)
+{
+    return v16_div(x, v16_add(v16_splat(1), v16_exp(minus_t)));
+}
+
+/* min(x, limit), max(x, -limit): max(a, b) is a > b ? a : b, and minus is exact. */
+static inline v16 TIER(at_most)(v16 x, float limit)
+{
+    const v16 minus = v16_splat(-1);
+    return v16_mul(v16_max(v16_splat(-limit), v16_mul(x, minus)), minus);
+}
+
+static inline v16 TIER(clamp)(v16 x, float limit)
+{
+    return v16_max(v16_splat(-limit), TIER(at_most)(x, limit));
+}
+
+/* sqrt(2 / pi) (g + 0.044715 g^3), times -2 */
+static inline v16 TIER(gelu)(v16 g)
+{
+    const v16 cube = v16_mul(v16_mul(v16_mul(g, g), g), v16_splat(0.044715f));
+    return TIER(div_by_1_plus_exp)(g, v16_mul(v16_add(g, cube), v16_splat(-1.59576912160573f)));
+}
+
+static inline v16 TIER(apply16)(const sk_fn *f, v16 g, v16 u)
+{
+    const v16 minus_g = v16_mul(g, v16_splat(-1));
+    switch (f->kind) {
+    case SK_FN_GELU:
+        return v16_mul(TIER(gelu)(g), u);
+    case SK_FN_RELU:
+        return v16_mul(v16_max(v16_zero(), g), u);
+    case SK_FN_RELU2:
+        g = v16_max(v16_zero(), g);
+        return v16_mul(v16_mul(g, g), u);
+    case SK_FN_SIGMOID:
+        return v16_mul(TIER(div_by_1_plus_exp)(v16_splat(1), minus_g), u);
+    case SK_FN_SWIGLU_OAI:
+        g = TIER(at_most)(g, 7);
+        u = v16_add(TIER(clamp)(u, 7), v16_splat(1));
+        return v16_mul(TIER(div_by_1_plus_exp)(g, v16_mul(g, v16_splat(-1.702f))), u);
+    case SK_FN_SWIGLU_CLAMPED:
+        g = TIER(at_most)(TIER(div_by_1_plus_exp)(g, minus_g), f->limit);
+        return v16_mul(g, TIER(clamp)(u, f->limit));
+    default:
+        return v16_mul(TIER(div_by_1_plus_exp)(g, minus_g), u);
+    }
+}
+
+/* Softplus and xIELU element by element, in double and rounded once. */
+static float TIER(apply1)(const sk_fn *f, float g)
+{
+    const double x = (double)g;
+    if (f->kind == SK_FN_SOFTPLUS)
+        return x > 20 ? g : (float)sk_log(1 + sk_exp(x));
+    if (x > 0)
+        return (float)(f->alpha_p * x * x + f->beta * x);
+    const double low = x < f->eps ? x : f->eps;
+    return (float)((sk_exp(low) - 1 - x) * f->alpha_n + f->beta * x);
+}
+
+static void TIER(apply_fn)(const sk_fn *f, float *y, const float *gate, const float *up, int64_t n)
+{
+    const v16 one = v16_splat(1);
+    const bool single = f->kind == SK_FN_SOFTPLUS || f->kind == SK_FN_XIELU;
+    int64_t i = 0;
+    for (; single && i < n; i++)
+        y[i] = up ? TIER(apply1)(f, gate[i]) * up[i] : TIER(apply1)(f, gate[i]);
+    for (; i + 16 <= n; i += 16)
+        v16_store(y + i, TIER(apply16)(f, v16_load(gate + i), up ? v16_load(up + i) : one));
+    if (i < n) {
+        const v16 g = TIER(load_part)(gate + i, n - i);
+        const v16 u = up ? TIER(load_part)(up + i, n - i) : one;
+        TIER(store_part)(y + i, TIER(apply16)(f, g, u), n - i);
     }
 }
 

@@ -10,4 +10,5 @@
 #define TIER(name) name##_c
 #define TIER_NAME "c"
 #define TIER_AVX2 0
+#define TIER_AVX512 0
 #include "tensor/tier_impl.h"

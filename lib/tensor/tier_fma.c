@@ -22,6 +22,7 @@
 #define TIER(name) name##_avx2
 #define TIER_NAME "avx2"
 #define TIER_AVX2 1
+#define TIER_AVX512 0
 #include "tensor/tier_impl.h"
 
 #if defined(__clang__)

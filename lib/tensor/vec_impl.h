@@ -2,7 +2,7 @@
 /*
  * Sixteen lanes: the few operations in which the float kernels are written, once for each tier
  * (tier_impl.h says how; no include guard). In C a vector is an array and each operation a loop; a
- * tier with AVX2 holds it in two registers. Both give the same bits: lane by lane the same
+ * tier with AVX2 holds it in two registers, with AVX-512 in one. All give the same bits: lane by lane the same
  * IEEE operation, and v16_sum is the one reduction tree of the contract,
  * lane l + lane l+8, then l+4, l+2, l+1.
  */
@@ -22,7 +22,76 @@
 #define v16_exp TIER(v16_exp)
 #define v16_sum TIER(v16_sum)
 
-#if TIER_AVX2
+#if TIER_AVX512
+
+typedef __m512 v16;
+
+static inline v16 v16_splat(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+static inline v16 v16_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+static inline v16 v16_load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
+static inline void v16_store(float *p, v16 x)
+{
+    _mm512_storeu_ps(p, x);
+}
+
+static inline void v16_store_f16(uint16_t *p, v16 x)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static inline v16 v16_add(v16 x, v16 y)
+{
+    return _mm512_add_ps(x, y);
+}
+
+static inline v16 v16_sub(v16 x, v16 y)
+{
+    return _mm512_sub_ps(x, y);
+}
+
+static inline v16 v16_mul(v16 x, v16 y)
+{
+    return _mm512_mul_ps(x, y);
+}
+
+static inline v16 v16_div(v16 x, v16 y)
+{
+    return _mm512_div_ps(x, y);
+}
+
+/* x * y + z */
+static inline v16 v16_fma(v16 x, v16 y, v16 z)
+{
+    return _mm512_fmadd_ps(x, y, z);
+}
+
+/* x > y ? x : y, which is what the instruction does. */
+static inline v16 v16_max(v16 x, v16 y)
+{
+    return _mm512_max_ps(x, y);
+}
+
+static inline float v16_sum(v16 x)
+{
+    const __m256 s = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 t = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+    t = _mm_add_ps(t, _mm_movehl_ps(t, t));
+    return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
+}
+
+#elif TIER_AVX2
 
 typedef struct v16 {
     __m256 a, b; /* lanes 0 to 7, 8 to 15 */

@@ -11,6 +11,7 @@
 
 #include "text/pretok.h"
 #include "text/tokenize_int.h"
+#include "text/unicode_map.h"
 #include "text/utf8.h"
 
 #include <string.h>
@@ -60,7 +61,16 @@ static int32_t add_symbols(sk_encoder *encoder, const uint8_t *word, uint32_t n)
     return status;
 }
 
-static int32_t merge_word(sk_encoder *encoder, const uint8_t *word, uint32_t n)
+static void emit_symbol(sk_encoder *encoder, uint32_t symbol, const uint8_t *bytes, uint32_t n)
+{
+    if (symbol < encoder->vocab->n)
+        sk_emit(encoder, symbol);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            sk_emit_byte(encoder, bytes[i]);
+}
+
+static int32_t merge_long(sk_encoder *encoder, const uint8_t *word, uint32_t n)
 {
     sk_merger *merger = &encoder->merger;
     merger->n = 0;
@@ -70,13 +80,114 @@ static int32_t merge_word(sk_encoder *encoder, const uint8_t *word, uint32_t n)
     for (uint32_t i = 0; i < merger->n && status == SKALD_OK; i = merger->symbols[i].next) {
         const sk_merge_symbol *symbol = &merger->symbols[i];
         uint32_t end = merger->symbols[symbol->next].start;
-        if (symbol->symbol < encoder->vocab->n)
-            sk_emit(encoder, symbol->symbol);
-        else
-            for (uint32_t at = symbol->start; at < end; at++)
-                sk_emit_byte(encoder, word[at]);
+        emit_symbol(encoder, symbol->symbol, word + symbol->start, end - symbol->start);
     }
     return status;
+}
+
+/* ---- Short words ---------------------------------------------------------------------------- */
+
+/* A word of few symbols is merged in arrays: looking at all pairs for the first of the lowest rank
+ * takes less time than a queue. The order of merges is the same. */
+enum { BPE_SHORT = 240, BPE_UNRANKED = INT32_MAX };
+
+typedef struct short_word {
+    int32_t rank[BPE_SHORT];    /* of the symbol with the next one; BPE_UNRANKED: none */
+    uint32_t symbol[BPE_SHORT]; /* merged away ones stay where they are */
+    uint32_t result[BPE_SHORT];
+    uint8_t start[BPE_SHORT + 1]; /* the byte */
+    uint8_t prev[BPE_SHORT + 1], next[BPE_SHORT];
+    uint32_t n;
+} short_word;
+
+/* Cuts the word into symbols; false when there are too many. */
+static bool cut_short(const sk_vocab *vocab, const uint8_t *bytes, uint32_t n, short_word *word)
+{
+    uint32_t k = 0;
+    if (n > (vocab->encode_bytes ? BPE_SHORT : 255))
+        return false;
+    for (uint32_t at = 0, code, length = 1; at < n; at += length, k++) {
+        if (k == BPE_SHORT)
+            return false;
+        if (!vocab->encode_bytes)
+            length = sk_utf8_read(bytes + at, bytes + n, &code);
+        word->symbol[k] = vocab->encode_bytes ? vocab->byte_symbol[bytes[at]]
+                                              : sk_vocab_symbol(vocab, bytes + at, length);
+        word->start[k] = (uint8_t)at;
+        word->prev[k] = (uint8_t)(k - 1);
+        word->next[k] = (uint8_t)(k + 1);
+    }
+    word->n = k;
+    word->start[k] = (uint8_t)n;
+    return true;
+}
+
+static void rank_pair(const sk_vocab *vocab, short_word *word, uint32_t left)
+{
+    uint32_t right = word->next[left];
+    const sk_vocab_merge *merge =
+        right < word->n ? sk_vocab_merge_find(vocab, word->symbol[left], word->symbol[right])
+                        : NULL;
+    word->rank[left] = merge ? (int32_t)merge->rank : BPE_UNRANKED;
+    word->result[left] = merge ? merge->result : SK_NO_SYMBOL;
+}
+
+/* The first pairs: those of bytes are in a table. */
+static void rank_pairs(const sk_vocab *vocab, const uint8_t *bytes, short_word *word)
+{
+    uint32_t n = word->n, i = 0;
+    for (; vocab->encode_bytes && i + 1 < n; i++) {
+        const sk_byte_merge *merge = &vocab->byte_merges[bytes[i] << 8 | bytes[i + 1]];
+        word->rank[i] = merge->rank;
+        word->result[i] = merge->result;
+    }
+    for (; i < n; i++)
+        rank_pair(vocab, word, i);
+}
+
+static void merge_short(const sk_vocab *vocab, short_word *word)
+{
+    for (;;) {
+        int32_t lowest = BPE_UNRANKED;
+        for (uint32_t i = 0; i < word->n; i++)
+            lowest = word->rank[i] < lowest ? word->rank[i] : lowest;
+        if (lowest == BPE_UNRANKED)
+            return;
+        uint32_t left = 0;
+        while (word->rank[left] != lowest)
+            left++;
+        uint32_t right = word->next[left];
+        word->symbol[left] = word->result[left];
+        word->rank[right] = BPE_UNRANKED;
+        word->next[left] = word->next[right];
+        word->prev[word->next[right]] = (uint8_t)left;
+        rank_pair(vocab, word, left);
+        if (left > 0)
+            rank_pair(vocab, word, word->prev[left]);
+    }
+}
+
+static void emit_short(sk_encoder *encoder, const uint8_t *bytes, const short_word *word)
+{
+    for (uint32_t i = 0, next; i < word->n; i = next) {
+        next = word->next[i];
+        emit_symbol(encoder, word->symbol[i], bytes + word->start[i],
+                    (uint32_t)word->start[next] - word->start[i]);
+    }
+}
+
+/* ---- Words ---------------------------------------------------------------------------------- */
+
+static int32_t merge_word(sk_encoder *encoder, const uint8_t *word, uint32_t n)
+{
+    short_word brief;
+    if (cut_short(encoder->vocab, word, n, &brief)) {
+        rank_pairs(encoder->vocab, word, &brief);
+        merge_short(encoder->vocab, &brief);
+        emit_short(encoder, word, &brief);
+        return SKALD_OK;
+    }
+    return merge_long(encoder, word, n);
 }
 
 /* Whether this vocabulary looks for the word as a whole before it merges. */
@@ -88,7 +199,7 @@ static bool is_looked_up(const sk_vocab *vocab, const uint8_t *word, uint64_t n)
            (n == 1 || memcmp(word, word + 1, (size_t)n - 1) == 0);
 }
 
-static int32_t encode_word(sk_encoder *encoder, const uint8_t *word, uint64_t n)
+static int32_t encode_new_word(sk_encoder *encoder, const uint8_t *word, uint64_t n)
 {
     const sk_vocab *vocab = encoder->vocab;
     if (is_looked_up(vocab, word, n)) {
@@ -107,37 +218,116 @@ static int32_t encode_word(sk_encoder *encoder, const uint8_t *word, uint64_t n)
     return status;
 }
 
+/* ---- Words that were met before ------------------------------------------------------------- */
+
+/* Texts repeat their words: a table that lives as long as the call keeps what the last word of
+ * each hash became. A word always becomes the same ids, so that nothing else changes. */
+enum { BPE_KNOWN_BYTES = 15, BPE_KNOWN_IDS = 3 };
+
+static int32_t make_known(sk_encoder *encoder)
+{
+    uint64_t size = 64;
+    if (encoder->known || encoder->n_text < 256)
+        return SKALD_OK;
+    while (size < 8192 && size < encoder->n_text / 16)
+        size *= 2;
+    encoder->known =
+        sk_alloc_array(encoder->heap, size, sizeof *encoder->known, "known words", encoder->error);
+    encoder->known_mask = size - 1;
+    return encoder->known ? SKALD_OK : SKALD_E_MEMORY;
+}
+
+/* The word of at most BPE_KNOWN_BYTES as a key. */
+static void make_key(const sk_encoder *encoder, const uint8_t *word, uint64_t n, uint64_t key[2])
+{
+    static const uint8_t masks[31] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                      0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    uint8_t bytes[16] = {0};
+    uint64_t mask[2];
+    if (encoder->words_end - word >= 16) {
+        memcpy(key, word, 16);
+        memcpy(mask, masks + BPE_KNOWN_BYTES - n, 16);
+        key[0] &= mask[0];
+        key[1] &= mask[1];
+    } else {
+        memcpy(bytes, word, (size_t)n);
+        memcpy(key, bytes, 16);
+        memset(bytes, 0, 16);
+    }
+    bytes[15] = (uint8_t)n;
+    memcpy(mask, bytes, 16);
+    key[1] |= mask[1];
+}
+
+static uint64_t hash_key(const uint64_t key[2])
+{
+    uint64_t hash = (key[0] ^ (key[1] << 23 | key[1] >> 41)) * 0x9E3779B97F4A7C15ULL;
+    return (hash ^ hash >> 32) * 0xBF58476D1CE4E5B9ULL >> 32;
+}
+
+/* Keeps what the word became, the ids from `before` on, if there is room enough for them. */
+static void keep_word(const sk_encoder *encoder, sk_known_word *slot, const uint64_t key[2],
+                      uint64_t before)
+{
+    uint64_t n_ids = encoder->n - before;
+    if (n_ids > BPE_KNOWN_IDS || encoder->n > encoder->capacity)
+        return;
+    *slot = (sk_known_word){{key[0], key[1]}, {0}, (uint32_t)n_ids};
+    for (uint64_t i = 0; i < n_ids; i++)
+        slot->ids[i] = encoder->ids[before + i];
+}
+
+static int32_t encode_word(sk_encoder *encoder, const uint8_t *word, uint64_t n)
+{
+    if (!encoder->known || n > BPE_KNOWN_BYTES)
+        return encode_new_word(encoder, word, n);
+    uint64_t key[2], before = encoder->n;
+    make_key(encoder, word, n, key);
+    sk_known_word *slot = &encoder->known[hash_key(key) & encoder->known_mask];
+    if (slot->key[0] == key[0] && slot->key[1] == key[1]) {
+        for (uint32_t i = 0; i < slot->n_ids; i++)
+            sk_emit(encoder, (uint32_t)slot->ids[i]);
+        return SKALD_OK;
+    }
+    int32_t status = encode_new_word(encoder, word, n);
+    if (status == SKALD_OK)
+        keep_word(encoder, slot, key, before);
+    return status;
+}
+
 /* ---- The text ------------------------------------------------------------------------------- */
 
-/* Copies the text with U+FFFD for each of its bad bytes. */
-static uint64_t repair_text(uint8_t *out, const uint8_t *text, uint64_t n)
+/* Small letters for capitals. U+023A and U+023E grow from two bytes to three, none grows more. */
+static uint64_t lower_text(uint8_t *out, const uint8_t *text, uint64_t n)
 {
     const uint8_t *end = text + n;
     uint8_t *to = out;
     while (text < end) {
         uint32_t code;
         text += sk_utf8_read(text, end, &code);
-        to += sk_utf8_write(to, code);
+        to += sk_utf8_write(to, sk_unicode_lower(code));
     }
     return (uint64_t)(to - out);
 }
 
-/* Makes of [*text, *text + *n) what is cut into words: well-formed, blanks escaped. */
+/* Makes of [*text, *text + *n) what is cut into words: well-formed, blanks escaped or capitals
+ * made small. */
 static int32_t prepare_text(sk_encoder *encoder, const uint8_t **text, uint64_t *n)
 {
     uint64_t n_bad = sk_utf8_count_bad(*text, *n), size = *n + 2 * n_bad;
-    if (n_bad == 0 && !encoder->vocab->escape)
+    bool change = encoder->vocab->escape || encoder->vocab->lowercase;
+    if (n_bad == 0 && !change)
         return SKALD_OK;
-    /* The repaired text stands behind the room that it takes when it is escaped. */
-    bool escape = encoder->vocab->escape;
-    int32_t status = sk_encoder_reserve(encoder, escape ? 4 * size : size);
+    /* The repaired text stands behind the room that it takes when it is changed. */
+    int32_t status = sk_encoder_reserve(encoder, change ? 4 * size : size);
     if (status < 0)
         return status;
-    uint8_t *repaired = encoder->text + (escape ? 3 * size : 0);
-    *n = repair_text(repaired, *text, *n);
+    uint8_t *repaired = encoder->text + (change ? 3 * size : 0);
+    *n = sk_repair_text(repaired, *text, *n);
     *text = repaired;
-    if (escape) {
-        *n = sk_escape_blanks(encoder->text, repaired, *n);
+    if (change) {
+        *n = encoder->vocab->escape ? sk_escape_blanks(encoder->text, repaired, *n)
+                                    : lower_text(encoder->text, repaired, *n);
         *text = encoder->text;
     }
     return SKALD_OK;
@@ -155,6 +345,9 @@ int32_t sk_bpe_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n)
                          2 * (uint64_t)(vocab->max_text < n ? vocab->max_text : length), 1, "word",
                          encoder->error);
     encoder->word = word;
+    if (status == SKALD_OK)
+        status = make_known(encoder);
+    encoder->words_end = text + length;
     sk_pretok_cursor cursor;
     sk_pretok_start(&cursor, vocab->pre, text, length);
     while (status == SKALD_OK && sk_pretok_next(&cursor, &piece, &n_piece)) {

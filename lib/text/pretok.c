@@ -23,7 +23,7 @@ typedef struct pretok_char {
     uint32_t length, code, class;
 } pretok_char;
 
-static pretok_char peek_char(const uint8_t *p, const uint8_t *end)
+static pretok_char peek_wide_char(const uint8_t *p, const uint8_t *end)
 {
     pretok_char c = {0, 0, 0};
     if (p < end) {
@@ -31,6 +31,13 @@ static pretok_char peek_char(const uint8_t *p, const uint8_t *end)
         c.class = sk_unicode_class(c.code);
     }
     return c;
+}
+
+static inline pretok_char peek_char(const uint8_t *p, const uint8_t *end)
+{
+    if (p < end && *p < 0x80)
+        return (pretok_char){1, *p, sk_unicode_class(*p)};
+    return peek_wide_char(p, end);
 }
 
 static bool is_newline(pretok_char c)

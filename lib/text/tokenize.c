@@ -5,10 +5,11 @@
 #include "base/portable.h"
 
 #include "text/tokenize_int.h"
+#include "text/utf8.h"
 
 #include <string.h>
 
-/* ---- What both engines use ------------------------------------------------------------------ */
+/* ---- What the engines share ------------------------------------------------------------------ */
 
 int32_t sk_encoder_reserve(sk_encoder *encoder, uint64_t n)
 {
@@ -17,6 +18,29 @@ int32_t sk_encoder_reserve(sk_encoder *encoder, uint64_t n)
         sk_grow(encoder->heap, &text, &encoder->text_capacity, n, 1, "text", encoder->error);
     encoder->text = text;
     return status;
+}
+
+int32_t sk_encoder_cells(sk_encoder *encoder, uint64_t n)
+{
+    void *cells = encoder->cells;
+    int32_t status = sk_grow(encoder->heap, &cells, &encoder->cell_capacity, n,
+                             sizeof *encoder->cells, "ways to cut a text", encoder->error);
+    encoder->cells = cells;
+    for (uint64_t i = 0; i < n && status == SKALD_OK; i++)
+        encoder->cells[i] = (sk_path_cell){0, SK_NO_SYMBOL, SK_NO_SYMBOL};
+    return status;
+}
+
+uint64_t sk_repair_text(uint8_t *out, const uint8_t *text, uint64_t n)
+{
+    const uint8_t *end = text + n;
+    uint8_t *to = out;
+    while (text < end) {
+        uint32_t code;
+        text += sk_utf8_read(text, end, &code);
+        to += sk_utf8_write(to, code);
+    }
+    return (uint64_t)(to - out);
 }
 
 uint64_t sk_escape_blanks(uint8_t *out, const uint8_t *text, uint64_t n)
@@ -55,24 +79,33 @@ const uint8_t *sk_part_end(const sk_vocab *vocab, const uint8_t *at, const uint8
 
 static int32_t encode_stretch(sk_encoder *encoder, const uint8_t *text, uint32_t n)
 {
-    if (n == 0)
-        return SKALD_OK;
-    if (encoder->vocab->kind == SK_VOCAB_SPM)
-        return sk_spm_encode(encoder, text, n);
-    return sk_bpe_encode(encoder, text, n);
+    typedef int32_t encode(sk_encoder *, const uint8_t *, uint32_t);
+    static encode *const engines[] = {[SK_VOCAB_SPM] = sk_spm_encode,
+                                      [SK_VOCAB_BPE] = sk_bpe_encode,
+                                      [SK_VOCAB_WORDPIECE] = sk_wordpiece_encode,
+                                      [SK_VOCAB_UNIGRAM] = sk_unigram_encode,
+                                      [SK_VOCAB_RWKV] = sk_rwkv_encode,
+                                      [SK_VOCAB_PLAMO] = sk_plamo_encode};
+    return n ? engines[encoder->vocab->kind](encoder, text, n) : SKALD_OK;
+}
+
+static void emit_special(sk_encoder *encoder, int32_t which, bool wanted)
+{
+    int32_t id = encoder->vocab->special[which];
+    if (wanted && id >= 0)
+        sk_emit(encoder, (uint32_t)id);
 }
 
 static int32_t encode_text(sk_encoder *encoder, const uint8_t *text, uint32_t n, int32_t flags)
 {
     const sk_vocab *vocab = encoder->vocab;
-    const int32_t *special = vocab->special;
+    bool add = (flags & SKALD_ADD_SPECIAL) != 0;
     sk_cut *cuts = NULL;
     uint64_t n_cuts = 0;
     uint32_t at = 0;
     int32_t status = sk_partition(vocab, encoder->heap, text, n, (flags & SKALD_PARSE_SPECIAL) != 0,
                                   &cuts, &n_cuts, encoder->error);
-    if ((flags & SKALD_ADD_SPECIAL) && vocab->add_bos && special[SK_SPECIAL_BOS] >= 0)
-        sk_emit(encoder, (uint32_t)special[SK_SPECIAL_BOS]);
+    emit_special(encoder, SK_SPECIAL_BOS, add && vocab->starts);
     for (uint64_t i = 0; i < n_cuts && status == SKALD_OK; i++) {
         status = encode_stretch(encoder, text + at, cuts[i].start - at);
         sk_emit(encoder, cuts[i].id);
@@ -80,8 +113,7 @@ static int32_t encode_text(sk_encoder *encoder, const uint8_t *text, uint32_t n,
     }
     if (status == SKALD_OK)
         status = encode_stretch(encoder, text + at, n - at);
-    if ((flags & SKALD_ADD_SPECIAL) && vocab->add_eos && special[SK_SPECIAL_EOS] >= 0)
-        sk_emit(encoder, (uint32_t)special[SK_SPECIAL_EOS]);
+    emit_special(encoder, vocab->end_special, add && vocab->ends);
     sk_free(encoder->heap, cuts);
     return status;
 }
@@ -107,11 +139,14 @@ int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint
                           .error = error,
                           .ids = ids,
                           .capacity = ids ? capacity : 0,
+                          .n_text = (uint32_t)n,
                           .merger = {.heap = heap}};
     status = encode_text(&encoder, (const uint8_t *)text, (uint32_t)n, flags);
     sk_merger_free(&encoder.merger);
     sk_free(heap, encoder.text);
     sk_free(heap, encoder.word);
+    sk_free(heap, encoder.cells);
+    sk_free(heap, encoder.known);
     if (status < 0)
         return status;
     *needed = encoder.n;
@@ -127,7 +162,7 @@ int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint
  * stretches of text, not for tokens that were cut out of it. */
 static uint64_t leading_blank(const sk_vocab *vocab, int32_t id, const char *piece)
 {
-    return vocab->add_space_prefix && *piece == ' ' && vocab->tokens[id].type == SK_TOKEN_NORMAL;
+    return vocab->leads_blank && *piece == ' ' && vocab->tokens[id].type == SK_TOKEN_NORMAL;
 }
 
 int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int32_t flags,
@@ -144,9 +179,9 @@ int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab->n)
             return sk_fail(error, SKALD_E_ARGUMENT, "ids[%llu] is %d, the vocabulary has %u tokens",
                            (unsigned long long)i, ids[i], vocab->n);
-        if (drop && i == 0 && vocab->add_bos && ids[i] == vocab->special[SK_SPECIAL_BOS])
+        if (drop && i == 0 && vocab->starts && ids[i] == vocab->special[SK_SPECIAL_BOS])
             continue;
-        if (drop && i == n - 1 && vocab->add_eos && ids[i] == vocab->special[SK_SPECIAL_EOS])
+        if (drop && i == n - 1 && vocab->ends && ids[i] == vocab->special[vocab->end_special])
             continue;
         uint64_t length;
         const char *piece = sk_vocab_piece(vocab, ids[i], special, &length);

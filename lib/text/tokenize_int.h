@@ -9,18 +9,39 @@
 #include "text/tokenize.h"
 #include "text/vocab_int.h"
 
+/* The best way to cut what is before a place of the text (Unigram) or behind it (PLaMo-2). */
+typedef struct sk_path_cell {
+    double score;
+    uint32_t token; /* the last or first one of it, SK_NO_SYMBOL: unknown */
+    uint32_t link;  /* its other end in the text, SK_NO_SYMBOL: no way is known yet */
+} sk_path_cell;
+
+/* What a word of at most 15 bytes became: half a cache line. */
+typedef struct sk_known_word {
+    uint64_t key[2]; /* the bytes, zeros, and the length as the last byte; all zero: empty */
+    int32_t ids[3];
+    uint32_t n_ids;
+} sk_known_word;
+
 typedef struct sk_encoder {
     const sk_vocab *vocab;
     sk_heap *heap;
     sk_error *error;
     int32_t *ids;
+    uint32_t n_text;      /* bytes of the whole text */
     uint64_t capacity, n; /* ids so far, also those for which there was no room */
     sk_merger merger;
     uint8_t *text; /* owned: the stretch as the engine wants it */
     uint64_t text_capacity;
     uint8_t *word; /* owned: a word in the byte alphabet */
     uint64_t word_capacity;
-    const uint8_t *merging; /* the text that merger's offsets are in */
+    sk_known_word
+        *known; /* owned: BPE's words by hash, [known_mask + 1]; NULL: the text is short */
+    uint64_t known_mask;
+    const uint8_t *words_end; /* BPE: where the text ends that words are in */
+    const uint8_t *merging;   /* the text that merger's offsets are in */
+    sk_path_cell *cells;      /* owned: Unigram and PLaMo-2, one per byte of the text */
+    uint64_t cell_capacity;
 } sk_encoder;
 
 /* A token in the text: [start, end) of it is the token's, white space that it takes along included;
@@ -38,9 +59,19 @@ int32_t sk_partition(const sk_vocab *vocab, sk_heap *heap, const uint8_t *text, 
  * token, so that SPM puts its blank in front of each. Errors: MEMORY. */
 int32_t sk_spm_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n);
 int32_t sk_bpe_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n);
+int32_t sk_wordpiece_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n);
+int32_t sk_unigram_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n);
+int32_t sk_rwkv_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n);
+int32_t sk_plamo_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n);
 
-/* Room for `n` bytes in encoder->text. Errors: MEMORY. */
+/* Room for `n` bytes in encoder->text, whose bytes stay. Errors: MEMORY. */
 int32_t sk_encoder_reserve(sk_encoder *encoder, uint64_t n);
+
+/* `n` cells of which no way is known. Errors: MEMORY. */
+int32_t sk_encoder_cells(sk_encoder *encoder, uint64_t n);
+
+/* Copies the text with U+FFFD for each of its bad bytes; returns the length, at most 3 `n`. */
+uint64_t sk_repair_text(uint8_t *out, const uint8_t *text, uint64_t n);
 
 /* Writes U+2581 for each blank; returns the length, at most three times `n`. */
 uint64_t sk_escape_blanks(uint8_t *out, const uint8_t *text, uint64_t n);

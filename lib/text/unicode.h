@@ -22,6 +22,7 @@
 #define SK_UC_LM (UINT32_C(1) << 4)
 #define SK_UC_LO (UINT32_C(1) << 5)
 #define SK_UC_M (UINT32_C(7) << 6)
+#define SK_UC_MN (UINT32_C(1) << 6)
 #define SK_UC_N (UINT32_C(7) << 9)
 #define SK_UC_ND (UINT32_C(1) << 9)
 #define SK_UC_NL (UINT32_C(1) << 10)
@@ -40,6 +41,10 @@ extern const uint8_t sk_unicode_low[18592];
 /* The class of a code point; what lies beyond the last one is unassigned. */
 static inline uint32_t sk_unicode_class(uint32_t code)
 {
+    if (code < 0x80) { /* the first four blocks of the low table */
+        uint32_t ascii = sk_unicode_low[code];
+        return UINT32_C(1) << (ascii & 31) | (ascii & 32) << 25;
+    }
     if (code > SK_UNICODE_LAST)
         return SK_UC_CN;
     uint32_t middle = sk_unicode_middle[sk_unicode_top[code >> 10] * 32u + (code >> 5 & 31)];

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes unicode_data.c: the general category and White_Space of every code point.
+"""Writes unicode_data.c, the general category and White_Space of every code point; and
+unicode_map_data.c, the lower case and the canonical decomposition of those that have one.
 
 Usage: unicode_data.py [FOLDER] > unicode_data.c
+       unicode_data.py --maps [FOLDER] > unicode_map_data.c
 FOLDER holds UnicodeData.txt and PropList.txt of Unicode 15.0 (Debian package unicode-data). What
 15.1 added to them (627 code points, none changed) is spelt out below.
 """
@@ -63,16 +65,56 @@ def write(kind, name, values):
     print("};")
 
 
+def read_maps(folder):
+    """Simple lower case, and full canonical decomposition; by code point."""
+    lower, parts = {}, {}
+    for line in open(folder + "/UnicodeData.txt", encoding="utf-8"):
+        field = line.split(";")
+        code = int(field[0], 16)
+        if field[13]:
+            lower[code] = int(field[13], 16)
+        if field[5] and not field[5].startswith("<"):
+            parts[code] = [int(x, 16) for x in field[5].split()]
+
+    def whole(code):
+        return [y for x in parts[code] for y in whole(x)] if code in parts else [code]
+    return lower, {code: whole(code) for code in parts}
+
+
+def write_maps(folder):
+    lower, parts = read_maps(folder)
+    pool, index = [], []
+    for code in sorted(parts):
+        assert len(parts[code]) <= 4
+        index += [code, len(pool) * 8 + len(parts[code])]
+        pool += parts[code]
+    head("unicode_map.h")
+    write("uint32_t", "sk_unicode_lower_pairs", [x for code in sorted(lower)
+                                                 for x in (code, lower[code])])
+    write("uint32_t", "sk_unicode_parts_index", index)
+    write("uint32_t", "sk_unicode_parts_pool", pool)
+    print("/* clang-format on */")
+
+
+def head(header):
+    print("/* SPDX-License-Identifier: MIT */")
+    print("/* Written by unicode_data.py from the Unicode Character Database 15.1. Do not edit. */")
+    print('#include "base/portable.h"\n\n#include "text/%s"\n\n/* clang-format off */' % header)
+
+
 def main():
-    folder = sys.argv[1] if len(sys.argv) > 1 else "/usr/share/unicode"
+    arguments = [x for x in sys.argv[1:] if x != "--maps"]
+    folder = arguments[0] if arguments else "/usr/share/unicode"
+    if "--maps" in sys.argv:
+        write_maps(folder)
+        return
     table = read_categories(folder)
     mark_spaces(table, folder)
     middle, low = fold(table, SMALL)
     top, middle = fold(middle, MIDDLE)
+    assert top[0] == 0 and middle[:4] == [0, 1, 2, 3]  # sk_unicode_class relies on it for ASCII
     assert max(top) < 256 and max(middle) < 65536
-    print("/* SPDX-License-Identifier: MIT */")
-    print("/* Written by unicode_data.py from the Unicode Character Database 15.1. Do not edit. */")
-    print('#include "base/portable.h"\n\n#include "text/unicode.h"\n\n/* clang-format off */')
+    head("unicode.h")
     write("uint8_t", "sk_unicode_top", top)
     write("uint16_t", "sk_unicode_middle", middle)
     write("uint8_t", "sk_unicode_low", low)

@@ -15,20 +15,27 @@
 
 /* ---- What each kind of tokeniser takes for granted ------------------------------------------ */
 
+/* An id of -1 is none; so is one beyond the last token. */
 typedef struct vocab_kind {
     const char *model; /* tokenizer.ggml.model */
+    const char *name;  /* for people */
     const char *pre;   /* the only pre-tokeniser, or NULL */
     uint32_t kind;
-    int32_t bos, eos, unk;
-    bool add_bos, add_space_prefix;
+    int32_t bos, eos, unk, sep, pad, mask;
+    bool add_bos, add_eos, add_sep, add_space_prefix;
 } vocab_kind;
 
 static const vocab_kind vocab_kinds[] = {
-    {"no_vocab", NULL, SK_VOCAB_NONE, -1, -1, -1, false, false},
-    {"none", NULL, SK_VOCAB_NONE, -1, -1, -1, false, false},
-    {"llama", NULL, SK_VOCAB_SPM, 1, 2, 0, true, true},
-    {"gpt2", NULL, SK_VOCAB_BPE, 11, 11, -1, false, false},
-    {"gemma4", "gemma4", SK_VOCAB_BPE, -1, -1, -1, false, false},
+    {"no_vocab", "none", NULL, SK_VOCAB_NONE, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0},
+    {"none", "none", NULL, SK_VOCAB_NONE, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0},
+    {"llama", "SPM", NULL, SK_VOCAB_SPM, 1, 2, 0, -1, -1, -1, 1, 0, 0, 1},
+    {"gpt2", "BPE", NULL, SK_VOCAB_BPE, 11, 11, -1, -1, -1, -1, 0, 0, 0, 0},
+    {"gemma4", "BPE", "gemma4", SK_VOCAB_BPE, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0},
+    {"whitespace", "BPE", NULL, SK_VOCAB_BPE, 11, 11, -1, -1, -1, -1, 0, 0, 0, 0},
+    {"bert", "WordPiece", NULL, SK_VOCAB_WORDPIECE, 101, -1, 100, 102, 0, 103, 1, 0, 1, 0},
+    {"t5", "Unigram", NULL, SK_VOCAB_UNIGRAM, -1, 1, 2, -1, 0, -1, 0, 1, 0, 0},
+    {"rwkv", "RWKV", NULL, SK_VOCAB_RWKV, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0},
+    {"plamo2", "PLaMo-2", NULL, SK_VOCAB_PLAMO, 1, 2, 0, -1, 3, -1, 0, 0, 0, 0},
 };
 
 static bool text_is(const sk_vocab_text *text, const char *word)
@@ -56,6 +63,7 @@ void sk_vocab_source_init(sk_vocab_source *source)
     for (int i = 0; i < SK_N_SPECIAL; i++)
         source->special[i] = SK_VOCAB_UNSAID;
     source->add_bos = source->add_eos = source->add_sep = source->add_space_prefix = -1;
+    source->lowercase = source->strip_accents = source->remove_extra_whitespaces = -1;
 }
 
 void sk_vocab_warn(sk_vocab *vocab, const char *line)
@@ -129,6 +137,9 @@ static int32_t copy_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64
     vocab->texts_differ = true;
     for (uint32_t id = 0; id < vocab->n; id++) {
         sk_vocab_token *token = &vocab->tokens[id];
+        if (id + 8 < vocab->n && source->tokens[id + 8].n)
+            sk_strmap_prefetch(&vocab->map, source->tokens[id + 8].text, source->tokens[id + 8].n,
+                               false);
         token->text = (uint32_t)at;
         token->n_text = copy_text(vocab->arena + at, &source->tokens[id], id);
         token->score = source->scores ? source->scores[id] : 0;
@@ -232,6 +243,8 @@ static uint32_t fill_piece(const sk_vocab *vocab, char *to, const sk_vocab_token
         *to = (char)byte_of_text(text, token->n_text);
         return 1;
     }
+    if (vocab->kind == SK_VOCAB_RWKV && token->type == SK_TOKEN_NORMAL)
+        return sk_vocab_unescape(to, text, token->n_text);
     if (token->type == SK_TOKEN_NORMAL && vocab->escape)
         return piece_of_spaced(to, text, token->n_text);
     if (token->type == SK_TOKEN_NORMAL && vocab->encode_bytes)
@@ -324,20 +337,38 @@ static bool choose_flag(int8_t said, bool otherwise)
     return said < 0 ? otherwise : said != 0;
 }
 
+/* What is done to a text before and around its tokens. WordPiece adds both its ids whatever the
+ * file says; RWKV and PLaMo-2 none. */
+static void choose_normaliser(sk_vocab *vocab, const sk_vocab_source *source)
+{
+    bool word_piece = vocab->kind == SK_VOCAB_WORDPIECE, unigram = vocab->kind == SK_VOCAB_UNIGRAM;
+    bool bare = vocab->kind == SK_VOCAB_RWKV || vocab->kind == SK_VOCAB_PLAMO;
+    vocab->starts = word_piece || (vocab->add_bos && !bare);
+    vocab->ends = word_piece || (vocab->add_eos && !bare);
+    vocab->end_special = word_piece ? SK_SPECIAL_SEP : SK_SPECIAL_EOS;
+    bool may_lower = word_piece || (vocab->pre_flags & SK_PRE_DROP_SPACES);
+    vocab->lowercase = may_lower && choose_flag(source->lowercase, word_piece);
+    vocab->strip_accents = choose_flag(source->strip_accents, vocab->lowercase);
+    vocab->merge_spaces = unigram && choose_flag(source->remove_extra_whitespaces, false);
+    vocab->leads_blank = vocab->add_space_prefix || vocab->merge_spaces || word_piece;
+}
+
 static void choose_settings(sk_vocab *vocab, const sk_vocab_source *source, const vocab_kind *kind)
 {
     vocab->kind = kind->kind;
-    sk_format(vocab->name, sizeof vocab->name, "SPM");
+    sk_format(vocab->name, sizeof vocab->name, "%s", kind->name);
     if (vocab->kind == SK_VOCAB_BPE)
         choose_pre(vocab, source, kind);
     uint32_t flags = vocab->pre_flags;
-    vocab->escape = vocab->kind == SK_VOCAB_SPM || (flags & SK_PRE_ESCAPE);
+    vocab->escape = vocab->kind == SK_VOCAB_SPM || vocab->kind == SK_VOCAB_WORDPIECE ||
+                    vocab->kind == SK_VOCAB_UNIGRAM || (flags & SK_PRE_ESCAPE);
     vocab->encode_bytes = vocab->kind == SK_VOCAB_BPE && !(flags & (SK_PRE_ESCAPE | SK_PRE_RAW));
     vocab->add_bos = choose_flag(source->add_bos, kind->add_bos || (flags & SK_PRE_ADD_BOS)) ||
                      (flags & SK_PRE_FORCE_BOS);
-    vocab->add_eos = choose_flag(source->add_eos, false);
-    vocab->add_sep = choose_flag(source->add_sep, (flags & SK_PRE_ADD_SEP) != 0);
+    vocab->add_eos = choose_flag(source->add_eos, kind->add_eos);
+    vocab->add_sep = choose_flag(source->add_sep, kind->add_sep || (flags & SK_PRE_ADD_SEP) != 0);
     vocab->add_space_prefix = choose_flag(source->add_space_prefix, kind->add_space_prefix);
+    choose_normaliser(vocab, source);
 }
 
 static void choose_special(sk_vocab *vocab, const sk_vocab_source *source, const vocab_kind *kind)
@@ -346,11 +377,16 @@ static void choose_special(sk_vocab *vocab, const sk_vocab_source *source, const
         "bos",  "eos",     "eot",     "eom",     "unknown", "separator", "padding",
         "mask", "fim_pre", "fim_suf", "fim_mid", "fim_pad", "fim_rep",   "fim_sep"};
     bool no_bos = (vocab->pre_flags & SK_PRE_NO_BOS) != 0;
+    const int32_t defaults[] = {[SK_SPECIAL_BOS] = no_bos ? -1 : kind->bos,
+                                [SK_SPECIAL_EOS] = kind->eos,
+                                [SK_SPECIAL_EOT] = -1,
+                                [SK_SPECIAL_EOM] = -1,
+                                [SK_SPECIAL_UNK] = kind->unk,
+                                [SK_SPECIAL_SEP] = kind->sep,
+                                [SK_SPECIAL_PAD] = kind->pad,
+                                [SK_SPECIAL_MASK] = kind->mask};
     for (int i = 0; i < SK_N_SPECIAL; i++) {
-        int32_t id = i == SK_SPECIAL_BOS && !no_bos ? kind->bos
-                     : i == SK_SPECIAL_EOS          ? kind->eos
-                     : i == SK_SPECIAL_UNK          ? kind->unk
-                                                    : -1;
+        int32_t id = i <= SK_SPECIAL_MASK ? defaults[i] : -1;
         int64_t said = source->special[i];
         if (said == -1 || said == UINT32_MAX) {
             id = -1;
@@ -397,7 +433,12 @@ static int32_t fill_vocab(sk_vocab *vocab, const sk_vocab_source *source, const 
     load_pieces(vocab, used);
     if (vocab->kind == SK_VOCAB_BPE && (status = sk_vocab_load_merges(vocab, source, error)) < 0)
         return status;
+    bool by_trie = vocab->kind != SK_VOCAB_BPE && vocab->kind != SK_VOCAB_SPM;
+    if (by_trie && (status = sk_vocab_load_trie(vocab, source, error)) < 0)
+        return status;
     load_byte_symbols(vocab);
+    if (vocab->encode_bytes && (status = sk_vocab_load_byte_merges(vocab, error)) < 0)
+        return status;
     vocab->words_apart = are_words_apart(vocab);
     return load_suppress(vocab, source, error);
 }
@@ -434,7 +475,11 @@ void sk_vocab_free(sk_vocab *vocab)
     sk_heap *heap = vocab->heap;
     sk_free(heap, vocab->suppress);
     sk_free(heap, vocab->cuts);
+    sk_free(heap, vocab->charsmap_blob);
+    sk_trie_free(&vocab->trie, heap);
     sk_free(heap, vocab->merges);
+    sk_free(heap, vocab->merge_tags);
+    sk_free(heap, vocab->byte_merges);
     sk_free(heap, vocab->extra_arena);
     sk_strmap_free(&vocab->extra, heap);
     sk_strmap_free(&vocab->map, heap);

@@ -61,6 +61,10 @@ typedef struct sk_vocab_source {
     uint64_t n_suppress;
     int64_t special[SK_N_SPECIAL]; /* ids, -1 or UINT32_MAX: none, SK_VOCAB_UNSAID */
     int8_t add_bos, add_eos, add_sep, add_space_prefix;
+    int8_t lowercase, strip_accents; /* normalisers of WordPiece */
+    int8_t remove_extra_whitespaces; /* Unigram */
+    const uint8_t *charsmap;         /* [n_charsmap], NULL: none; Unigram's normaliser */
+    uint64_t n_charsmap;
 } sk_vocab_source;
 
 /* A source that says nothing. */
@@ -78,7 +82,8 @@ void sk_vocab_free(sk_vocab *vocab); /* NULL does nothing */
 
 uint32_t sk_vocab_n(const sk_vocab *vocab); /* tokens; 0: the model is driven by ids alone */
 
-/* "SPM", "BPE" with its pre-tokeniser in parentheses, or "none". */
+/* "SPM", "BPE" with its pre-tokeniser in parentheses, "WordPiece", "Unigram", "RWKV", "PLaMo-2", or
+ * "none". */
 const char *sk_vocab_name(const sk_vocab *vocab);
 
 /* What was odd about the source, a line each; empty when nothing was. */

@@ -106,6 +106,21 @@ static int32_t read_suppress(const sk_gguf *gguf, sk_heap *heap, sk_vocab_source
     return SKALD_OK;
 }
 
+/* Bytes, stored as such or as signed ones. */
+static int32_t read_charsmap(const sk_gguf *gguf, sk_vocab_source *source, sk_error *error)
+{
+    const sk_gguf_kv *kv;
+    int32_t status = find_numbers(gguf, "tokenizer.ggml.precompiled_charsmap", &kv, error);
+    if (status < 0 || !kv)
+        return status;
+    if (kv->type != SK_GGUF_U8 && kv->type != SK_GGUF_I8)
+        return sk_fail(error, SKALD_E_CORRUPT, "%s is %s, wanted an array of u8", kv->key,
+                       kv->type_name);
+    source->charsmap = kv->data;
+    source->n_charsmap = kv->n;
+    return SKALD_OK;
+}
+
 /* An id; a value that is no integer counts as not said. */
 static void read_id(const sk_gguf *gguf, const char *key, int64_t *id)
 {
@@ -152,6 +167,26 @@ static int32_t read_flag(const sk_gguf *gguf, const char *key, int8_t *flag, sk_
     return status == SKALD_E_NOT_FOUND ? SKALD_OK : status;
 }
 
+static int32_t read_flags(const sk_gguf *gguf, sk_vocab_source *source, sk_error *error)
+{
+    const struct {
+        const char *key;
+        int8_t *flag;
+    } keys[] = {
+        {"tokenizer.ggml.add_bos_token", &source->add_bos},
+        {"tokenizer.ggml.add_eos_token", &source->add_eos},
+        {"tokenizer.ggml.add_sep_token", &source->add_sep},
+        {"tokenizer.ggml.add_space_prefix", &source->add_space_prefix},
+        {"tokenizer.ggml.remove_extra_whitespaces", &source->remove_extra_whitespaces},
+        {"tokenizer.ggml.normalizer.lowercase", &source->lowercase},
+        {"tokenizer.ggml.normalizer.strip_accents", &source->strip_accents},
+    };
+    int32_t status = SKALD_OK;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SKALD_OK; i++)
+        status = read_flag(gguf, keys[i].key, keys[i].flag, error);
+    return status;
+}
+
 static int32_t read_source(const sk_gguf *gguf, sk_heap *heap, sk_vocab_source *source,
                            gguf_lists *lists, sk_error *error)
 {
@@ -164,11 +199,7 @@ static int32_t read_source(const sk_gguf *gguf, sk_heap *heap, sk_vocab_source *
             0 ||
         (s = read_texts(gguf, "tokenizer.ggml.merges", &source->merges, &source->n_merges, error)) <
             0 ||
-        (s = read_flag(gguf, "tokenizer.ggml.add_bos_token", &source->add_bos, error)) < 0 ||
-        (s = read_flag(gguf, "tokenizer.ggml.add_eos_token", &source->add_eos, error)) < 0 ||
-        (s = read_flag(gguf, "tokenizer.ggml.add_sep_token", &source->add_sep, error)) < 0 ||
-        (s = read_flag(gguf, "tokenizer.ggml.add_space_prefix", &source->add_space_prefix, error)) <
-            0 ||
+        (s = read_flags(gguf, source, error)) < 0 || (s = read_charsmap(gguf, source, error)) < 0 ||
         (s = read_scores(gguf, heap, source, lists, error)) < 0 ||
         (s = read_types(gguf, heap, source, lists, error)) < 0 ||
         (s = read_suppress(gguf, heap, source, lists, error)) < 0)

@@ -11,10 +11,20 @@
 #define SK_TEXT_VOCAB_INT_H
 
 #include "base/strmap.h"
+#include "text/charsmap.h"
 #include "text/pretok.h"
+#include "text/trie.h"
 #include "text/vocab.h"
 
-enum { SK_VOCAB_NONE, SK_VOCAB_SPM, SK_VOCAB_BPE };
+enum {
+    SK_VOCAB_NONE,
+    SK_VOCAB_SPM,
+    SK_VOCAB_BPE,
+    SK_VOCAB_WORDPIECE,
+    SK_VOCAB_UNIGRAM,
+    SK_VOCAB_RWKV,
+    SK_VOCAB_PLAMO
+};
 
 /* Token types, as files have them. */
 enum {
@@ -43,10 +53,16 @@ typedef struct sk_vocab_token {
 #define SK_STRIP_LEFT 1
 #define SK_STRIP_RIGHT 2
 
-/* left and right make `result`; the lowest rank goes first. Empty: left is SK_NO_SYMBOL. */
+/* left and right make `result`; the lowest rank goes first. */
 typedef struct sk_vocab_merge {
     uint32_t left, right, rank, result;
 } sk_vocab_merge;
+
+/* The merge of two bytes: the rank is INT32_MAX when there is none. */
+typedef struct sk_byte_merge {
+    int32_t rank;
+    uint32_t result;
+} sk_byte_merge;
 
 /* A token that is cut out of text before the rest is tokenised. */
 typedef struct sk_vocab_cut {
@@ -67,15 +83,25 @@ struct sk_vocab {
 
     const sk_pretok *pre; /* BPE: static */
     uint32_t pre_flags;
-    bool encode_bytes;      /* texts are in the byte alphabet */
-    bool escape;            /* blanks are U+2581 in texts */
-    bool words_apart;       /* in no symbol does U+2581 follow something else */
-    uint32_t n_symbols;     /* tokens and texts of merges */
-    sk_strmap extra;        /* text to symbol, of what is not a token */
-    char *extra_arena;      /* owned */
-    sk_vocab_merge *merges; /* owned, open addressing, [merge_mask + 1] */
+    bool encode_bytes;          /* texts are in the byte alphabet */
+    bool escape;                /* blanks are U+2581 in texts */
+    bool words_apart;           /* in no symbol does U+2581 follow something else */
+    uint32_t n_symbols;         /* tokens and texts of merges */
+    sk_strmap extra;            /* text to symbol, of what is not a token */
+    char *extra_arena;          /* owned */
+    sk_vocab_merge *merges;     /* owned, open addressing, [merge_mask + 1] */
+    uint8_t *merge_tags;        /* owned, the same: 0: empty, else bits of the pair's hash */
+    sk_byte_merge *byte_merges; /* owned, [256 * 256]: of the symbols of two bytes; BPE with
+                                   encode_bytes, else NULL */
     uint64_t merge_mask;
     uint32_t byte_symbol[256]; /* BPE: symbol of a byte's character; SPM, raw BPE: byte token */
+
+    sk_trie trie;           /* WordPiece, Unigram, RWKV, PLaMo-2: the tokens that text can become */
+    sk_charsmap charsmap;   /* Unigram: a view of charsmap_blob */
+    uint8_t *charsmap_blob; /* owned */
+    float unk_score;        /* Unigram */
+    bool lowercase, strip_accents; /* WordPiece; lowercase: the kind "whitespace" too */
+    bool merge_spaces;             /* Unigram: a word has one blank in front, other blanks vanish */
 
     sk_vocab_cut *cuts;           /* owned: the special tokens, ascending by text */
     uint32_t cut_first[257];      /* of each first byte in `cuts`, and their number */
@@ -83,7 +109,10 @@ struct sk_vocab {
 
     int32_t special[SK_N_SPECIAL];
     bool add_bos, add_eos, add_sep, add_space_prefix;
-    int32_t *suppress; /* owned */
+    bool starts, ends;   /* BOS goes in front of a text, special[end_special] behind it */
+    int32_t end_special; /* SK_SPECIAL_EOS or _SEP */
+    bool leads_blank;    /* tokenising puts a blank in front of a text */
+    int32_t *suppress;   /* owned */
     uint32_t n_suppress;
     char name[96];
     char warning[1024];
@@ -96,14 +125,51 @@ int32_t sk_vocab_mark_special(sk_vocab *vocab, const sk_vocab_source *source, sk
 /* vocab_merge.c: the table of merges. Errors: CORRUPT, MEMORY. */
 int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
 
+/* vocab_trie.c: the trie, and what the kinds that have one need besides. Errors: CORRUPT, MEMORY.
+ */
+int32_t sk_vocab_load_trie(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
+
+/* vocab_trie.c: the bytes of a token of an RWKV vocabulary, whose text is escaped as in Python
+ * (\t \n \r \xHH, and a backslash before others); `to` has room for `n`. Returns their number. */
+uint32_t sk_vocab_unescape(char *to, const char *text, uint32_t n);
+
+/* vocab_merge.c: fills byte_merges, when byte_symbol and the merges are there. Errors: MEMORY. */
+int32_t sk_vocab_load_byte_merges(sk_vocab *vocab, sk_error *error);
+
 /* Adds a line to the warning, as far as there is room. */
 void sk_vocab_warn(sk_vocab *vocab, const char *line);
 
 /* The symbol of a text, or SK_NO_SYMBOL. */
 uint32_t sk_vocab_symbol(const sk_vocab *vocab, const uint8_t *text, uint64_t n);
 
-/* The merge of two symbols, or NULL. */
-const sk_vocab_merge *sk_vocab_merge_find(const sk_vocab *vocab, uint32_t left, uint32_t right);
+static inline uint64_t sk_merge_hash(uint32_t left, uint32_t right)
+{
+    uint64_t hash = ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15ULL;
+    hash ^= hash >> 32;
+    return hash * 0xBF58476D1CE4E5B9ULL;
+}
+
+static inline uint8_t sk_merge_tag(uint64_t hash)
+{
+    return (uint8_t)(hash >> 56 | 1);
+}
+
+/* The merge of two symbols, or NULL. Most pairs have none, and the tags, which are small enough to
+ * stay near, mostly say so. */
+static inline const sk_vocab_merge *sk_vocab_merge_find(const sk_vocab *vocab, uint32_t left,
+                                                        uint32_t right)
+{
+    if (left == SK_NO_SYMBOL || right == SK_NO_SYMBOL || !vocab->merges)
+        return NULL;
+    uint64_t hash = sk_merge_hash(left, right), mask = vocab->merge_mask, i = hash >> 20 & mask;
+    for (; vocab->merge_tags[i]; i = (i + 1) & mask) {
+        const sk_vocab_merge *merge = &vocab->merges[i];
+        if (vocab->merge_tags[i] == sk_merge_tag(hash) && merge->left == left &&
+            merge->right == right)
+            return merge;
+    }
+    return NULL;
+}
 
 /* Whether special tokens of this type are cut out of text. */
 static inline bool sk_vocab_is_special(const sk_vocab_token *token)

@@ -30,41 +30,21 @@ static bool split_merge(const sk_vocab_text *text, merge_parts *parts)
     return true;
 }
 
-static uint64_t merge_slot(uint32_t left, uint32_t right)
-{
-    uint64_t hash = ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15ULL;
-    hash ^= hash >> 32;
-    return hash * 0xBF58476D1CE4E5B9ULL >> 20;
-}
-
-const sk_vocab_merge *sk_vocab_merge_find(const sk_vocab *vocab, uint32_t left, uint32_t right)
-{
-    if (left == SK_NO_SYMBOL || right == SK_NO_SYMBOL || !vocab->merges)
-        return NULL;
-    for (uint64_t i = merge_slot(left, right);; i++) {
-        const sk_vocab_merge *merge = &vocab->merges[i & vocab->merge_mask];
-        if (merge->left == left && merge->right == right)
-            return merge;
-        if (merge->left == SK_NO_SYMBOL)
-            return NULL;
-    }
-}
-
 /* Of a pair that is listed twice, the first rank holds. */
 static void put_merge(sk_vocab *vocab, sk_vocab_merge wanted)
 {
-    for (uint64_t i = merge_slot(wanted.left, wanted.right);; i++) {
-        sk_vocab_merge *merge = &vocab->merges[i & vocab->merge_mask];
-        if (merge->left == wanted.left && merge->right == wanted.right) {
-            if (wanted.rank < merge->rank)
-                *merge = wanted;
-            return;
-        }
-        if (merge->left == SK_NO_SYMBOL) {
+    uint64_t hash = sk_merge_hash(wanted.left, wanted.right), mask = vocab->merge_mask;
+    uint64_t i = hash >> 20 & mask;
+    for (; vocab->merge_tags[i]; i = (i + 1) & mask) {
+        sk_vocab_merge *merge = &vocab->merges[i];
+        if (merge->left != wanted.left || merge->right != wanted.right)
+            continue;
+        if (wanted.rank < merge->rank)
             *merge = wanted;
-            return;
-        }
+        return;
     }
+    vocab->merges[i] = wanted;
+    vocab->merge_tags[i] = sk_merge_tag(hash);
 }
 
 static int32_t new_merge_table(sk_vocab *vocab, uint64_t n, sk_error *error)
@@ -73,11 +53,9 @@ static int32_t new_merge_table(sk_vocab *vocab, uint64_t n, sk_error *error)
     while (size < n + n / 2)
         size *= 2;
     vocab->merges = sk_alloc(vocab->heap, size * sizeof *vocab->merges, "table of merges", error);
-    if (!vocab->merges)
-        return SKALD_E_MEMORY;
-    memset(vocab->merges, 0xFF, (size_t)(size * sizeof *vocab->merges));
+    vocab->merge_tags = sk_alloc_zero(vocab->heap, size, "table of merges", error);
     vocab->merge_mask = size - 1;
-    return SKALD_OK;
+    return vocab->merges && vocab->merge_tags ? SKALD_OK : SKALD_E_MEMORY;
 }
 
 /* Writes left and right together to `scratch`; returns their length. */
@@ -177,6 +155,36 @@ static int32_t check_merges(const sk_vocab_source *source, uint64_t *longest, sk
     return SKALD_OK;
 }
 
+/* The maps are larger than the caches: what merges further on will look up is asked for now, its
+ * slots first and then the texts that these point to. */
+static void prefetch_merge(const sk_vocab *vocab, const sk_vocab_source *source, uint64_t rank)
+{
+    merge_parts parts;
+    if (rank + 12 < source->n_merges && split_merge(&source->merges[rank + 12], &parts)) {
+        sk_strmap_prefetch(&vocab->map, (const char *)parts.left, parts.n_left, false);
+        sk_strmap_prefetch(&vocab->map, (const char *)parts.right, parts.n_right, false);
+    }
+    if (rank + 6 < source->n_merges && split_merge(&source->merges[rank + 6], &parts)) {
+        sk_strmap_prefetch(&vocab->map, (const char *)parts.left, parts.n_left, true);
+        sk_strmap_prefetch(&vocab->map, (const char *)parts.right, parts.n_right, true);
+    }
+}
+
+int32_t sk_vocab_load_byte_merges(sk_vocab *vocab, sk_error *error)
+{
+    const uint32_t *symbols = vocab->byte_symbol;
+    vocab->byte_merges =
+        sk_alloc_array(vocab->heap, 65536, sizeof *vocab->byte_merges, "merges of bytes", error);
+    if (!vocab->byte_merges)
+        return SKALD_E_MEMORY;
+    for (uint32_t i = 0; i < 65536; i++) {
+        const sk_vocab_merge *merge = sk_vocab_merge_find(vocab, symbols[i >> 8], symbols[i & 255]);
+        vocab->byte_merges[i] = merge ? (sk_byte_merge){(int32_t)merge->rank, merge->result}
+                                      : (sk_byte_merge){INT32_MAX, SK_NO_SYMBOL};
+    }
+    return SKALD_OK;
+}
+
 int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
 {
     uint64_t longest, n_extra = 0, extra_size = 0;
@@ -188,7 +196,8 @@ int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_
     if (!scratch)
         return SKALD_E_MEMORY;
     for (uint64_t rank = 0; rank < source->n_merges; rank++) {
-        merge_parts parts;
+        merge_parts parts = {0};
+        prefetch_merge(vocab, source, rank);
         split_merge(&source->merges[rank], &parts);
         if (parts.n_right == 0 || enter_merge(vocab, &parts, (uint32_t)rank, &last, scratch))
             continue;

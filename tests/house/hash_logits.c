@@ -255,10 +255,14 @@ static void tell_shapes(skald_model *model)
 int main(int argc, char **argv)
 {
     skald_model *model;
-    if (argc != 3)
-        return fprintf(stderr, "usage: hash_logits MODEL OPTIONS\n"), 2;
+    if (argc != 3 && argc != 4)
+        return fprintf(stderr, "usage: hash_logits MODEL OPTIONS [one]\n"), 2;
     model_path = argv[1];
     base_options = argv[2];
+    if (argc == 4) { /* one way is enough */
+        tell_whole("whole", load("n_threads=1"));
+        return 0;
+    }
     model = load("n_threads=2");
     tell_shapes(model);
     skald_model_release(model);

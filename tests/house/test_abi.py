@@ -22,7 +22,7 @@ del sys.argv[1:]
 IMPORTS = set("""
     malloc free calloc realloc aligned_alloc posix_memalign
     snprintf __snprintf_chk strtod
-    memcpy memmove memset memcmp memchr memrchr strlen strnlen strcmp strncmp strchr strrchr strstr
+    memcpy memmove memset memcmp bcmp memchr memrchr strlen strnlen strcmp strncmp strchr strrchr strstr
     strcspn strspn strpbrk
     open open64 openat close read pread pread64 fstat fstat64 stat stat64 __errno_location
     mmap mmap64 munmap madvise posix_madvise mprotect posix_fadvise posix_fadvise64 sysconf

@@ -82,6 +82,19 @@ class Hash(unittest.TestCase):
                     with self.subTest(build=name, model=os.path.basename(model)):
                         self.assertEqual(self.same(lines(program, model, "")), wanted[model])
 
+    def test_other_machine(self):
+        """AArch64, emulated: a short run, since emulation is slow."""
+        compiler, emulator = "aarch64-linux-gnu-gcc", "qemu-aarch64"
+        if not shutil.which(compiler) or not shutil.which(emulator):
+            self.skipTest("%s and %s are not both installed" % (compiler, emulator))
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, "aarch64")
+            run(compiler, "-O2", "-static", "-I", AMALGAMATION,
+                os.path.join(AMALGAMATION, "skald.c"), MAIN, "-o", program, "-lm", "-pthread")
+            for model in MODELS:
+                found = re.search(r"^whole (\S+)$", run(emulator, program, model, "", "one"), re.M)
+                self.assertEqual(found[1], self.same(lines(PROGRAM, model, "")))
+
 
 if __name__ == "__main__":
     unittest.main()

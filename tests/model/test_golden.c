@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every architecture and variant against the reference's logits: one prefill, then single tokens.
+ * Heads are the reference's headers; arrays of more than 64 numbers that the architecture does not
+ * read are cut out of most of them, and the padding behind the last tensor's entry.
  */
 #include "base/portable.h"
 
 #include "golden.h"
 #include "test.h"
+
+#include "base/bytes.h"
 
 #include <math.h>
 
@@ -15,14 +19,180 @@ typedef struct golden_case {
 } golden_case;
 
 static const golden_case cases[] = {
-    {"llama-dense", 1e-8},        {"llama-moe", 1e-8},       {"qwen2-dense", 1e-8},
-    {"qwen3-dense", 1e-8},        {"qwen3moe-moe", 1e-8},    {"llama-linear", 1e-9},
-    {"llama-oldlinear", 1e-9},    {"llama-yarn-attn", 3e-9}, {"llama-keylen", 1e-9},
-    {"llama-odd7", 1e-9},         {"llama-tied", 1e-9},      {"llama-f16", 3e-6},
-    {"qwen2-linear", 1e-9},       {"qwen2-fusedqkv", 1e-9},  {"qwen2-odd7", 1e-9},
-    {"qwen3-odd5", 1e-9},         {"v-llama-yarn", 1e-6},    {"v-llama-yarn-beta", 1e-6},
-    {"v-llama-yarn-ext0", 1e-6},  {"v-llama-yarn-lm", 1e-6}, {"v-llama-lin-yattnf", 1e-6},
+    {"afmoe-moe", 1e-8},
+    {"apertus-dense", 1e-8},
+    {"arcee-dense", 1e-8},
+    {"arctic-moe", 1e-8},
+    {"baichuan-dense", 1e-8},
+    {"bailingmoe-moe", 1e-8},
+    {"bailingmoe2-moe", 1e-8},
+    {"bloom-dense", 1e-6},
+    {"chatglm-dense", 1e-8},
+    {"codeshell-dense", 1e-6},
+    {"cohere2-deep", 1e-9},
+    {"cohere2-dense", 1e-8},
+    {"cohere2moe-arr", 1e-9},
+    {"cohere2moe-moe", 1e-8},
+    {"command-r-dense", 1e-8},
+    {"dbrx-moe", 1e-8},
+    {"deepseek-moe", 1e-8},
+    {"dots1-moe", 1e-8},
+    {"ernie4_5-moe-deep", 1e-9},
+    {"ernie4_5-moe-moe", 1e-8},
+    {"ernie4_5-moe", 1e-8},
+    {"exaone-dense", 1e-8},
+    {"exaone-moe-moe", 1e-8},
+    {"exaone4-dense", 1e-8},
+    {"exaone4-swa64", 1e-9},
+    {"falcon-dense", 1e-6},
+    {"gemma-dense", 1e-6},
+    {"gemma2-deep", 1e-7},
+    {"gemma2-dense", 1e-6},
+    {"gemma3-27b", 1e-6},
+    {"gemma3-dense", 1e-6},
+    {"gemma3-odd", 3e-8},
+    {"gemma3-swabase", 1e-7},
+    {"glm4-dense", 1e-8},
+    {"glm4-partial", 1e-9},
+    {"glm4moe-deep", 3e-9},
+    {"glm4moe-moe", 1e-8},
+    {"gpt-oss-moe", 1e-8},
+    {"gpt-oss-odd", 1e-9},
+    {"gpt-oss-yarn", 3e-9},
+    {"gpt2-dense", 1e-6},
+    {"gptneox-dense", 1e-6},
+    {"gptneox-partial", 3e-7},
+    {"granite-dense", 1e-8},
+    {"granite-moe", 1e-8},
+    {"granitemoe-dense", 1e-8},
+    {"granitemoe-moe", 1e-8},
+    {"grok-moe", 1e-6},
+    {"hunyuan-dense-dense", 1e-8},
+    {"hunyuan-moe-moe", 1e-8},
+    {"hunyuan_vl-dense", 1e-8},
+    {"hy_v3-fusedgu", 1e-9},
+    {"hy_v3-moe", 1e-8},
+    {"hy_v3-mtp", 1e-9},
+    {"internlm2-dense", 1e-8},
+    {"jais-dense", 1e-8},
+    {"jais2-dense", 1e-8},
+    {"laguna-deep", 3e-9},
+    {"laguna-moe", 1e-8},
+    {"llama-dense", 1e-8},
+    {"llama-f16", 3e-6},
+    {"llama-keylen", 1e-9},
+    {"llama-linear", 1e-9},
+    {"llama-moe", 1e-8},
+    {"llama-odd7", 1e-9},
+    {"llama-oldlinear", 1e-9},
+    {"llama-tied", 1e-9},
+    {"llama-yarn-attn", 3e-9},
+    {"llama4-moe", 1e-8},
+    {"maincoder-dense", 1e-8},
+    {"mellum-moe", 1e-8},
+    {"mimo2-moe", 1e-8},
+    {"minicpm-dense", 1e-8},
+    {"minicpm-moe", 1e-8},
+    {"minimax-m2-deep", 1e-9},
+    {"minimax-m2-moe", 1e-8},
+    {"mistral3-dense", 1e-8},
+    {"mistral3-moe", 1e-8},
+    {"mistral3-yarn-beta", 1e-9},
+    {"mpt-dense", 1e-6},
+    {"nemotron-dense", 1e-8},
+    {"olmo-dense", 1e-8},
+    {"olmo2-dense", 1e-8},
+    {"olmo2-swa-deep", 1e-9},
+    {"olmoe-deep", 1e-9},
+    {"olmoe-moe", 1e-8},
+    {"openelm-dense", 1e-8},
+    {"orion-dense", 1e-8},
+    {"paddleocr-moe", 1e-8},
+    {"pangu-embedded-dense", 1e-8},
+    {"phi2-dense", 1e-6},
+    {"phi3-dense", 1e-8},
+    {"phi3-longrope-short", 3e-9},
+    {"phi3-partial", 1e-9},
+    {"phimoe-moe", 1e-8},
+    {"plamo-dense", 1e-8},
+    {"plamo3-dense", 1e-8},
+    {"qwen2-dense", 1e-8},
+    {"qwen2-fusedqkv", 1e-9},
+    {"qwen2-linear", 1e-9},
+    {"qwen2-odd7", 1e-9},
+    {"qwen2moe-moe", 1e-8},
+    {"qwen2vl-dense", 1e-8},
+    {"qwen3-dense", 1e-8},
+    {"qwen3-odd5", 1e-9},
+    {"qwen3moe-moe", 1e-8},
+    {"qwen3vl-dense", 1e-8},
+    {"qwen3vlmoe-moe", 1e-8},
+    {"refact-dense", 1e-8},
+    {"seed_oss-dense", 1e-8},
+    {"smallthinker-deep", 3e-9},
+    {"smallthinker-moe", 1e-8},
+    {"smollm3-deep", 3e-9},
+    {"smollm3-dense", 1e-8},
+    {"stablelm-dense", 1e-8},
+    {"starcoder-dense", 1e-6},
+    {"starcoder2-dense", 1e-6},
+    {"step35-deep", 1e-9},
+    {"step35-moe", 1e-8},
+    {"v-afmoe-4", 1e-6},
+    {"v-afmoe-swabase", 1e-6},
+    {"v-baichuan-32", 1e-6},
+    {"v-bailingmoe2-groups", 1e-6},
+    {"v-chatglm-nrot", 1e-6},
+    {"v-cohere2-swabase", 1e-6},
+    {"v-cohere2moe-bases", 1e-6},
+    {"v-cohere2moe-swabase", 1e-6},
+    {"v-command-r-64", 1e-6},
+    {"v-exaone-moe-bases", 1e-6},
+    {"v-exaone-moe-ybases", 1e-6},
+    {"v-falcon-1norm", 1e-6},
+    {"v-gemma2-bases", 1e-6},
+    {"v-gemma2-swabase", 1e-6},
+    {"v-gemma3-bases", 1e-6},
+    {"v-gemma3-noswa", 1e-6},
+    {"v-gemma3-scale", 1e-6},
+    {"v-gemma3-yarn", 1e-6},
+    {"v-glm4moe-nrot", 1e-6},
+    {"v-gpt-oss-swabase", 1e-6},
+    {"v-gpt-oss-ybases", 1e-6},
+    {"v-gptneox-par", 1e-6},
+    {"v-granite-nope", 1e-6},
+    {"v-granitemoe-shexp", 1e-6},
+    {"v-grok-yarn-keys", 1e-6},
+    {"v-hunyuan_vl-alpha", 1e-6},
+    {"v-laguna-base", 1e-6},
+    {"v-laguna-yarn", 1e-6},
+    {"v-llama-lin-yattnf", 1e-6},
     {"v-llama-moe-wscale", 1e-6},
+    {"v-llama-yarn-beta", 1e-6},
+    {"v-llama-yarn-ext0", 1e-6},
+    {"v-llama-yarn-lm", 1e-6},
+    {"v-llama-yarn", 1e-6},
+    {"v-llama4-swabase", 1e-6},
+    {"v-mellum-swabase", 1e-6},
+    {"v-mimo2-bases", 1e-6},
+    {"v-mimo2-swabase", 1e-6},
+    {"v-minicpm-defaults", 1e-6},
+    {"v-minicpm-nope", 1e-6},
+    {"v-mistral3-temp", 1e-6},
+    {"v-mpt-nopos", 1e-6},
+    {"v-nemotron-nrot", 1e-6},
+    {"v-olmo2-bases", 1e-6},
+    {"v-olmo2-yarn", 1e-6},
+    {"v-phi2-nrot", 1e-6},
+    {"v-phi3-short", 1e-6},
+    {"v-plamo3-bases", 1e-6},
+    {"v-plamo3-ybases", 1e-6},
+    {"v-smallthinker-bases", 1e-6},
+    {"v-smallthinker-swabase", 1e-6},
+    {"v-stablelm-par", 1e-6},
+    {"v-step35-heads", 1e-6},
+    {"v-step35-shexp-y", 1e-6},
+    {"xverse-dense", 1e-8},
 };
 
 static void check_logits(const sk_model *model, const char *what, const char *path,
@@ -42,6 +212,19 @@ static void check_logits(const sk_model *model, const char *what, const char *pa
     free(g.file);
 }
 
+/* Heads with tensors that their architecture does not use: cls.output, dense blocks beside experts,
+ * blocks that predict further tokens, factors of a rope that is not there. */
+static bool has_spares(const char *name)
+{
+    static const char *const names[] = {"qwen3",  "hy_v3",          "mimo2",           "v-mimo2",
+                                        "refact", "v-granite-nope", "v-step35-shexp-y"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void check_model(const void *data, size_t size, const char *what, const char *path,
                         double tolerance)
 {
@@ -52,10 +235,20 @@ static void check_model(const void *data, size_t size, const char *what, const c
         return;
     const char *warning = "";
     CHECK(sk_model_get_string(model, "warning", &warning, &error) == SKALD_OK);
-    if (strncmp(what, "qwen3", 5) != 0) /* which has cls.output.weight */
+    if (!has_spares(what))
         CHECKF(strstr(warning, "not used") == NULL, "%s: %s", what, warning);
     check_logits(model, what, path, tolerance);
     sk_model_release(model);
+}
+
+/* The head of qwen2vl has an epsilon of 0, which the library refuses: this one is as good. */
+static void put_epsilon(uint8_t *data, size_t size, float epsilon)
+{
+    static const char key[] = "attention.layer_norm_rms_epsilon";
+    for (size_t i = 0; i + sizeof key + 8 < size; i++) {
+        if (memcmp(data + i, key, sizeof key - 1) == 0)
+            sk_put_le32(data + i + sizeof key - 1 + 4, sk_f32_bits(epsilon));
+    }
 }
 
 static void test_heads(void)
@@ -66,6 +259,8 @@ static void test_heads(void)
         snprintf(head, sizeof head, "model/golden/%s.head.gguf", cases[i].name);
         snprintf(logits, sizeof logits, "model/golden/%s.logits", cases[i].name);
         uint8_t *data = golden_expand(test_data(head), 11, &size);
+        if (strcmp(cases[i].name, "qwen2vl-dense") == 0)
+            put_epsilon(data, size, 1e-20f);
         check_model(data, size, cases[i].name, test_data(logits), cases[i].tolerance);
         if (strcmp(cases[i].name, "llama-f16") == 0)
             check_model(data, size, "llama-f16 exact",

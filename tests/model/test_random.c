@@ -26,7 +26,7 @@ typedef struct made_tensor {
 
 typedef struct made_model {
     const sk_arch *arch;
-    uint64_t random;
+    uint64_t random, traits; /* the second: where the keys of traits begin, on each writing */
     uint32_t n_embd, n_layer, n_head, n_head_kv, dk, dv, n_rot, n_ff, n_expert, n_used, n_ff_exp;
     uint32_t n_vocab, scaling, n_group, n_group_used;
     made_tensor tensors[MAX_TENSORS];
@@ -47,6 +47,7 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     sk_heap_init(&m->heap, NULL, 0, NULL);
     m->arch = arch;
     m->random = seed * 7919 + 1;
+    m->traits = seed * 104729 + 3;
     m->n_layer = pick(m, 1, 3);
     m->n_embd = pick(m, 1, 90);
     m->n_head_kv = pick(m, 1, 3);
@@ -82,6 +83,47 @@ static void put_f32(made_model *m, sk_gguf_writer *writer, const char *key, doub
     sk_gguf_put_float(writer, name, SK_GGUF_F32, value);
 }
 
+/* Keys of which each architecture reads its own. Windows are shorter than the run. */
+static void put_traits(made_model *m, sk_gguf_writer *writer)
+{
+    static const char *const bare[] = {"xielu.alpha_p", "xielu.alpha_n", "xielu.beta"};
+    uint64_t random = m->random;
+    m->random = m->traits;
+    put_f32(m, writer, "attention.layer_norm_epsilon", 1e-5);
+    put_u32(m, writer, "attention.sliding_window", pick(m, 0, 40));
+    put_u32(m, writer, "attention.sliding_window_pattern", pick(m, 0, 3));
+    put_u32(m, writer, "attention.key_length_swa", pick(m, (m->n_rot + 1) / 2 * 2 + 1, 50));
+    put_u32(m, writer, "attention.value_length_swa", pick(m, 1, 50));
+    put_u32(m, writer, "rope.dimension_count_swa", pick(m, 0, m->n_rot / 2) * 2);
+    put_f32(m, writer, "rope.freq_base_swa", 1000);
+    put_u32(m, writer, "rope.dimension_sections", pick(m, 0, 1));
+    put_u32(m, writer, "use_parallel_residual", pick(m, 0, 1));
+    put_u32(m, writer, "leading_dense_block_count", pick(m, 0, 2));
+    put_u32(m, writer, "interleave_moe_layer_step", pick(m, 0, 2));
+    put_u32(m, writer, "expert_feed_forward_length", m->n_ff_exp);
+    put_u32(m, writer, "expert_shared_count", pick(m, 1, 2));
+    put_u32(m, writer, "expert_shared_feed_forward_length", pick(m, 0, 30));
+    put_u32(m, writer, "expert_gating_func", pick(m, 1, 3));
+    put_u32(m, writer, "expert_weights_norm", pick(m, 0, 1));
+    put_f32(m, writer, "expert_weights_scale", pick(m, 0, 3) * 0.75);
+    put_f32(m, writer, "logit_scale", pick(m, 0, 2) * 0.75);
+    put_f32(m, writer, "embedding_scale", pick(m, 0, 2) * 0.75);
+    put_f32(m, writer, "residual_scale", pick(m, 0, 2) * 0.75);
+    put_f32(m, writer, "attention.scale", pick(m, 0, 1) * 0.25);
+    put_f32(m, writer, "attention.value_scale", pick(m, 0, 1) * 0.5);
+    put_f32(m, writer, "attention.clamp_kqv", pick(m, 0, 1) * 1.5);
+    put_f32(m, writer, "attention.max_alibi_bias", pick(m, 0, 1) * 8.0);
+    put_f32(m, writer, "attention.temperature_scale", pick(m, 0, 1) * 0.1);
+    put_f32(m, writer, "attn_logit_softcapping", pick(m, 0, 1) * 5.0);
+    put_f32(m, writer, "final_logit_softcapping", pick(m, 0, 1) * 30.0);
+    put_f32(m, writer, "swiglu_clamp_exp", pick(m, 0, 1) * 0.5);
+    put_f32(m, writer, "swiglu_clamp_shexp", pick(m, 0, 1) * 0.5);
+    for (int i = 0; i < 3; i++)
+        sk_gguf_put_float(writer, bare[i], SK_GGUF_F32, 0.25 * pick(m, 1, 8));
+    sk_gguf_put_float(writer, "xielu.eps", SK_GGUF_F32, -1e-6);
+    m->random = random;
+}
+
 static void put_metadata(made_model *m, sk_gguf_writer *writer)
 {
     static const char *const scalings[] = {"none", "linear", "yarn", "longrope"};
@@ -89,7 +131,7 @@ static void put_metadata(made_model *m, sk_gguf_writer *writer)
     char name[100];
     sk_gguf_put_string(writer, "general.architecture", m->arch->name, strlen(m->arch->name));
     put_u32(m, writer, "block_count", m->n_layer);
-    put_u32(m, writer, "context_length", 64);
+    put_u32(m, writer, "context_length", 128);
     put_u32(m, writer, "embedding_length", m->n_embd);
     put_u32(m, writer, "vocab_size", m->n_vocab);
     put_u32(m, writer, "attention.head_count", m->n_head);
@@ -99,6 +141,7 @@ static void put_metadata(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "rope.dimension_count", m->n_rot);
     put_u32(m, writer, "feed_forward_length", m->n_ff);
     put_f32(m, writer, "attention.layer_norm_rms_epsilon", 1e-5);
+    put_traits(m, writer);
     put_f32(m, writer, "rope.scaling.factor", 1.0 + m->n_ff / 16.0);
     snprintf(name, sizeof name, "%s.rope.scaling.type", m->arch->name);
     sk_gguf_put_string(writer, name, scaling, strlen(scaling));
@@ -108,7 +151,6 @@ static void put_metadata(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "expert_used_count", m->n_used);
     put_u32(m, writer, "expert_group_count", m->n_group);
     put_u32(m, writer, "expert_group_used_count", m->n_group_used);
-    put_u32(m, writer, "expert_feed_forward_length", m->n_ff_exp);
 }
 
 static void made_write(made_model *m)
@@ -176,9 +218,42 @@ static bool made_add_missing(made_model *m, const char *text)
     return m->n < MAX_TENSORS;
 }
 
+/* Tensors that decide what a layer is: a router, a gate of the shared expert, norms, slopes. */
+static void made_add_choices(made_model *m)
+{
+    for (uint32_t layer = 0; layer < m->n_layer; layer++) {
+        char name[64];
+        if (m->n_expert > 0 && pick(m, 0, 1)) {
+            snprintf(name, sizeof name, "blk.%u.ffn_gate_inp.weight", layer);
+            made_add(m, name, (uint64_t[]){m->n_embd, m->n_expert}, 2);
+        }
+        if (m->n_expert > 0 && pick(m, 0, 1)) {
+            snprintf(name, sizeof name, "blk.%u.exp_probs_b.bias", layer);
+            made_add(m, name, (uint64_t[]){m->n_expert}, 1);
+        }
+        if (pick(m, 0, 1)) {
+            snprintf(name, sizeof name, "blk.%u.ffn_gate_inp_shexp.weight", layer);
+            made_add(m, name, (uint64_t[]){m->n_embd}, 1);
+        }
+        if (pick(m, 0, 2) == 0) {
+            snprintf(name, sizeof name, "blk.%u.attn_sinks.weight", layer);
+            made_add(m, name, (uint64_t[]){m->n_head}, 1);
+        }
+        if (pick(m, 0, 3) == 0) {
+            snprintf(name, sizeof name, "blk.%u.attn_norm_2.weight", layer);
+            made_add(m, name, (uint64_t[]){m->n_embd}, 1);
+        }
+        if (pick(m, 0, 3) == 0) {
+            snprintf(name, sizeof name, "blk.%u.attn_gate.weight", layer);
+            made_add(m, name, (uint64_t[]){m->n_embd, m->n_head}, 2);
+        }
+    }
+}
+
 static sk_model *made_load(made_model *m, const char *options)
 {
     made_add(m, "not_used", (uint64_t[]){1}, 1); /* a file without tensors is a vocabulary */
+    made_add_choices(m);
     for (;;) {
         sk_error error = {0};
         made_write(m);
@@ -226,7 +301,7 @@ int main(void)
 {
     static made_model m;
     for (size_t i = 0; sk_arch_at(i); i++) {
-        for (uint64_t seed = 1; seed <= 12; seed++) {
+        for (uint64_t seed = 1; seed <= 5; seed++) {
             made_init(&m, sk_arch_at(i), seed + 100 * i);
             check_runs(&m, seed);
             made_free(&m);

@@ -5,7 +5,7 @@
  */
 #include "session_test.h"
 
-#include <pthread.h>
+#include <unistd.h>
 
 enum { N_TEXT = 24 }; /* tokens generated in most cases */
 
@@ -338,6 +338,32 @@ static void check_allocation(void)
     skald_context_free(ctx);
 }
 
+/* A mapped file that is written to ends the step; a copied one does not care. */
+static void check_changed_file(void)
+{
+    char path[] = "/tmp/skald-test-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && write(fd, file.data, file.size) == (ssize_t)file.size);
+    skald_model *kept = model;
+    for (int copied = 0; copied < 2; copied++) {
+        skald_options *o = NULL;
+        skald_options_new(&o);
+        CHECK_INT(skald_options_parse(o, copied ? "load=read" : "load=map"), 0);
+        CHECK_INT(skald_model_load(path, o, &model), 0);
+        skald_options_free(o);
+        skald_context *ctx = new_context("n_ctx=64 ignore_eos=1");
+        CHECK_INT(skald_append_text(ctx, "abc", -1), 0);
+        CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+        CHECK(ftruncate(fd, (off_t)file.size + 1 + copied) == 0);
+        CHECK_INT(skald_step(ctx, -1), copied ? SKALD_TOKEN : SKALD_E_CHANGED);
+        skald_context_free(ctx);
+        skald_model_release(model);
+    }
+    model = kept;
+    close(fd);
+    unlink(path);
+}
+
 static void check_arguments(void)
 {
     skald_context *ctx = new_context("n_ctx=64"), *twice[2] = {ctx, ctx}, *null[1] = {NULL};
@@ -418,6 +444,7 @@ int main(void)
     check_stops();
     check_logits_all();
     check_allocation();
+    check_changed_file();
     check_arguments();
     check_numeric();
     skald_model_release(model);

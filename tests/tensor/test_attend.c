@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Attention in each tier: against softmax(q.k) v in double; bit for bit against the contract's
- * words, written here key by key; heads alone against heads together; and that what is masked is
- * not read: unseen keys are NaN, blocks without a seen key have no memory at all.
+ * words, with caps, slopes and sinks, written here key by key; heads alone against heads together;
+ * and that what is masked is not read: unseen keys are NaN, blocks without a seen key have no
+ * memory at all.
  */
 #include "base/portable.h"
 
@@ -14,6 +15,7 @@ enum { DIM = 600, KEYS = 64 * 5, HEADS = 140 };
 
 static const sk_kernels *kernels;
 static uint64_t seed = 5;
+static float bent[2 * HEADS];                        /* slopes, sinks */
 static float k_value[KEYS][DIM], v_value[KEYS][DIM]; /* what the cache holds, as floats */
 static float memory[2][2 + KEYS * DIM]; /* the caches begin where the blocks' offsets say */
 static unsigned char *const k_cache = (unsigned char *)(memory[0] + 1);
@@ -89,6 +91,10 @@ static void by_the_book(const sk_attend *a, int64_t head)
             for (int64_t i = 0; i < a->dk; i++)
                 lane[i % 16] = fmaf(qh[i], k_value[b * 64 + j][i], lane[i % 16]);
             score[j] = tree(lane) * a->scale;
+            if (a->cap != 0)
+                score[j] = a->cap * sk_tanhf(score[j] / a->cap);
+            const float far = a->slope ? a->slope[head] * (float)(b * 64 + j - (a->last - 1)) : 0;
+            score[j] = a->slope ? score[j] + far : score[j];
             m_b = score[j] > m_b ? score[j] : m_b;
         }
         for (int64_t j = lo; j < hi; j++) {
@@ -109,6 +115,13 @@ static void by_the_book(const sk_attend *a, int64_t head)
         m = fresh ? m_b : both;
         fresh = false;
     }
+    if (a->sink) {
+        const float both = a->sink[head] > m ? a->sink[head] : m;
+        const float kept = l * sk_expf(m - both);
+        for (int64_t d = 0; d < a->dv; d++)
+            want[d] *= sk_expf(m - both);
+        l = kept + sk_expf(a->sink[head] - both);
+    }
     for (int64_t d = 0; d < a->dv; d++)
         want[d] /= l;
 }
@@ -122,7 +135,15 @@ static void exactly(const sk_attend *a, int64_t head, double *result)
         for (int64_t i = 0; i < a->dk; i++)
             p[j] += (double)q[head * a->dk + i] * (double)k_value[j][i];
         p[j] *= (double)a->scale;
+        if (a->cap != 0)
+            p[j] = (double)a->cap * tanh(p[j] / (double)a->cap);
+        if (a->slope)
+            p[j] -= (double)a->slope[head] * (double)(a->last - 1 - j);
         max = fmax(max, p[j]);
+    }
+    if (a->sink) {
+        max = fmax(max, (double)a->sink[head]);
+        sum = exp((double)a->sink[head] - max);
     }
     for (int64_t j = a->first; j < a->last; j++)
         sum += p[j] = exp(p[j] - max);
@@ -164,6 +185,8 @@ static void check_alone(sk_attend a)
     a.n_head = 1;
     for (int64_t h = 0; h < n_head; h++) {
         a.q = q + h * a.dk;
+        a.slope = a.slope ? bent + h : NULL;
+        a.sink = a.sink ? bent + HEADS + h : NULL;
         a.out = want;
         kernels->attend(&a);
         CHECK(memcmp(want, together + h * a.dv, (size_t)a.dv * sizeof(float)) == 0);
@@ -176,6 +199,13 @@ static void check_case(int64_t n_head, int64_t dk, int64_t dv, int64_t first, in
         sk_attend a = {.n_head = n_head, .dk = dk, .dv = dv, .first = first, .last = last};
         a.k_dtype = types & 1 ? SK_F16 : SK_F32;
         a.v_dtype = types & 2 ? SK_F16 : SK_F32;
+        a.cap = (dk + types) % 3 ? 0 : 1.5f;
+        a.slope = (dv + types) % 4 ? NULL : bent;
+        a.sink = (dk + last) % 3 ? NULL : bent + HEADS;
+        for (int64_t h = 0; h < n_head; h++) {
+            bent[h] = 0.01f + 0.02f * (float)h;
+            bent[HEADS + h] = random_unit(&seed) * 4;
+        }
         make(&a);
         kernels->attend(&a);
         check_heads(&a);

@@ -74,6 +74,96 @@ static void check_rms_norm(int64_t n)
         CHECK(x[i] == x_was[i] * r);
 }
 
+static float sum_by_lanes(const float *v, int64_t n, bool squares)
+{
+    float lane[16] = {0};
+    for (int64_t i = 0; i < n; i++)
+        lane[i % 16] = squares ? fmaf(v[i], v[i], lane[i % 16]) : lane[i % 16] + v[i];
+    for (int step = 8; step; step /= 2)
+        for (int l = 0; l < step; l++)
+            lane[l] = lane[l] + lane[l + step];
+    return lane[0];
+}
+
+static void check_layer_norm(int64_t n)
+{
+    static float c[MOST];
+    const float eps = n % 2 ? 1e-5f : 0.5f;
+    double sum = 0, square = 0;
+    fill();
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i];
+    for (int64_t i = 0; i < n; i++)
+        square += ((double)x[i] - sum / (double)n) * ((double)x[i] - sum / (double)n);
+    const float mean = sum_by_lanes(x, n, false) / (float)n;
+    for (int64_t i = 0; i < n; i++)
+        c[i] = x[i] - mean;
+    const float r = 1.0f / sqrtf(sum_by_lanes(c, n, true) / (float)n + eps);
+    k->layer_norm(out, x, y, z + 3, n, eps);
+    untouched("layer_norm", out, z, n);
+    for (int64_t i = 0; i < n; i++) {
+        const float scaled = c[i] * r * y[i], want = scaled + z[i + 3];
+        const double exact =
+            ((double)x[i] - sum / (double)n) / sqrt(square / (double)n + (double)eps);
+        CHECKF(out[i] == want, "layer_norm, tier %s, n %d, [%d]", k->name, (int)n, (int)i);
+        close_to("layer_norm", (double)out[i], exact * (double)y[i] + (double)z[i + 3], 1e-5,
+                 n > 1 ? 1e-5 : 1e-2, n, i);
+    }
+    k->layer_norm(x, x, NULL, NULL, n, eps);
+    untouched("layer_norm", x, x_was, n);
+    for (int64_t i = 0; i < n; i++)
+        CHECK(x[i] == c[i] * r);
+}
+
+static double apply_exact(const sk_fn *f, double g, double u)
+{
+    const double sigmoid = 1 / (1 + exp(-g)), silu = g * sigmoid, c = (double)f->limit;
+    switch (f->kind) {
+    case SK_FN_GELU:
+        return 0.5 * g * (1 + tanh(sqrt(2 / acos(-1.0)) * (g + 0.044715 * g * g * g))) * u;
+    case SK_FN_RELU:
+        return fmax(g, 0) * u;
+    case SK_FN_RELU2:
+        return fmax(g, 0) * fmax(g, 0) * u;
+    case SK_FN_SIGMOID:
+        return sigmoid * u;
+    case SK_FN_SOFTPLUS:
+        return log1p(exp(g)) * u;
+    case SK_FN_SWIGLU_OAI:
+        g = fmin(g, 7);
+        return g / (1 + exp(-1.702 * g)) * (fmin(fmax(u, -7), 7) + 1);
+    case SK_FN_SWIGLU_CLAMPED:
+        return fmin(silu, c) * fmin(fmax(u, -c), c);
+    case SK_FN_XIELU:
+        return (g > 0 ? f->alpha_p * g * g + f->beta * g
+                      : (expm1(fmin(g, f->eps)) - g) * f->alpha_n + f->beta * g) *
+               u;
+    default:
+        return silu * u;
+    }
+}
+
+static void check_apply(int64_t n)
+{
+    for (int kind = SK_FN_SILU; kind <= SK_FN_XIELU; kind++) {
+        const sk_fn f = {kind, 0.75f, 0.8, 1.3, 0.5, -1e-6};
+        fill();
+        k->apply(&f, out, x, y, n);
+        untouched("apply", out, z, n);
+        for (int64_t i = 0; i < n; i++) {
+            const double want = apply_exact(&f, (double)x[i], (double)y[i]);
+            close_to("apply", (double)out[i], want, 2e-6, 1e-7, n, i);
+        }
+        if (kind == SK_FN_SWIGLU_OAI)
+            continue;
+        k->apply(&f, x, x, NULL, n);
+        untouched("apply in place", x, x_was, n);
+        for (int64_t i = 0; i < n; i++)
+            close_to("apply in place", (double)x[i], apply_exact(&f, (double)x_was[i], 1), 2e-6,
+                     1e-7, n, i);
+    }
+}
+
 static void check_sums(int64_t n)
 {
     fill();
@@ -212,6 +302,8 @@ static void check_tier(void)
         check_rms_norm(n);
         check_sums(n);
         check_silu_mul(n);
+        check_layer_norm(n);
+        check_apply(n);
         check_softmax(n);
         check_rope(n);
         check_half(n);

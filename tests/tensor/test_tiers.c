@@ -45,7 +45,19 @@ static void fill(vectors *v, bool adverse)
 
 static void elementwise(const sk_kernels *k, vectors *v, int slot, int64_t n)
 {
+    static const sk_fn xielu = {SK_FN_XIELU, 1, 0.8, 1.3, 0.5, -1e-6};
+    if (slot >= 13) {
+        sk_fn f = slot == 13 + SK_FN_XIELU ? xielu : (sk_fn){.kind = slot - 13, .limit = 1.5f};
+        k->apply(&f, v->y, v->x, n % 3 || f.kind == SK_FN_SWIGLU_OAI ? v->z : NULL, n);
+        return;
+    }
     switch (slot) {
+    case 11:
+        k->layer_norm(v->y, v->x, v->z, v->y + 1, n, 1e-6f);
+        break;
+    case 12:
+        k->layer_norm(v->x, v->x, NULL, NULL, n, 1e-6f);
+        break;
     case 0:
         k->rms_norm(v->y, v->x, v->z, n, 1e-6f);
         break;
@@ -84,10 +96,29 @@ static void elementwise(const sk_kernels *k, vectors *v, int slot, int64_t n)
 
 static void check_elementwise(void)
 {
-    static const char *const names[] = {"rms_norm",  "rms_norm in place", "add",      "scale",
-                                        "fma",       "silu_mul in place", "silu_mul", "softmax",
-                                        "rope norm", "rope neox",         "rope none"};
-    for (int slot = 0; slot < 11; slot++)
+    static const char *const names[] = {"rms_norm",
+                                        "rms_norm in place",
+                                        "add",
+                                        "scale",
+                                        "fma",
+                                        "silu_mul in place",
+                                        "silu_mul",
+                                        "softmax",
+                                        "rope norm",
+                                        "rope neox",
+                                        "rope none",
+                                        "layer_norm",
+                                        "layer_norm in place",
+                                        "silu",
+                                        "gelu",
+                                        "relu",
+                                        "relu2",
+                                        "sigmoid",
+                                        "softplus",
+                                        "swiglu_oai",
+                                        "clamped",
+                                        "xielu"};
+    for (int slot = 0; slot < 22; slot++)
         for (int64_t n = 1; n < 200; n++)
             for (int round = 0; round < 8; round++) {
                 vectors want, got;
@@ -146,6 +177,9 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
     a->first = (int64_t)(test_random(&seed) % 130);
     a->last = a->first + 1 + (int64_t)(test_random(&seed) % (uint64_t)(192 - a->first));
     a->scale = 0.25f;
+    a->cap = test_random(&seed) % 4 ? 0 : 2;
+    a->slope = test_random(&seed) % 4 ? NULL : q + 3;
+    a->sink = test_random(&seed) % 4 ? NULL : q + 5;
     a->q = q;
     random_units(q, 8 * 160, &seed);
     if (adverse)
@@ -204,14 +238,14 @@ static void check_quantise(void)
 /* Weights are random bytes: every scale, also infinite and NaN ones, and every code. */
 static void check_matmul_of(int dtype, const sk_dtype *t)
 {
-    enum { ROWS = 3, COLS = 5 };
+    enum { ROWS = 21, COLS = 13 };
     static uint8_t w[ROWS * 1024 * 4 + 64];
     static float x[1024], want[COLS * ROWS], got[COLS * ROWS];
     static _Alignas(64) uint8_t act[COLS * 8192];
     const int kind = sk_act_kind(dtype);
     const int64_t unit = kind == SK_ACT_F32 ? 1 : kind == SK_ACT_Q32 ? 32 : 256;
     const int64_t block = (int64_t)t->n_elem > unit ? (int64_t)t->n_elem : unit;
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 12; round++) {
         const int64_t n = block * (1 + (int64_t)(test_random(&seed) % (uint64_t)(1024 / block)));
         for (size_t i = 0; i < sizeof w; i++)
             w[i] = (uint8_t)(test_random(&seed) >> 32);

@@ -34,17 +34,24 @@ static sk_vocab_text take_text(fuzz_input *in, size_t max)
     return text;
 }
 
-static void take_source(fuzz_input *in, data_vocab *data, bool *spm)
+static void take_source(fuzz_input *in, data_vocab *data)
 {
     uint8_t kind = take_byte(in);
     const sk_pretok *row = sk_pretok_row(take_byte(in) % 38u);
-    *spm = kind % 3 == 0;
-    data_init(data, (const char *const[]){"llama", "gpt2", "gemma4"}[kind % 3], NULL);
+    static const char *const kinds[] = {"llama", "gpt2", "gemma4",     "bert",
+                                        "t5",    "rwkv", "whitespace", "plamo2"};
+    const char *model = kinds[kind % 8];
+    data_init(data, model, NULL);
     data->source.pre = (sk_vocab_text){row->names, strcspn(row->names, " ")};
-    if (*spm || kind % 3 == 2)
-        data_bytes(data);
-    else
+    if (strcmp(model, "gpt2") == 0)
         data_alphabet(data);
+    else
+        data_bytes(data);
+    data->source.n_charsmap = take_byte(in);
+    if (data->source.n_charsmap > in->left)
+        data->source.n_charsmap = in->left;
+    data->source.charsmap = in->at;
+    data->source.remove_extra_whitespaces = (int8_t)(kind & 0x20 ? 1 : -1);
     for (int i = take_byte(in) % 64; i > 0; i--) {
         uint64_t id = data->source.n_tokens++;
         uint8_t how = take_byte(in);
@@ -88,9 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     sk_heap heap;
     sk_error error = {0, ""};
     sk_vocab *vocab;
-    bool spm;
     sk_heap_init(&heap, NULL, UINT64_C(1) << 28, NULL);
-    take_source(&in, &data, &spm);
+    take_source(&in, &data);
     int32_t status = sk_vocab_new(&vocab, &heap, &data.source, &error);
     CHECKF(status == SKALD_OK || status == SKALD_E_CORRUPT, "%d %s", status, error.text);
     for (int32_t flags = 0; vocab && flags < 4; flags++)

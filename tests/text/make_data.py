@@ -20,7 +20,8 @@ DEPART = {"deepseek-llm", "deepseek-coder", "deepseek-v3", "afmoe", "tekken", "g
           "granite-embed-multi-97m", "cohere2moe", "youtu", "kimi-k2", "superbpe"}
 TIKTOKEN = {"o200k": "o200k", "cl100k": "cl100k", "llama3": "llama-bpe", "llama4": "llama4",
             "qwen": "qwen2", "hunyuan": "hunyuan"}
-FACE = {"phi-3": "phi-3", "falcon": "falcon", "llama2": "spm-llama2"}
+FACE = {"phi-3": "phi-3", "falcon": "falcon", "llama2": "spm-llama2",
+        "bert-bge": "bert-bge"}
 
 
 def escape(text):

@@ -220,7 +220,7 @@ static void check_engines(void)
     static const char *const spm_letters[] = {"a", "b", "c", "a", MARK, "\xC3\xA9", "d"};
     static const char *const gemma_letters[] = {"a", "b", "c", MARK, "\xC3\xA9", "d"};
     static slow_text slow;
-    char text[4096];
+    static char text[4096];
     uint64_t seed = 99;
     sk_vocab *spm = make_spm();
     CHECK(spm->words_apart);
@@ -240,7 +240,7 @@ static void check_engines(void)
         sk_vocab *gemma = make_gemma(2000 + (uint64_t)which);
         CHECK(bpe->n_symbols > bpe->n);
         for (int round = 0; round < 50; round++) {
-            size_t n = 0, wanted = test_random(&seed) % 40 + 1;
+            size_t n = 0, wanted = test_random(&seed) % (round == 7 ? 400 : 40) + 1;
             for (slow.n = 0; n < wanted; n++) {
                 uint64_t letter = test_random(&seed) % 5;
                 strcpy(text + (n ? strlen(text) : 0), raw[letter]);
@@ -257,6 +257,53 @@ static void check_engines(void)
         }
         sk_vocab_free(bpe);
         sk_vocab_free(gemma);
+    }
+}
+
+/* A text is what its words are one by one: the words that a long text keeps change nothing. Words
+ * alone are below the length at which any are kept. */
+static void check_known(void)
+{
+    static const char *const parts[] = {"a",
+                                        "ab",
+                                        "abc",
+                                        " ",
+                                        " b",
+                                        "\xC3\xA9",
+                                        "\n",
+                                        "c",
+                                        " ca ",
+                                        "cab",
+                                        "7",
+                                        "!",
+                                        " abcabcabcabcabcabc",
+                                        "\xE4\xB8\xAD"};
+    static char text[4096];
+    static int32_t found[8192], wanted[8192];
+    uint64_t seed = 1234;
+    for (int which = 0; which < 12; which++) {
+        sk_vocab *vocab = make_bpe(which & 1 ? "llama3" : "gpt-2", (which & 2 ? 1000u : 0u) + 5);
+        for (int round = 0; round < 20; round++) {
+            size_t n = 0;
+            while (n < 300 + (size_t)round * 150) {
+                const char *part = parts[test_random(&seed) % 14];
+                memcpy(text + n, part, strlen(part));
+                n += strlen(part);
+            }
+            uint64_t n_found, n_wanted = 0, n_piece, n_more;
+            const uint8_t *piece;
+            sk_pretok_cursor cursor;
+            sk_pretok_start(&cursor, vocab->pre, (const uint8_t *)text, n);
+            while (sk_pretok_next(&cursor, &piece, &n_piece)) {
+                CHECK(n_piece < 256);
+                tokenize(vocab, (const char *)piece, n_piece, 0, wanted + n_wanted, &n_more);
+                n_wanted += n_more;
+            }
+            tokenize(vocab, text, n, 0, found, &n_found);
+            CHECK_INT(n_found, n_wanted);
+            CHECK(memcmp(found, wanted, n_found * sizeof *found) == 0);
+        }
+        sk_vocab_free(vocab);
     }
 }
 
@@ -496,6 +543,7 @@ int main(void)
     check_ignore_merges();
     check_buffers();
     check_engines();
+    check_known();
     check_strips();
     check_partition();
     check_round_trips();

@@ -3,6 +3,7 @@
  * Real vocabularies: every text that comes with one, and those of ids.txt (tiktoken's and Hugging
  * Face's ids); and back to the text. They are in the shared folder and skipped where it is absent.
  */
+#include "sha256.h"
 #include "text_data.h"
 
 static sk_heap heap;
@@ -40,6 +41,8 @@ static void check_text(const sk_vocab *vocab, const char *name, const char *text
         used += (size_t)sprintf(shown + used, "%s%d", i ? " " : "", found[i]);
     ids += strspn(ids, " ");
     CHECKF(strcmp(shown, ids) == 0, "%s \"%.80s\": %.150s, wanted %.150s", name, text, shown, ids);
+    if (strcmp(sk_vocab_name(vocab), "WordPiece") == 0)
+        return; /* it keeps neither case nor white space */
     status = sk_detokenize(vocab, found, n_found, 0, back, sizeof back, &n_back, &error);
     CHECKF(status == SKALD_OK && n_back == n && memcmp(back, text, n) == 0,
            "%s \"%.80s\": back \"%.*s\"", name, text, (int)n_back, back);
@@ -77,12 +80,36 @@ static int check_companions(const sk_vocab *vocab, const char *path)
 
 static void check_vocabs(void)
 {
-    static const char *const names[] = {
-        "deepseek-coder", "deepseek-llm",  "falcon",        "gpt-2",          "llama-bpe",
-        "llama-spm",      "mpt",           "phi-3",         "qwen2",          "refact",
-        "starcoder",      "baichuan",      "cl100k",        "gpt-neox",       "hunyuan",
-        "llama4",         "o200k",         "spm-baichuan2", "spm-chatglm2",   "spm-grok-1",
-        "spm-internlm",   "spm-internlm2", "spm-llama2",    "spm-mistral-v3", "spm-yuan2"};
+    static const char *const names[] = {"deepseek-coder",
+                                        "deepseek-llm",
+                                        "falcon",
+                                        "gpt-2",
+                                        "llama-bpe",
+                                        "llama-spm",
+                                        "mpt",
+                                        "phi-3",
+                                        "qwen2",
+                                        "refact",
+                                        "starcoder",
+                                        "baichuan",
+                                        "cl100k",
+                                        "gpt-neox",
+                                        "hunyuan",
+                                        "llama4",
+                                        "o200k",
+                                        "spm-baichuan2",
+                                        "spm-chatglm2",
+                                        "spm-grok-1",
+                                        "spm-internlm",
+                                        "spm-internlm2",
+                                        "spm-llama2",
+                                        "spm-mistral-v3",
+                                        "spm-yuan2",
+                                        "bert-bge",
+                                        "spm-chatglm1-ice",
+                                        "spm-chatglm3",
+                                        "spm-chinese-llama2",
+                                        "spm-mistral-v1"};
     int n_checked = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char file[128];
@@ -100,7 +127,73 @@ static void check_vocabs(void)
         sk_vocab_free(vocab);
     }
     if (test_shared("vocab/ggml-vocab-llama-bpe.gguf"))
-        CHECK_INT(n_checked, 11 * 46);
+        CHECK_INT(n_checked, 12 * 46);
+}
+
+/* "[1, 2, 3]", as Python writes a list. */
+static size_t write_list(const int32_t *ids, uint64_t n, char *out)
+{
+    size_t used = 0;
+    for (uint64_t i = 0; i < n; i++)
+        used += (size_t)sprintf(out + used, "%s%d", i ? ", " : "[", ids[i]);
+    return used + (size_t)sprintf(out + used, "]");
+}
+
+/* The hash that llama.cpp's converter knows tokenisers by: of the ids, those that the tokeniser
+ * adds included, of one text that is made to tell them apart. */
+static void check_hash(const char *name, const char *pre, const char *text, size_t n,
+                       const char *hashes)
+{
+    char file[128], hash[65], entry[160];
+    static int32_t ids[8192];
+    static char list[65536];
+    bool supported;
+    snprintf(file, sizeof file, "vocab/ggml-vocab-%s.gguf", name);
+    sk_vocab *vocab = open_vocab(test_shared(file), &supported);
+    uint64_t n_ids;
+    CHECK(sk_tokenize(vocab, &heap, text, n, SKALD_ADD_SPECIAL, ids, 8192, &n_ids, NULL) ==
+          SKALD_OK);
+    sha256_hex(list, write_list(ids, n_ids, list), hash);
+    const char *at = strstr(hashes, hash);
+    snprintf(entry, sizeof entry, "\"pre\": \"%s\"", pre);
+    CHECKF(at != NULL, "%s: %s", name, hash);
+    const char *found = at ? strstr(at, "\"pre\"") : NULL;
+    CHECKF(found && strncmp(found, entry, strlen(entry)) == 0, "%s: %.40s", name,
+           found ? found : "");
+    sk_vocab_free(vocab);
+}
+
+static void check_hashes(void)
+{
+    static const char *const known[][2] = {{"bert-bge", "bert-bge"},
+                                           {"cl100k", "dbrx"},
+                                           {"deepseek-coder", "deepseek-coder"},
+                                           {"deepseek-llm", "deepseek-llm"},
+                                           {"falcon", "falcon"},
+                                           {"gpt-2", "gpt-2"},
+                                           {"hunyuan", "hunyuan"},
+                                           {"llama-bpe", "llama-bpe"},
+                                           {"llama4", "llama4"},
+                                           {"mpt", "mpt"},
+                                           {"o200k", "gpt-4o"},
+                                           {"qwen2", "qwen2"},
+                                           {"refact", "refact"},
+                                           {"starcoder", "starcoder"}};
+    char hash[65];
+    sha256_hex("abc", 3, hash);
+    CHECK_STR(hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    const char *path = test_shared("tokenizers/llama.cpp-chkhsh.json");
+    if (!path) {
+        test_skip("tokenizers/llama.cpp-chkhsh.json");
+        return;
+    }
+    size_t n;
+    char *hashes = (char *)test_read(path, NULL);
+    char *text = (char *)test_read(test_shared("tokenizers/llama.cpp-chktxt.txt"), &n);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        check_hash(known[i][0], known[i][1], text, n, hashes);
+    free(hashes);
+    free(text);
 }
 
 static void check_ids(void)
@@ -135,6 +228,7 @@ int main(void)
     sk_heap_init(&heap, NULL, 0, NULL);
     check_vocabs();
     check_ids();
+    check_hashes();
     CHECK_INT(heap.live, 0);
     return test_end();
 }

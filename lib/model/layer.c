@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A layer: where attention, feed-forward and norms stand between one state of the residual stream h
+ * and the next.
+ *
+ *   before       h += attn(norm(h));              h += ffn(norm(h))
+ *   after        h += norm(attn(h));              h += norm(ffn(h))
+ *   sandwich     h += norm(attn(norm(h)));        h += norm(ffn(norm(h)))
+ *   parallel     h += attn(norm(h)) + ffn(norm(h)), with one norm or two
+ *
+ * A branch may be scaled before it is added.
+ */
+#include "base/portable.h"
+
+#include "model/plan.h"
+
+#include <math.h>
+
+static bool layer_is_parallel(const sk_builder *b)
+{
+    switch (b->arch->norm_place) {
+    case SK_PLACE_PARALLEL:
+        return true;
+    case SK_PLACE_PARALLEL_KEY:
+        return b->hp->parallel != 0;
+    case SK_PLACE_PARALLEL_IF_ONE:
+        return !sk_plan_has(b, SK_T_FFN_NORM);
+    default:
+        return false;
+    }
+}
+
+static bool layer_has_experts(const sk_builder *b)
+{
+    const sk_hparam *hp = b->hp;
+    if (hp->n_expert == 0)
+        return false;
+    if (b->arch->moe_layers == SK_MOE_BY_TENSOR)
+        return sk_plan_has(b, SK_T_FFN_ROUTER);
+    return b->layer >= hp->n_dense_lead &&
+           (hp->moe_step == 0 || (b->layer + 1) % hp->moe_step == 0);
+}
+
+/* The register that holds the normed input of a block; slot -1: h as it is. */
+static int layer_input(sk_builder *b, int slot)
+{
+    if (slot < 0)
+        return SK_R_H;
+    sk_plan_norm(b, SK_R_X, SK_R_H, slot, 1, b->hp->n_embd);
+    return SK_R_X;
+}
+
+static int layer_attn_norm(const sk_builder *b, bool parallel)
+{
+    if (b->arch->norm_place == SK_PLACE_POST)
+        return -1;
+    return parallel && sk_plan_has(b, SK_T_ATTN_NORM_2) ? SK_T_ATTN_NORM_2 : SK_T_ATTN_NORM;
+}
+
+static int layer_ffn_norm(const sk_builder *b, bool parallel)
+{
+    if (b->arch->norm_place == SK_PLACE_POST)
+        return -1;
+    if (parallel && b->arch->norm_place != SK_PLACE_PARALLEL_KEY)
+        return SK_T_ATTN_NORM;
+    return b->arch->ffn_norm == SK_FFN_NORM_POST_ATTN     ? SK_T_POST_ATTN_NORM
+           : b->arch->ffn_norm == SK_FFN_NORM_ATTN_OUTPUT ? SK_T_ATTN_OUTPUT_NORM
+                                                          : SK_T_FFN_NORM;
+}
+
+static bool layer_is_normed_after(const sk_builder *b)
+{
+    return b->arch->norm_place == SK_PLACE_POST || b->arch->norm_place == SK_PLACE_SANDWICH;
+}
+
+/* The norms behind attention and feed-forward, by either of their names; -1: none. */
+static int layer_post_attn(const sk_builder *b)
+{
+    if (!layer_is_normed_after(b))
+        return -1;
+    return sk_plan_has(b, SK_T_ATTN_OUTPUT_NORM) ? SK_T_ATTN_OUTPUT_NORM : SK_T_POST_ATTN_NORM;
+}
+
+static int layer_post_ffn(const sk_builder *b)
+{
+    if (!layer_is_normed_after(b))
+        return -1;
+    return sk_plan_has(b, SK_T_LAYER_OUTPUT_NORM) ? SK_T_LAYER_OUTPUT_NORM : SK_T_POST_FFW_NORM;
+}
+
+/* h += norm(reg) * residual_scale */
+static void layer_add(sk_builder *b, int reg, int norm)
+{
+    if (norm >= 0)
+        sk_plan_norm(b, reg, reg, norm, 1, b->hp->n_embd);
+    sk_plan_scale(b, reg, b->hp->scale_residual, b->hp->n_embd);
+    sk_plan_add(b, SK_R_H, reg, b->hp->n_embd);
+}
+
+/* x = the experts' output for `src`, or the dense block's, or both. */
+static void layer_ffn(sk_builder *b, int src, bool experts)
+{
+    bool dense_too = experts && b->arch->moe_dense == SK_DENSE_MEAN && sk_plan_has(b, SK_T_FFN_UP);
+    if (!experts) {
+        sk_plan_ffn(b, src, SK_R_X);
+        return;
+    }
+    if (dense_too)
+        sk_plan_ffn(b, src, SK_R_B);
+    sk_plan_moe(b, src, SK_R_X);
+    if (!dense_too)
+        return;
+    sk_plan_add(b, SK_R_X, SK_R_B, b->hp->n_embd);
+    sk_plan_scale(b, SK_R_X, sqrt(0.5), b->hp->n_embd);
+}
+
+void sk_plan_layer(sk_builder *b)
+{
+    bool parallel = layer_is_parallel(b), experts = layer_has_experts(b);
+    bool apart = experts && b->arch->moe_dense == SK_DENSE_AFTER;
+    if (experts && b->arch->moe_router == SK_ROUTER_LAYER)
+        sk_plan_router(b, SK_R_H);
+    if (apart)
+        sk_plan_moe(b, layer_input(b, SK_T_FFN_NORM_EXPS), SK_R_B);
+
+    int src = layer_input(b, layer_attn_norm(b, parallel));
+    sk_plan_attention(b, src, parallel ? SK_R_B : SK_R_X);
+    if (!parallel)
+        layer_add(b, SK_R_X, layer_post_attn(b));
+
+    layer_ffn(b, layer_input(b, layer_ffn_norm(b, parallel)), experts && !apart);
+    if (parallel || apart)
+        layer_add(b, SK_R_B, -1);
+    layer_add(b, SK_R_X, layer_post_ffn(b));
+}
