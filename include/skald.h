@@ -106,7 +106,7 @@ SKALD_API int32_t skald_numeric_version(void);
 #define SKALD_E_NOT_FOUND (-1)    /* no such file, key or item */
 #define SKALD_E_IO (-2)           /* the operating system or the host's reader failed */
 #define SKALD_E_NOT_MODEL (-3)    /* not a model file at all */
-#define SKALD_E_VERSION (-4)      /* a model file of a version or byte order that is not read */
+#define SKALD_E_VERSION (-4)      /* a file of a version or byte order that is not read */
 #define SKALD_E_TRUNCATED (-5)    /* the file ends before what it announces */
 #define SKALD_E_CORRUPT (-6)      /* the file contradicts itself or its format */
 #define SKALD_E_ARCHITECTURE (-7) /* unsupported architecture; the message names it */
@@ -446,6 +446,21 @@ SKALD_API int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
 SKALD_API int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits,
                                size_t *n);
 
+/* Saves the context as bytes: tokens, cache, the options that a living context can change (the seed
+ * among them), and how far generation has come. `*needed`, which may be NULL, is the number of
+ * bytes, also when they did not fit. Every later version of the library, on any machine, reads
+ * them. Work in progress goes on undisturbed. Errors: BUFFER, CHANGED, BUSY. */
+SKALD_API int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size, size_t *needed);
+
+/* Makes the context what was saved: it goes on with the same tokens and bits. The model must be the
+ * same; options of creation may differ. A saved cache is believed only if numeric version, types
+ * and layout are this context's; else, and always for the last token, the tokens are evaluated
+ * again ("n_reused" says how many were not). The bytes are untrusted input: all is checked before
+ * anything is changed. Errors: TRUNCATED, CORRUPT, VERSION (of a later library), ARGUMENT (another
+ * model's; the message names both), CONTEXT_FULL (n_ctx is too small), OPTION, MEMORY, CHANGED,
+ * BUSY. */
+SKALD_API int32_t skald_state_load(skald_context *ctx, const void *data, size_t n);
+
 /* Changes an option of a living context: those of sampling and stopping (temperature, top_k,
  * top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, penalty_last_n, logit_bias,
  * seed, n_predict, stop, ignore_eos, parse_special). They hold for the next token on; setting
@@ -460,7 +475,7 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
 /*
  * What a context is and did, by key; also every option above. Errors: NOT_FOUND.
  *   int     n_ctx n_batch n_threads (in use) n_tokens n_evaluated (tokens in the cache)
- *           n_reused (tokens that skald_set_... found evaluated when it was last called)
+ *           n_reused (tokens that needed no evaluation when they were last set or loaded)
  *           n_prompt n_generated (tokens evaluated as prompt, generated; since creation)
  *           prompt_us decode_us (time spent so) token_last (-1: none)
  *           cache_size (bytes of cache in use, those that forks share included)

@@ -12,6 +12,7 @@
 #include "format/gguf.h"
 #include "model/model.h"
 #include "session/context.h"
+#include "session/saved.h"
 #include "session/step.h"
 #include "text/tokenize.h"
 
@@ -611,6 +612,32 @@ int32_t skald_context_fork(skald_context *ctx, skald_context **out)
     *out = NULL;
     int32_t status = enter(ctx, &saved);
     return status < 0 ? status : leave(ctx, &saved, sk_context_fork(out, ctx));
+}
+
+int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size, size_t *needed)
+{
+    sk_fpenv saved;
+    uint64_t n = 0;
+    if (needed)
+        *needed = 0;
+    if (!buffer && size > 0)
+        return fail_null("buffer");
+    int32_t status = enter(ctx, &saved);
+    if (status < 0)
+        return status;
+    status = sk_context_save(ctx, buffer, size, &n);
+    if (needed)
+        *needed = (size_t)n;
+    return leave(ctx, &saved, status);
+}
+
+int32_t skald_state_load(skald_context *ctx, const void *data, size_t n)
+{
+    sk_fpenv saved;
+    if (!data)
+        return fail_null("data");
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_load(ctx, data, n));
 }
 
 int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)

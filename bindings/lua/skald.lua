@@ -77,6 +77,8 @@ int32_t skald_token(const skald_context *ctx, int32_t *token);
 int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n);
 int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
 int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits, size_t *n);
+int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size, size_t *needed);
+int32_t skald_state_load(skald_context *ctx, const void *data, size_t n);
 int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value);
 int32_t skald_context_set_float(skald_context *ctx, const char *key, double value);
 int32_t skald_context_set_string(skald_context *ctx, const char *key, const char *value);
@@ -403,6 +405,21 @@ end
 
 function Context:truncate(n_tokens)
     return self:checked(C.skald_truncate(self:live(), n_tokens), true)
+end
+
+-- The context as a string of bytes: tokens, cache, sampling options, how far generation has come.
+function Context:save()
+    local code = C.skald_state_save(self:live(), nil, 0, self.size)
+    if code < 0 and code ~= skald.E_BUFFER then return self:checked(code) end
+    local buffer = ffi.new("char[?]", self.size[0])
+    code = C.skald_state_save(self.handle, buffer, self.size[0], self.size)
+    if code < 0 then return self:checked(code) end
+    return ffi.string(buffer, self.size[0])
+end
+
+-- Makes the context what was saved.
+function Context:load(state)
+    return self:checked(C.skald_state_load(self:live(), state, #state), true)
 end
 
 -- All tokens of the context, a list of ids.

@@ -141,6 +141,16 @@ static int32_t replace_string(sk_options *o, sk_option_value *value, const char 
     return SKALD_OK;
 }
 
+void sk_options_unset(sk_options *o, int32_t id)
+{
+    sk_option_value *value = &o->values[id];
+    clear_strings(o, value);
+    value->i = 0;
+    value->f = 0;
+    value->p = NULL;
+    value->set = false;
+}
+
 int32_t sk_options_copy(sk_options *to, const sk_options *from, sk_error *error)
 {
     sk_options_clear(to);

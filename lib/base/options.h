@@ -109,6 +109,9 @@ void sk_options_clear(sk_options *options);
 /* Copies all of `from` (NULL: the defaults) to an initialised set. Errors: MEMORY. */
 int32_t sk_options_copy(sk_options *to, const sk_options *from, sk_error *error);
 
+/* Takes an option back to its default. */
+void sk_options_unset(sk_options *o, int32_t id);
+
 /* The setters of skald.h, by key. Errors: OPTION, ARGUMENT, MEMORY. */
 int32_t sk_options_set_int(sk_options *o, const char *key, int64_t value, sk_error *error);
 int32_t sk_options_set_float(sk_options *o, const char *key, double value, sk_error *error);

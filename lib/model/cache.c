@@ -10,6 +10,7 @@
 #include "model/cache.h"
 
 #include "base/checked.h"
+#include "base/hash.h"
 #include "model/state_int.h"
 
 #include <string.h>
@@ -150,11 +151,12 @@ static int32_t cache_own(sk_cache *cache, int64_t i, bool keep, sk_error *error)
     return SKALD_OK;
 }
 
-static int32_t cache_reserve(void *part, int64_t n_held, int64_t n_tokens, sk_error *error)
+static int32_t cache_reserve(void *part, int64_t first, int64_t n_held, int64_t n_tokens,
+                             sk_error *error)
 {
     sk_cache *cache = part;
     int64_t n_block = (n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
-    for (int64_t i = n_held / SK_KEY_BLOCK; i < n_block && i < cache->n_block; i++)
+    for (int64_t i = first / SK_KEY_BLOCK; i < n_block && i < cache->n_block; i++)
         if (cache_own(cache, i, n_held > i * SK_KEY_BLOCK, error) != SKALD_OK)
             return SKALD_E_MEMORY;
     while (cache->n_block < n_block) {
@@ -196,5 +198,86 @@ size_t sk_cache_v_offset(const sk_cache *cache, int32_t layer, int64_t head)
     return l->v_offset + (size_t)head * SK_KEY_BLOCK * l->v_row;
 }
 
-const sk_part_kind sk_cache_kind = {"cache",     cache_reserve, cache_truncate,
-                                    cache_bytes, cache_fork,    cache_free};
+/* ---- Saving ---------------------------------------------------------------------------------- */
+
+static uint64_t cache_layout_hash(const void *part, uint64_t hash)
+{
+    const sk_cache *cache = part;
+    hash = sk_hash_word(hash, (uint64_t)cache->k_dtype);
+    hash = sk_hash_word(hash, (uint64_t)cache->v_dtype);
+    hash = sk_hash_word(hash, SK_KEY_BLOCK);
+    for (uint64_t i = 0; i < cache->plan->n_kv; i++) {
+        const sk_kv *kv = &cache->plan->kvs[i];
+        hash = sk_hash_word(hash, (uint64_t)kv->n_head);
+        hash = sk_hash_word(hash, (uint64_t)kv->dk);
+        hash = sk_hash_word(hash, (uint64_t)kv->dv);
+    }
+    return hash;
+}
+
+static uint64_t cache_save_size(const void *part, int64_t n_tokens)
+{
+    const sk_cache *cache = part;
+    uint64_t row = 0;
+    for (uint64_t i = 0; i < cache->plan->n_kv; i++)
+        row += (uint64_t)cache->plan->kvs[i].n_head *
+               (cache->layers[i].k_row + cache->layers[i].v_row);
+    return row * (uint64_t)n_tokens;
+}
+
+/* Numbers of a cache's type from or to little-endian bytes. */
+static void copy_numbers(uint8_t *to, const uint8_t *from, size_t n_bytes, int dtype)
+{
+    if (sk_host_is_little()) {
+        memcpy(to, from, n_bytes);
+        return;
+    }
+    size_t size = dtype == SK_F32 ? 4 : 2;
+    for (size_t i = 0; i < n_bytes; i++)
+        to[i] = from[i / size * size + (size - 1 - i % size)];
+}
+
+/* Copies the first `n_tokens` rows of all heads from blocks to `bytes`, or back: block by block,
+ * layer by layer, keys then values, head by head. */
+static void cache_move(const sk_cache *cache, int64_t n_tokens, uint8_t *bytes, bool out)
+{
+    for (int64_t first = 0; first < n_tokens; first += SK_KEY_BLOCK) {
+        int64_t n = n_tokens - first < SK_KEY_BLOCK ? n_tokens - first : SK_KEY_BLOCK;
+        uint8_t *block = cache->blocks[first / SK_KEY_BLOCK];
+        for (uint64_t i = 0; i < 2 * cache->plan->n_kv; i++) {
+            const sk_cache_layer *l = &cache->layers[i / 2];
+            size_t row = i % 2 ? l->v_row : l->k_row;
+            uint8_t *at = block + (i % 2 ? l->v_offset : l->k_offset);
+            int dtype = i % 2 ? cache->v_dtype : cache->k_dtype;
+            for (int64_t h = 0; h < cache->plan->kvs[i / 2].n_head; h++) {
+                size_t n_bytes = (size_t)n * row;
+                copy_numbers(out ? bytes : at, out ? at : bytes, n_bytes, dtype);
+                bytes += n_bytes;
+                at += SK_KEY_BLOCK * row;
+            }
+        }
+    }
+}
+
+static void cache_save(const void *part, int64_t n_tokens, uint8_t *out)
+{
+    cache_move(part, n_tokens, out, true);
+}
+
+static void cache_restore(void *part, int64_t n_tokens, const uint8_t *data)
+{
+    cache_move(part, n_tokens, (uint8_t *)(uintptr_t)data, false);
+}
+
+const sk_part_kind sk_cache_kind = {
+    .name = "cache",
+    .reserve = cache_reserve,
+    .truncate = cache_truncate,
+    .bytes = cache_bytes,
+    .fork = cache_fork,
+    .layout = cache_layout_hash,
+    .save_size = cache_save_size,
+    .save = cache_save,
+    .load = cache_restore,
+    .free = cache_free,
+};

@@ -7,8 +7,11 @@
 
 #include "model/state.h"
 
+#include "base/hash.h"
 #include "model/model_int.h"
 #include "model/state_int.h"
+
+#include <string.h>
 
 static void state_add(sk_state *state, const sk_part_kind *kind, void *data)
 {
@@ -90,7 +93,8 @@ void sk_state_free(sk_state *state)
     sk_free(state->heap, state);
 }
 
-int32_t sk_state_reserve(sk_state *state, int64_t n_tokens, sk_error *error)
+/* Makes room for rows [first, n_tokens) to be written; what is held stays until they are. */
+static int32_t state_reserve(sk_state *state, int64_t first, int64_t n_tokens, sk_error *error)
 {
     if (n_tokens > state->n_ctx)
         return sk_fail(error, SKALD_E_CONTEXT_FULL, "%lld tokens do not fit n_ctx, %lld",
@@ -100,14 +104,24 @@ int32_t sk_state_reserve(sk_state *state, int64_t n_tokens, sk_error *error)
         return sk_fail(error, SKALD_E_CONTEXT_FULL, "the model has positions for %lld tokens",
                        (long long)most);
     for (int i = 0; i < state->n_part; i++) {
-        int32_t status =
-            state->parts[i].kind->reserve(state->parts[i].data, state->n_held, n_tokens, error);
+        int32_t status = state->parts[i].kind->reserve(state->parts[i].data, first, state->n_held,
+                                                       n_tokens, error);
         if (status != SKALD_OK)
             return status;
     }
     if (state->n_reserved < n_tokens)
         state->n_reserved = n_tokens;
     return SKALD_OK;
+}
+
+int32_t sk_state_reserve(sk_state *state, int64_t n_tokens, sk_error *error)
+{
+    return state_reserve(state, state->n_held, n_tokens, error);
+}
+
+int32_t sk_state_prepare(sk_state *state, int64_t n_tokens, sk_error *error)
+{
+    return state_reserve(state, 0, n_tokens, error);
 }
 
 void sk_state_truncate(sk_state *state, int64_t n_tokens)
@@ -124,6 +138,49 @@ void sk_state_truncate(sk_state *state, int64_t n_tokens)
 int64_t sk_state_length(const sk_state *state)
 {
     return state->n_held;
+}
+
+uint64_t sk_state_layout(const sk_state *state)
+{
+    uint64_t hash = SK_HASH_START;
+    for (uint64_t i = 0; i < state->model->plan.n_rope; i++) {
+        const sk_rope *longer = &state->model->plan.ropes[i].longer;
+        hash = sk_hash_word(hash, longer->n_rot > 0 && state->n_ctx > longer->n_ctx_orig);
+    }
+    for (int i = 0; i < state->n_part; i++) {
+        const sk_part_kind *kind = state->parts[i].kind;
+        hash = sk_hash_bytes(hash, kind->name, strlen(kind->name));
+        hash = kind->layout(state->parts[i].data, hash);
+    }
+    return hash;
+}
+
+uint64_t sk_state_save_size(const sk_state *state, int64_t n_tokens)
+{
+    uint64_t size = 0;
+    for (int i = 0; i < state->n_part; i++)
+        size += state->parts[i].kind->save_size(state->parts[i].data, n_tokens);
+    return size;
+}
+
+void sk_state_save(const sk_state *state, int64_t n_tokens, uint8_t *out)
+{
+    for (int i = 0; i < state->n_part; i++) {
+        const sk_part_kind *kind = state->parts[i].kind;
+        kind->save(state->parts[i].data, n_tokens, out);
+        out += kind->save_size(state->parts[i].data, n_tokens);
+    }
+}
+
+void sk_state_load(sk_state *state, int64_t n_tokens, const uint8_t *data)
+{
+    for (int i = 0; i < state->n_part; i++) {
+        const sk_part_kind *kind = state->parts[i].kind;
+        kind->load(state->parts[i].data, n_tokens, data);
+        data += kind->save_size(state->parts[i].data, n_tokens);
+    }
+    state->n_held = n_tokens;
+    sk_state_truncate(state, n_tokens);
 }
 
 uint64_t sk_state_bytes(const sk_state *state)

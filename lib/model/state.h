@@ -30,10 +30,32 @@ int32_t sk_state_fork(sk_state **out, sk_state *state, sk_error *error);
  * before stays. */
 int32_t sk_state_reserve(sk_state *state, int64_t n_tokens, sk_error *error);
 
+/* The same for tokens [0, n_tokens), all of which are to be written anew; what is held stays until
+ * then. */
+int32_t sk_state_prepare(sk_state *state, int64_t n_tokens, sk_error *error);
+
 /* Forgets all but the first `n_tokens` tokens, and gives back memory that they do not need. */
 void sk_state_truncate(sk_state *state, int64_t n_tokens);
 
 int64_t sk_state_length(const sk_state *state); /* tokens held */
 uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
+
+/* ---- Saving ---------------------------------------------------------------------------------- */
+
+/* What saved bytes depend on beside model, tokens and numeric version: kinds of memory, types,
+ * sizes, which of two lists of rope factors holds. */
+uint64_t sk_state_layout(const sk_state *state);
+
+/* The first `n_tokens` tokens, at most those held, as so many bytes, the same on every machine. */
+uint64_t sk_state_save_size(const sk_state *state, int64_t n_tokens);
+void sk_state_save(const sk_state *state, int64_t n_tokens, uint8_t *out);
+
+/* Holds just these tokens from now on: bytes of a state of the same layout, for which there is room
+ * (sk_state_prepare). */
+void sk_state_load(sk_state *state, int64_t n_tokens, const uint8_t *data);
+
+/* Tells models apart: a hash of what the file says of shapes and tokeniser, and of a piece of each
+ * tensor's data. Reads as much of the file. */
+uint64_t sk_state_fingerprint(const sk_model *model);
 
 #endif

@@ -9,12 +9,20 @@
 /* A kind of memory. */
 typedef struct sk_part_kind {
     const char *name;
-    /* Rows [n_held, n_tokens) are to be written; those before stay. */
-    int32_t (*reserve)(void *part, int64_t n_held, int64_t n_tokens, sk_error *error);
+    /* Rows [first, n_tokens) are to be written; until they are, the first n_held hold what they
+     * held. */
+    int32_t (*reserve)(void *part, int64_t first, int64_t n_held, int64_t n_tokens,
+                       sk_error *error);
     void (*truncate)(void *part, int64_t n_tokens);
     uint64_t (*bytes)(const void *part);
     /* Another part that holds the first n_tokens tokens, and shares what it can. */
     int32_t (*fork)(void **out, const void *part, int64_t n_tokens, sk_error *error);
+    /* Saving: what the bytes mean, as a hash; how many there are for so many tokens; to and from
+     * bytes. What is loaded was reserved. */
+    uint64_t (*layout)(const void *part, uint64_t hash);
+    uint64_t (*save_size)(const void *part, int64_t n_tokens);
+    void (*save)(const void *part, int64_t n_tokens, uint8_t *out);
+    void (*load)(void *part, int64_t n_tokens, const uint8_t *data);
     void (*free)(void *part); /* NULL does nothing */
 } sk_part_kind;
 

@@ -39,12 +39,29 @@ static int32_t apply_sampling(sk_context *ctx)
     return SKALD_OK;
 }
 
+int32_t sk_context_make_output(sk_context *ctx, const sk_options *options, sk_output *output)
+{
+    const sk_option_value *stop = &options->values[SK_OPT_STOP];
+    const sk_vocab *vocab = sk_model_vocab(ctx->model);
+    return sk_output_set_stops(output, (const char *const *)stop->strings, stop->n_strings,
+                               vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
+}
+
 static int32_t apply_stops(sk_context *ctx)
 {
-    const sk_option_value *stop = &ctx->options.values[SK_OPT_STOP];
-    const sk_vocab *vocab = sk_model_vocab(ctx->model);
-    return sk_output_set_stops(&ctx->output, (const char *const *)stop->strings, stop->n_strings,
-                               vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
+    return sk_context_make_output(ctx, &ctx->options, &ctx->output);
+}
+
+int32_t sk_context_swap_options(sk_context *ctx, sk_options *options)
+{
+    sk_options old = ctx->options;
+    ctx->options = *options;
+    int32_t status = apply_sampling(ctx);
+    if (status < 0)
+        ctx->options = old;
+    else
+        *options = old;
+    return status;
 }
 
 /* Makes the value of an option, just set, take effect. */

@@ -59,8 +59,17 @@ struct skald_context {
     int64_t row_first, n_rows; /* its rows of the group's pass */
     bool served;               /* took part in a pass of this round */
 
+    uint64_t fingerprint; /* of the model, 0: not asked for yet */
     int64_t n_prompt, n_generated, prompt_us, decode_us;
 };
+
+/* Gives an output the stop strings of a set of options; it stays as it is on failure. Errors:
+ * MEMORY, in the context's sk_error. */
+int32_t sk_context_make_output(sk_context *ctx, const sk_options *options, sk_output *output);
+
+/* Swaps the context's options with others, which take effect for sampling; on failure nothing is
+ * changed. Errors: OPTION, MEMORY. */
+int32_t sk_context_swap_options(sk_context *ctx, sk_options *options);
 
 /* Leaves the group, if any: its unfinished pass is abandoned. */
 void sk_context_ungroup(sk_context *ctx);

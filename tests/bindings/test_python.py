@@ -133,6 +133,12 @@ class Models(unittest.TestCase):
             self.assertEqual(context.info("n_reused"), 3)
             self.assertEqual("".join(context.generate()), first)
             context.truncate(4)
+            state = context.save()
+            "".join(context.generate())
+            context.load(state)
+            self.assertEqual((len(context.tokens), context.info("n_reused")), (4, 3))
+            with self.assertRaises(skald.Error):
+                context.load(state[:-1])
             with context.fork() as fork:
                 self.assertEqual("".join(fork.generate()), first)
                 self.assertEqual(len(context.tokens), 4)

@@ -149,6 +149,22 @@ static void set_stop(attempt *a, skald_context *ctx)
     }
 }
 
+/* Saved, and loaded into the same context: nothing is changed by failing. */
+static bool save_and_load(attempt *a, skald_context *ctx)
+{
+    static uint8_t buffer[1 << 20];
+    size_t n;
+    CHECKF(skald_state_save(ctx, buffer, sizeof buffer, &n) == 0, "%s", skald_context_message(ctx));
+    for (int i = 0; i < 2; i++) {
+        int32_t status = skald_state_load(ctx, buffer, n);
+        if (accept(a, status, skald_context_message(ctx), "skald_state_load"))
+            return true;
+        if (!again(a))
+            break;
+    }
+    return false;
+}
+
 /* The life goes on in a fork, which is given its own tokens anew. */
 static skald_context *branch(attempt *a, skald_context *ctx, life *l)
 {
@@ -170,7 +186,8 @@ static skald_context *branch(attempt *a, skald_context *ctx, life *l)
         if (!again(a))
             return fork;
     }
-    generate(a, fork, l);
+    if (save_and_load(a, fork))
+        generate(a, fork, l);
     return fork;
 }
 

@@ -428,6 +428,23 @@ class Context(_Handle):
         with self._lock:
             self._checked(_lib.skald_truncate(self._live(), n_tokens))
 
+    def save(self) -> bytes:
+        """The context as bytes: tokens, cache, sampling options, how far generation has come."""
+        needed = ctypes.c_size_t()
+        with self._lock:
+            handle = self._live()
+            code = _lib.skald_state_save(handle, None, 0, ctypes.byref(needed))
+            if code != _C["E_BUFFER"]:
+                self._checked(code)
+            buffer = ctypes.create_string_buffer(needed.value)
+            self._checked(_lib.skald_state_save(handle, buffer, len(buffer), None))
+        return buffer.raw
+
+    def load(self, state: bytes) -> None:
+        """Makes the context what was saved; what does not fit its model is refused."""
+        with self._lock:
+            self._checked(_lib.skald_state_load(self._live(), state, len(state)))
+
     @property
     def tokens(self) -> List[int]:
         """All tokens of the context."""

@@ -81,6 +81,8 @@ FUNCTIONS = {
     "skald_tokens": (c_int32, [_handle, POINTER(_ids), _size_out]),
     "skald_truncate": (c_int32, [_handle, c_int64]),
     "skald_logits": (c_int32, [_handle, c_int64, POINTER(POINTER(c_float)), _size_out]),
+    "skald_state_save": (c_int32, [_handle, c_void_p, c_size_t, _size_out]),
+    "skald_state_load": (c_int32, [_handle, c_void_p, c_size_t]),
     "skald_context_set_int": (c_int32, [_handle, c_char_p, c_int64]),
     "skald_context_set_float": (c_int32, [_handle, c_char_p, c_double]),
     "skald_context_set_string": (c_int32, [_handle, c_char_p, c_char_p]),

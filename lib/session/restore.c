@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loading what was saved (saved.h has the format). The bytes are hostile. They are gone through
+ * three times: sections and checksums; contents; then, when nothing is left that can fail, they
+ * take effect. What is new and needs memory is made beside the old.
+ */
+#include "base/portable.h"
+
+#include "base/checked.h"
+#include "base/hash.h"
+#include "session/context_int.h"
+#include "session/saved.h"
+#include "text/vocab.h"
+
+#include <string.h>
+
+/* Bytes to be read; once they have run out all numbers are 0 and all texts empty. */
+typedef struct reader {
+    const uint8_t *at;
+    uint64_t left;
+    bool bad; /* ran out, or a text that is none */
+} reader;
+
+/* What was found, all of it views. */
+typedef struct saved {
+    reader sections[SK_SAVED_N]; /* contents by id; `at` is NULL when there is none */
+    uint64_t n_tokens;
+    const uint8_t *tokens;
+    int64_t n_predicted;
+    int32_t stop;
+    bool ending;
+    const char *held;
+    uint64_t n_held;
+    int64_t n_cached; /* tokens in the cache that is believed */
+    const uint8_t *cache;
+} saved;
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+static const uint8_t *read_raw(reader *r, uint64_t n)
+{
+    const uint8_t *at = r->at;
+    r->bad = r->bad || n > r->left;
+    if (r->bad)
+        return NULL;
+    r->at += n;
+    r->left -= n;
+    return at;
+}
+
+static uint32_t read_u32(reader *r)
+{
+    const uint8_t *at = read_raw(r, 4);
+    return at ? sk_le32(at) : 0;
+}
+
+static uint64_t read_u64(reader *r)
+{
+    const uint8_t *at = read_raw(r, 8);
+    return at ? sk_le64(at) : 0;
+}
+
+/* Bytes with a 0 behind them; without one among them if it is a `string`. */
+static const char *read_bytes(reader *r, bool string, uint64_t *n)
+{
+    *n = read_u32(r);
+    const uint8_t *at = read_raw(r, *n + 1);
+    if (at && (at[*n] != 0 || (string && strlen((const char *)at) != *n)))
+        r->bad = true;
+    if (!r->bad)
+        return (const char *)at;
+    *n = 0;
+    return "";
+}
+
+static int32_t fail_corrupt(sk_context *ctx, const char *what)
+{
+    return sk_fail(&ctx->error, SKALD_E_CORRUPT, "saved state: %s", what);
+}
+
+/* Whether a section was read to its end, and not beyond. */
+static int32_t end_content(sk_context *ctx, const reader *r, const char *name)
+{
+    if (!r->bad && r->left == 0)
+        return SKALD_OK;
+    return sk_fail(&ctx->error, SKALD_E_CORRUPT, "saved state: the section of %s is malformed",
+                   name);
+}
+
+/* ---- Sections ------------------------------------------------------------------------------- */
+
+static int32_t check_header(sk_context *ctx, const uint8_t *data, uint64_t n)
+{
+    if (n < SK_SAVED_HEADER)
+        return sk_fail(&ctx->error, SKALD_E_TRUNCATED, "saved state: it has only %llu bytes",
+                       (unsigned long long)n);
+    if (memcmp(data, SK_SAVED_MAGIC, 8) != 0)
+        return fail_corrupt(ctx, "it does not begin as one");
+    if (sk_hash_bytes(SK_HASH_START, data, 24) != sk_le64(data + 24))
+        return fail_corrupt(ctx, "the header's checksum is wrong");
+    if (sk_le32(data + 8) != SK_SAVED_VERSION)
+        return sk_fail(&ctx->error, SKALD_E_VERSION,
+                       "saved state: it has version %u, this library reads version %d",
+                       sk_le32(data + 8), SK_SAVED_VERSION);
+    uint64_t size = sk_le64(data + 16);
+    if (size > n)
+        return sk_fail(&ctx->error, SKALD_E_TRUNCATED, "saved state: %llu of %llu bytes are there",
+                       (unsigned long long)n, (unsigned long long)size);
+    return size == n ? SKALD_OK : fail_corrupt(ctx, "bytes follow its end");
+}
+
+static int32_t read_section(sk_context *ctx, saved *s, reader *r)
+{
+    const uint8_t *header = read_raw(r, SK_SAVED_SECTION);
+    uint64_t padded;
+    if (!header || !sk_align_up(sk_le64(header + 8), 8, &padded))
+        return fail_corrupt(ctx, "a section is cut off");
+    uint64_t size = sk_le64(header + 8);
+    const uint8_t *content = read_raw(r, padded);
+    if (!content)
+        return fail_corrupt(ctx, "a section is cut off");
+    uint32_t id = sk_le32(header), flags = sk_le32(header + 4);
+    uint64_t hash = sk_hash_bytes(SK_HASH_START, header, 16);
+    if (sk_hash_bytes(hash, content, padded) != sk_le64(header + 16))
+        return sk_fail(&ctx->error, SKALD_E_CORRUPT,
+                       "saved state: the checksum of section %u is wrong", id);
+    if (id == 0 || id >= SK_SAVED_N)
+        return flags & SK_SAVED_OPTIONAL
+                   ? SKALD_OK
+                   : sk_fail(&ctx->error, SKALD_E_VERSION,
+                             "saved state: section %u is not known to this library", id);
+    if (s->sections[id].at)
+        return sk_fail(&ctx->error, SKALD_E_CORRUPT, "saved state: section %u is there twice", id);
+    s->sections[id] = (reader){content, size, false};
+    return SKALD_OK;
+}
+
+static int32_t read_sections(sk_context *ctx, saved *s, const uint8_t *data, uint64_t n)
+{
+    int32_t status = check_header(ctx, data, n);
+    if (status < 0)
+        return status;
+    reader r = {data + SK_SAVED_HEADER, n - SK_SAVED_HEADER, false};
+    uint32_t n_sections = sk_le32(data + 12);
+    for (uint32_t i = 0; i < n_sections && status == SKALD_OK; i++)
+        status = read_section(ctx, s, &r);
+    if (status == SKALD_OK && r.left > 0)
+        return fail_corrupt(ctx, "it has more sections than it says");
+    for (int id = SK_SAVED_MODEL; id < SK_SAVED_CACHE && status == SKALD_OK; id++)
+        if (!s->sections[id].at)
+            return sk_fail(&ctx->error, SKALD_E_CORRUPT, "saved state: section %d is missing", id);
+    return status;
+}
+
+/* ---- Contents ------------------------------------------------------------------------------- */
+
+static int32_t check_model(sk_context *ctx, const saved *s)
+{
+    reader r = s->sections[SK_SAVED_MODEL];
+    uint64_t fingerprint = read_u64(&r), n;
+    const char *name = read_bytes(&r, true, &n), *own = "";
+    int32_t status = end_content(ctx, &r, "the model");
+    sk_error ignored;
+    if (status < 0)
+        return status;
+    if (ctx->fingerprint == 0)
+        ctx->fingerprint = sk_state_fingerprint(ctx->model);
+    if (fingerprint == ctx->fingerprint)
+        return SKALD_OK;
+    sk_model_get_string(ctx->model, "name", &own, &ignored);
+    return sk_fail(&ctx->error, SKALD_E_ARGUMENT,
+                   "saved state: it is of the model \"%.*s\" (fingerprint %llx), not of \"%s\" "
+                   "(fingerprint %llx)",
+                   (int)(n < 255 ? n : 255), name, (unsigned long long)fingerprint, own,
+                   (unsigned long long)ctx->fingerprint);
+}
+
+static int32_t check_saved_tokens(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_TOKENS];
+    s->n_tokens = read_u64(&r);
+    uint64_t size;
+    if (!sk_mul(s->n_tokens, 4, &size))
+        return fail_corrupt(ctx, "it has more tokens than there are bytes");
+    s->tokens = read_raw(&r, size);
+    int32_t status = end_content(ctx, &r, "tokens");
+    if (status < 0)
+        return status;
+    for (uint64_t i = 0; i < s->n_tokens; i++)
+        if (sk_le32(s->tokens + 4 * i) >= (uint64_t)ctx->n_vocab)
+            return sk_fail(&ctx->error, SKALD_E_CORRUPT,
+                           "saved state: token %llu is %d, wanted 0 to %lld", (unsigned long long)i,
+                           (int32_t)sk_le32(s->tokens + 4 * i), (long long)ctx->n_vocab - 1);
+    if (s->n_tokens > (uint64_t)ctx->n_ctx)
+        return sk_fail(&ctx->error, SKALD_E_CONTEXT_FULL,
+                       "saved state: its %llu tokens do not fit the context's %lld (n_ctx)",
+                       (unsigned long long)s->n_tokens, (long long)ctx->n_ctx);
+    return SKALD_OK;
+}
+
+static int32_t check_turn(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_TURN];
+    uint64_t n_predicted = read_u64(&r);
+    uint32_t stop = read_u32(&r), ending = read_u32(&r);
+    s->held = read_bytes(&r, false, &s->n_held);
+    int32_t status = end_content(ctx, &r, "the turn");
+    if (status < 0)
+        return status;
+    if (n_predicted > INT64_MAX || stop > SK_STOP_HOST || ending > 1)
+        return fail_corrupt(ctx, "how generation stands makes no sense");
+    s->n_predicted = (int64_t)n_predicted;
+    s->stop = (int32_t)stop;
+    s->ending = ending != 0;
+    return SKALD_OK;
+}
+
+/* A cache that is of another kind than ours is no error: the tokens are evaluated again. */
+static int32_t check_cache(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_CACHE];
+    if (!r.at)
+        return SKALD_OK;
+    uint32_t numeric = read_u32(&r);
+    read_u32(&r);
+    uint64_t layout = read_u64(&r), n = read_u64(&r);
+    if (r.bad || n > s->n_tokens || (n == s->n_tokens && n > 0))
+        return fail_corrupt(ctx, "the section of the cache is malformed");
+    if (numeric != SKALD_NUMERIC_VERSION || layout != sk_state_layout(ctx->state))
+        return SKALD_OK;
+    if (r.left != sk_state_save_size(ctx->state, (int64_t)n))
+        return fail_corrupt(ctx, "the cache has another size than its tokens take");
+    s->n_cached = (int64_t)n;
+    s->cache = r.at;
+    return SKALD_OK;
+}
+
+static int32_t read_strings(sk_context *ctx, sk_options *options, const char *key, reader *r)
+{
+    uint32_t n = read_u32(r);
+    int32_t status = SKALD_OK;
+    for (uint32_t i = 0; i < n && status == SKALD_OK && !r->bad; i++) {
+        uint64_t length;
+        const char *text = read_bytes(r, true, &length);
+        if (!r->bad)
+            status = sk_options_set_string(options, key, text, i > 0, &ctx->error);
+    }
+    return status;
+}
+
+static int32_t read_option(sk_context *ctx, sk_options *options, reader *r)
+{
+    uint64_t n;
+    int32_t type = (int32_t)read_u32(r);
+    const char *key = read_bytes(r, true, &n);
+    if (r->bad)
+        return SKALD_OK; /* the caller sees it */
+    const sk_option_info *info = sk_option_info_get(sk_option_find(key));
+    if (!info)
+        return sk_fail(&ctx->error, SKALD_E_VERSION,
+                       "saved state: the option \"%s\" is not known to this library", key);
+    if (!(info->flags & SK_OPTION_LIVE) || type != info->type)
+        return sk_fail(&ctx->error, SKALD_E_CORRUPT,
+                       "saved state: the option \"%s\" does not belong into it so", key);
+    if (type == SKALD_TYPE_INT)
+        return sk_options_set_int(options, key, (int64_t)read_u64(r), &ctx->error);
+    if (type == SKALD_TYPE_FLOAT)
+        return sk_options_set_float(options, key, sk_f64_from_bits(read_u64(r)), &ctx->error);
+    return read_strings(ctx, options, key, r);
+}
+
+/* The context's options with the living ones as they were saved. */
+static int32_t read_options(sk_context *ctx, const saved *s, sk_options *options)
+{
+    reader r = s->sections[SK_SAVED_OPTIONS];
+    uint32_t n = read_u32(&r);
+    int32_t status = sk_options_copy(options, &ctx->options, &ctx->error);
+    for (int32_t id = 0; id < SK_N_OPTIONS; id++)
+        if (sk_option_info_get(id)->flags & SK_OPTION_LIVE)
+            sk_options_unset(options, id);
+    for (uint32_t i = 0; i < n && status == SKALD_OK && !r.bad; i++)
+        status = read_option(ctx, options, &r);
+    return status == SKALD_OK ? end_content(ctx, &r, "options") : status;
+}
+
+static int32_t check_saved(sk_context *ctx, saved *s, const uint8_t *data, uint64_t n)
+{
+    int32_t status = read_sections(ctx, s, data, n);
+    if (status == SKALD_OK)
+        status = check_model(ctx, s);
+    if (status == SKALD_OK)
+        status = check_saved_tokens(ctx, s);
+    if (status == SKALD_OK)
+        status = check_turn(ctx, s);
+    return status == SKALD_OK ? check_cache(ctx, s) : status;
+}
+
+/* ---- Taking effect -------------------------------------------------------------------------- */
+
+/* Nothing of this can fail. */
+static void restore_tokens(sk_context *ctx, const saved *s)
+{
+    sk_context_ungroup(ctx);
+    for (uint64_t i = 0; i < s->n_tokens; i++)
+        ctx->tokens[i] = (int32_t)sk_le32(s->tokens + 4 * i);
+    ctx->n_tokens = (int64_t)s->n_tokens;
+    if (s->n_cached > 0)
+        sk_state_load(ctx->state, s->n_cached, s->cache);
+    else
+        sk_state_truncate(ctx->state, 0);
+    ctx->n_evaluated = ctx->n_reused = s->n_cached;
+    ctx->n_logits = 0;
+    ctx->token = -1;
+    ctx->n_predicted = s->n_predicted;
+    ctx->stop = s->stop;
+    ctx->ending = s->ending;
+}
+
+/* What is on its way out, in an output of its own. */
+static int32_t restore_output(sk_context *ctx, const saved *s, const sk_options *options,
+                              sk_output *output)
+{
+    int32_t status = sk_context_make_output(ctx, options, output);
+    if (status < 0)
+        return status;
+    if (s->n_held > output->capacity)
+        return fail_corrupt(ctx, "more text is held back than can be");
+    sk_output_feed(output, s->held, s->n_held);
+    sk_output_clear_text(output);
+    return SKALD_OK;
+}
+
+static int32_t restore(sk_context *ctx, const saved *s, sk_options *options, sk_output *output)
+{
+    int32_t status = read_options(ctx, s, options);
+    if (status == SKALD_OK)
+        status = restore_output(ctx, s, options, output);
+    if (status == SKALD_OK)
+        status = sk_state_prepare(ctx->state, s->n_cached, &ctx->error);
+    if (status == SKALD_OK)
+        status = sk_context_swap_options(ctx, options);
+    if (status < 0)
+        return status;
+    sk_output old = ctx->output;
+    ctx->output = *output;
+    *output = old;
+    restore_tokens(ctx, s);
+    return SKALD_OK;
+}
+
+int32_t sk_context_load(sk_context *ctx, const void *data, uint64_t n)
+{
+    saved s = {0};
+    sk_output output;
+    int32_t status = sk_model_check(ctx->model, &ctx->error);
+    if (status == SKALD_OK)
+        status = check_saved(ctx, &s, data, n);
+    if (status < 0)
+        return status;
+    sk_options *options = sk_alloc(ctx->heap, sizeof *options, "options", &ctx->error);
+    if (!options)
+        return SKALD_E_MEMORY;
+    sk_options_init(options, ctx->heap);
+    sk_output_init(&output, ctx->heap);
+    status = restore(ctx, &s, options, &output);
+    sk_output_free(&output);
+    sk_options_clear(options);
+    sk_free(ctx->heap, options);
+    return status;
+}

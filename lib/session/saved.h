@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A saved context, as bytes. All numbers are little-endian; sections are padded with zeros to a
+ * multiple of 8 bytes.
+ *
+ *     header    "SKSTATE\n", u32 version, u32 number of sections, u64 size of the whole,
+ *               u64 checksum of the 24 bytes before
+ *     section   u32 id, u32 flags, u64 size of its content, u64 checksum of the 16 bytes before and
+ *               of the padded content; then the content
+ *
+ *     MODEL     u64 fingerprint (sk_state_fingerprint), text: the model's name
+ *     TOKENS    u64 n, n times i32
+ *     OPTIONS   u32 n, n times: u32 SKALD_TYPE_..., text key, and i64, or f64, or u32 n and n
+ * texts. All options that a living context can change, the seed among them TURN      i64
+ * n_predicted, u32 stop, u32 ending, text: bytes held back from the output CACHE     u32 numeric
+ * version, u32 0, u64 layout (sk_state_layout), u64 n_tokens, then that many tokens' bytes
+ * (sk_state_save) text      u32 n, n bytes, a 0
+ *
+ * Every later version reads this. The first four sections are always there, each once; the cache is
+ * believed only when model, numeric version and layout are the reader's own, and else made again
+ * from the tokens. A section that is not known is an error unless its flags say that it may be
+ * passed over. The last token is never in the cache: it is evaluated again for its logits.
+ */
+#ifndef SK_SESSION_SAVED_H
+#define SK_SESSION_SAVED_H
+
+#include "session/context.h"
+
+#define SK_SAVED_MAGIC "SKSTATE\n"
+
+enum {
+    SK_SAVED_VERSION = 1,
+    SK_SAVED_HEADER = 32,  /* bytes */
+    SK_SAVED_SECTION = 24, /* bytes before a section's content */
+    SK_SAVED_OPTIONAL = 1  /* flag: may be passed over by who does not know it */
+};
+
+enum {
+    SK_SAVED_MODEL = 1,
+    SK_SAVED_TOKENS,
+    SK_SAVED_OPTIONS,
+    SK_SAVED_TURN,
+    SK_SAVED_CACHE,
+    SK_SAVED_N /* ids end here */
+};
+
+/* Writes the context into `buffer` of `size` bytes; *needed is the size that it takes. Errors:
+ * BUFFER, CHANGED. */
+int32_t sk_context_save(sk_context *ctx, void *buffer, uint64_t size, uint64_t *needed);
+
+/* Makes the context what was saved. All is checked before anything is changed. Errors: TRUNCATED,
+ * CORRUPT, VERSION, ARGUMENT (another model's), CONTEXT_FULL, OPTION, MEMORY, CHANGED. */
+int32_t sk_context_load(sk_context *ctx, const void *data, uint64_t n);
+
+#endif
