@@ -457,11 +457,6 @@ const void *sk_opt_pointer(const sk_options *o, int32_t id)
                                     : o->values[id].p;
 }
 
-bool sk_opt_is_set(const sk_options *o, int32_t id)
-{
-    return o && o->values[id].set;
-}
-
 int32_t sk_options_get_int(const sk_options *o, const char *key, int64_t *value, sk_error *error)
 {
     int32_t id = find_option(key, error);

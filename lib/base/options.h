@@ -129,7 +129,6 @@ int64_t sk_opt_int(const sk_options *o, int32_t id);
 double sk_opt_float(const sk_options *o, int32_t id);
 const char *sk_opt_string(const sk_options *o, int32_t id);  /* never NULL */
 const void *sk_opt_pointer(const sk_options *o, int32_t id); /* a host table: the copy */
-bool sk_opt_is_set(const sk_options *o, int32_t id);
 
 /* Locale-free reading of a whole text as a number; false if it is none. */
 bool sk_parse_int(const char *text, uint64_t n, int64_t *value);
