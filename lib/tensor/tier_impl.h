@@ -70,6 +70,7 @@ const sk_kernels TIER(sk_kernels) = {
 #undef LANES_NARROW
 #undef LANES_BIAS
 #undef LANES_DOT
+#undef PANEL_PAIR
 #undef PANEL_TILE
 #undef PANEL_FUSED
 #undef v16
