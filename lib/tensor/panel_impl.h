@@ -417,17 +417,49 @@ static int TIER(panel_sub)(int dtype)
     }
 }
 
-/* One unit of the panels' rows times all columns of a chunk. */
-static void TIER(panel_times)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                              const uint8_t *const *x, float (*acc)[PANEL_ROWS], int n_col)
+/* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
+ * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or
+ * something of little use is asked for, which never faults. */
+SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
 {
+    for (size_t i = 0; i < n; i += 64)
+        __builtin_prefetch((const char *)(p + i), 0, 2);
+}
+
+/* Asks for the lines of `n` bytes at `p`, a share at each tile: all at once they would stall it. */
+typedef struct TIER(panel_ahead) {
+    uintptr_t p;
+    size_t n, share;
+} TIER(panel_ahead);
+
+SK_INLINE void TIER(fetch_share)(TIER(panel_ahead) * ahead)
+{
+    const size_t n = ahead->n < ahead->share ? ahead->n : ahead->share;
+    TIER(fetch)(ahead->p, n);
+    ahead->p += n;
+    ahead->n -= n;
+}
+
+/* One unit of the panels' rows times all columns of a chunk; `next` is what the next panels' unit
+ * lies in. */
+static void TIER(panel_times)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                              const uint8_t *const *x, float (*acc)[PANEL_ROWS], int n_col,
+                              uintptr_t next, size_t n_next)
+{
+    const size_t n_tile = (size_t)(n_col / PANEL_TILE + 1);
+    TIER(panel_ahead) ahead = {next, n_next, (n_next / n_tile + 64) / 64 * 64};
     int c = 0;
 #if PANEL_TILE > 4
-    for (; c + 6 <= n_col; c += 6)
+    for (; c + 6 <= n_col; c += 6) {
+        TIER(fetch_share)(&ahead);
         TIER(tile_6)(p, kind, x + c, acc + c);
+    }
 #endif
-    for (; c + 4 <= n_col; c += 4)
+    for (; c + 4 <= n_col; c += 4) {
+        TIER(fetch_share)(&ahead);
         TIER(tile_4)(p, kind, x + c, acc + c);
+    }
+    TIER(fetch)(ahead.p, ahead.n);
     for (; c + 2 <= n_col; c += 2)
         TIER(tile_2)(p, kind, x + c, acc + c);
     if (c < n_col)
@@ -464,15 +496,6 @@ SK_INLINE float *TIER(outputs)(const sk_matmul *m, int64_t c)
     return m->out + (m->out_col ? m->out_col[c] : c) * m->out_stride;
 }
 
-/* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
- * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or
- * something of little use is asked for, which never faults. */
-SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
-{
-    for (size_t i = 0; i < n; i += 64)
-        __builtin_prefetch((const char *)(p + i), 0, 2);
-}
-
 /* n weights of n_row rows, at most PANEL_ROWS, as panels, all with the same bias. */
 static void TIER(panels_fill)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
                               size_t row_size, int n_row, int n)
@@ -505,9 +528,8 @@ static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int n_row, int64_t 
     for (int64_t i = 0; i < m->n; i += SK_UNIT, w += unit_size, ahead += PANEL_ROWS * unit_size) {
         const int n = m->n - i < SK_UNIT ? (int)(m->n - i) : SK_UNIT;
         kind.n_group = n / f->group;
-        TIER(fetch)(ahead, PANEL_ROWS * unit_size);
         TIER(panels_fill)(panels, m->dtype, f, w, m->row_size, n_row, n);
-        TIER(panel_times)(panels, &kind, x, acc, n_col);
+        TIER(panel_times)(panels, &kind, x, acc, n_col, ahead, PANEL_ROWS * unit_size);
         TIER(panel_next)(&kind);
     }
     for (int c = 0; c < n_col; c++)
