@@ -77,19 +77,9 @@ static void TIER(row_floats)(const sk_matmul *m, const uint8_t *row, const sk_ac
         acc[c] = v16_sum(lane[c]);
 }
 
-static void TIER(matmul)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0, int64_t col1)
+static void TIER(matmul_floats)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0,
+                                int64_t col1)
 {
-    const sk_coding *f = sk_coding_get(m->dtype);
-    if (!f->known)
-        return;
-    if (f->group) {
-#if LANES
-        TIER(matmul_panels)(m, row0, row1, col0, col1);
-#else
-        TIER(matmul_quants)(m, row0, row1, col0, col1);
-#endif
-        return;
-    }
     for (int64_t first = col0; first < col1; first += SK_CHUNK) {
         const int n_col = col1 - first < SK_CHUNK ? (int)(col1 - first) : SK_CHUNK;
         sk_act_row x[SK_CHUNK];
@@ -97,7 +87,7 @@ static void TIER(matmul)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t
         for (int c = 0; c < n_col; c++) {
             const int64_t ic = m->in_col ? m->in_col[first + c] : first + c;
             const int64_t oc = m->out_col ? m->out_col[first + c] : first + c;
-            x[c] = sk_act_view(f->act, (const char *)m->act + (size_t)ic * m->act_size, m->n);
+            x[c] = sk_act_view(SK_ACT_F32, (const char *)m->act + (size_t)ic * m->act_size, m->n);
             out[c] = m->out + oc * m->out_stride;
         }
         for (int64_t r = row0; r < row1; r++) {

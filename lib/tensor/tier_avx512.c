@@ -25,6 +25,8 @@
 #define TIER_NAME "avx512"
 #define TIER_AVX2 1
 #define TIER_AVX512 1
+#define TIER_FLOATS 1
+#define FLOATS TIER
 #define LANES 16
 #define LANES_NARROW 0
 #define LANES_BIAS 128
