@@ -22,14 +22,11 @@
 
 #include "guard.h"
 #include "tensor/act.h"
+#include "tensor/decode.h"
 #include "tensor/half.h"
 #include "tensor/types.h"
 #include "tensor/unit.h"
 #include "tensor_test.h"
-
-#define TIER(name) name##_test
-#define TIER_AVX2 0
-#include "tensor/decode_impl.h"
 
 enum { ROWS = 40, COLS = 100, N_MAX = 1300 };
 
@@ -155,7 +152,7 @@ static void check_bound(const product *p, const uint8_t *row, const uint8_t *act
         const uint8_t *block = row + i / p->type->n_elem * p->type->n_byte;
         if (f->group) {
             sk_unit u;
-            decode_test(p->m.dtype, block, n, &u);
+            sk_decode(p->m.dtype, block, n, &u);
             add_unit(&u, f, &a, i, n, &sum, &size);
             continue;
         }
