@@ -48,4 +48,13 @@ const sk_coding *sk_coding_get(int dtype);
 #define SK_INLINE static inline
 #endif
 
+/* Before a small constant loop over an array of registers, which must not become memory. */
+#if defined(__clang__)
+#define SK_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define SK_UNROLL _Pragma("GCC unroll 16")
+#else
+#define SK_UNROLL
+#endif
+
 #endif
