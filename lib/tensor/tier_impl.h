@@ -27,7 +27,7 @@
 #include "tensor/ops_impl.h"
 #include "tensor/attend_impl.h"
 #include "tensor/act_impl.h"
-#include "tensor/matmul_impl.h"
+#include "tensor/floats_impl.h"
 #endif
 #if LANES
 #include "tensor/panel_impl.h"
@@ -110,4 +110,11 @@ const sk_kernels TIER(sk_kernels) = {
 #undef v16_fma
 #undef v16_max
 #undef v16_exp
+#undef v16_keep
+#undef v16_fetch
 #undef v16_sum
+#undef v16_sums
+#undef v16_load_bf16
+#undef v16_le_f32
+#undef v16_le_f16
+#undef v16_le_bf16
