@@ -20,7 +20,9 @@
 #endif
 
 #include "tensor/vec_impl.h"
+#include "tensor/cross_impl.h"
 #include "tensor/ops_impl.h"
+#include "tensor/kv_impl.h"
 #include "tensor/attend_impl.h"
 #include "tensor/act_impl.h"
 #include "tensor/matmul_impl.h"
@@ -58,6 +60,8 @@ const sk_kernels TIER(sk_kernels) = {
     .softmax = TIER(softmax),
     .rope = TIER(rope),
     .attend = TIER(attend),
+    .attend_merge = TIER(attend_merge),
+    .attend_end = TIER(attend_end),
     .to_f16 = TIER(to_f16),
     .from_f16 = TIER(from_f16),
 };
