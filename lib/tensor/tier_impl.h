@@ -24,7 +24,9 @@
 
 #if TIER_FLOATS
 #include "tensor/vec_impl.h"
+#include "tensor/cross_impl.h"
 #include "tensor/ops_impl.h"
+#include "tensor/kv_impl.h"
 #include "tensor/attend_impl.h"
 #include "tensor/act_impl.h"
 #include "tensor/floats_impl.h"
@@ -78,6 +80,8 @@ const sk_kernels TIER(sk_kernels) = {
     .softmax = FLOATS(softmax),
     .rope = FLOATS(rope),
     .attend = FLOATS(attend),
+    .attend_merge = FLOATS(attend_merge),
+    .attend_end = FLOATS(attend_end),
     .to_f16 = FLOATS(to_f16),
     .from_f16 = FLOATS(from_f16),
 };
