@@ -22,6 +22,7 @@
 #include "tensor/vec_impl.h"
 #include "tensor/ops_impl.h"
 #include "tensor/attend_impl.h"
+#include "tensor/recur_impl.h"
 #include "tensor/act_impl.h"
 #include "tensor/matmul_impl.h"
 #if TIER_AVX512
@@ -58,6 +59,10 @@ const sk_kernels TIER(sk_kernels) = {
     .softmax = TIER(softmax),
     .rope = TIER(rope),
     .attend = TIER(attend),
+    .recur = TIER(recur),
+    .conv = TIER(conv),
+    .l2_norm = TIER(l2_norm),
+    .bonus = TIER(bonus),
     .to_f16 = TIER(to_f16),
     .from_f16 = TIER(from_f16),
 };
