@@ -99,8 +99,25 @@ enum { SK_ALIBI_NONE = 0, SK_ALIBI_KEY = 1, SK_ALIBI_8 = 2, SK_ALIBI_8_IF_40 = 3
 enum { SK_TEMPER_NONE = 0, SK_TEMPER_KEY = 1, SK_TEMPER_UNTURNED = 2 };
 
 /* What attention's output is multiplied with before its projection: nothing; sigmoid(W x), by
- * element or by head as the tensor's shape has it; softplus(W x). */
-enum { SK_ATTN_GATE_NONE = 0, SK_ATTN_GATE_SIGMOID = 1, SK_ATTN_GATE_SOFTPLUS = 2 };
+ * element or by head as the tensor's shape has it; softplus(W x); sigmoid(W x) with the rows of W
+ * behind those of each head's query. */
+enum {
+    SK_ATTN_GATE_NONE = 0,
+    SK_ATTN_GATE_SIGMOID = 1,
+    SK_ATTN_GATE_SOFTPLUS = 2,
+    SK_ATTN_GATE_BESIDE_Q = 3
+};
+
+/* What recurrent layers have in attention's place: there are none; a short convolution; a gated
+ * delta net. */
+enum { SK_MIXER_NONE = 0, SK_MIXER_CONV = 1, SK_MIXER_DELTA = 2 };
+
+/* Which layers are recurrent: all; those without heads of keys; those that the key names, without
+ * it all but the last of each interval. */
+enum { SK_MIXES_ALL = 0, SK_MIXES_KEYLESS = 1, SK_MIXES_INTERVAL = 2 };
+
+/* Which heads of keys a recurrent layer's heads of values take: neighbours the same; in turn. */
+enum { SK_GROUPS_ADJACENT = 0, SK_GROUPS_CYCLIC = 1 };
 
 /* The feed-forward: down(f(gate x) * up x), f being silu, gelu, relu; as gpt-oss has it; clamped;
  * down(f(up x)), f being gelu, relu squared, xIELU. */
@@ -186,6 +203,7 @@ typedef struct sk_arch {
     uint8_t window_chunked; /* a window begins at a multiple of its size */
     uint16_t window_fixed;  /* the window, whatever the key says */
     uint8_t alibi, temper, attn_gate;
+    uint8_t mixer, mixes, groups;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
     uint8_t gaps;     /* layers may lack heads, heads of keys or a feed-forward */
     uint8_t moe_half; /* the sum of experts and shared expert is halved */

@@ -114,15 +114,33 @@ static void layer_ffn(sk_builder *b, int src, bool experts)
     sk_plan_scale(b, SK_R_X, sqrt(0.5), b->hp->n_embd);
 }
 
+/* What a recurrent layer has in attention's place. */
+static void layer_mixer(sk_builder *b, int src, int dst)
+{
+    switch (b->arch->mixer) {
+    case SK_MIXER_CONV:
+        sk_plan_shortconv(b, src, dst);
+        break;
+    case SK_MIXER_DELTA:
+        sk_plan_delta(b, src, dst);
+        break;
+    default:
+        break;
+    }
+}
+
 /* With heads of queries but none of keys, attention is its output's matrix alone; without heads it
  * is not there. */
 static void layer_attention(sk_builder *b, bool parallel)
 {
     int dst = parallel ? SK_R_B : SK_R_X;
-    if (b->hp->n_head[b->layer] == 0)
+    bool recurrent = b->hp->recurrent[b->layer];
+    if (!recurrent && b->hp->n_head[b->layer] == 0)
         return;
     int src = layer_input(b, layer_attn_norm(b, parallel));
-    if (b->hp->n_head_kv[b->layer] == 0)
+    if (recurrent)
+        layer_mixer(b, src, dst);
+    else if (b->hp->n_head_kv[b->layer] == 0)
         sk_plan_attention_output(b, src, dst);
     else
         sk_plan_attention(b, src, dst);

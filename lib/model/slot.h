@@ -38,7 +38,8 @@ enum {
  * X(ID, kind, name, shape): dimensions in the order of the file, separated by commas; each is a sum
  * of products of numbers and these, of the hyper-parameters and the layer:
  *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
- *   Fs n_ff_shared, N n_expert, C n_pos
+ *   Fs n_ff_shared, N n_expert, C n_pos; of recurrent layers K n_tap, D n_inner, S n_state,
+ *   T n_rank, G n_key_group, P head_inner
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -74,6 +75,21 @@ enum {
     X(ATTN_SINKS,       VECTOR,  "blk.%d.attn_sinks",       "H") \
     X(ATTN_GATE,        LINEAR,  "blk.%d.attn_gate",        "E,H*dv") \
     X(ATTN_GATE_HEADS,  LINEAR,  "blk.%d.attn_gate",        "E,H") \
+    X(ATTN_Q_GATE,      LINEAR,  "blk.%d.attn_q",           "E,2*H*dk") \
+    X(CONV_IN,          LINEAR,  "blk.%d.shortconv.in_proj", "E,3*E") \
+    X(CONV_TAPS,        VECTOR,  "blk.%d.shortconv.conv",   "K,E") \
+    X(CONV_OUT,         LINEAR,  "blk.%d.shortconv.out_proj", "E,E") \
+    X(DELTA_QKV,        LINEAR,  "blk.%d.attn_qkv",         "E,2*G*S+D") \
+    X(DELTA_Z,          LINEAR,  "blk.%d.attn_gate",        "E,D") \
+    X(DELTA_QKVZ,       LINEAR,  "blk.%d.ssm_in",           "E,2*G*S+2*D") \
+    X(DELTA_BETA,       LINEAR,  "blk.%d.ssm_beta",         "E,T") \
+    X(DELTA_ALPHA,      LINEAR,  "blk.%d.ssm_alpha",        "E,T") \
+    X(DELTA_BA,         LINEAR,  "blk.%d.ssm_ba",           "E,2*T") \
+    X(DELTA_TAPS,       VECTOR,  "blk.%d.ssm_conv1d",       "K,2*G*S+D") \
+    X(DELTA_A,          NORM,    "blk.%d.ssm_a",            "T") \
+    X(DELTA_NORM,       NORM,    "blk.%d.ssm_norm",         "P") \
+    X(SSM_DT_BIAS,      BIAS,    "blk.%d.ssm_dt",           "T") \
+    X(SSM_OUT,          LINEAR,  "blk.%d.ssm_out",          "D,E") \
     X(FFN_NORM,         NORM,    "blk.%d.ffn_norm",         "E") \
     X(FFN_NORM_EXPS,    NORM,    "blk.%d.ffn_norm_exps",    "E") \
     X(FFN_GATE,         LINEAR2, "blk.%d.ffn_gate",         "E,F") \
@@ -163,7 +179,8 @@ int32_t sk_slot_vector(sk_weights *weights, int slot, int64_t layer, const float
 /* The bias of a norm, NULL where the file has none. */
 int32_t sk_slot_vector_bias(sk_weights *weights, int slot, int64_t layer, const float **out,
                             sk_error *error);
-/* A vector, read from the file at once: for what the plan itself works with. */
+/* A vector, or a matrix of floats, read from the file at once: for what the plan itself works with.
+ */
 int32_t sk_slot_vector_now(sk_weights *weights, int slot, int64_t layer, const float **out,
                            sk_error *error);
 

@@ -39,9 +39,9 @@ static const golden_case cases[] = {
     {"deci-dense", 1e-8},
     {"deepseek-moe", 1e-8},
     {"dots1-moe", 1e-8},
+    {"ernie4_5-moe", 1e-8},
     {"ernie4_5-moe-deep", 1e-9},
     {"ernie4_5-moe-moe", 1e-8},
-    {"ernie4_5-moe", 1e-8},
     {"exaone-dense", 1e-8},
     {"exaone-moe-moe", 1e-8},
     {"exaone4-dense", 1e-8},
@@ -80,6 +80,9 @@ static const golden_case cases[] = {
     {"jais2-dense", 1e-8},
     {"laguna-deep", 3e-9},
     {"laguna-moe", 1e-8},
+    {"lfm2-dense", 1e-8},
+    {"lfm2moe-deep", 1e-9},
+    {"lfm2moe-moe", 1e-8},
     {"llama-dense", 1e-8},
     {"llama-f16", 3e-6},
     {"llama-keylen", 1e-9},
@@ -126,7 +129,13 @@ static const golden_case cases[] = {
     {"qwen2vl-dense", 1e-8},
     {"qwen3-dense", 1e-8},
     {"qwen3-odd5", 1e-9},
+    {"qwen35-dense", 1e-8},
+    {"qwen35-mtp", 3e-9},
+    {"qwen35moe-deep", 1e-7},
+    {"qwen35moe-fusedgu", 3e-9},
+    {"qwen35moe-moe", 1e-8},
     {"qwen3moe-moe", 1e-8},
+    {"qwen3next-moe", 1e-8},
     {"qwen3vl-dense", 1e-8},
     {"qwen3vlmoe-moe", 1e-8},
     {"refact-dense", 1e-8},
@@ -169,12 +178,13 @@ static const golden_case cases[] = {
     {"v-hunyuan_vl-alpha", 1e-6},
     {"v-laguna-base", 1e-6},
     {"v-laguna-yarn", 1e-6},
+    {"v-lfm2-swabase", 1e-6},
     {"v-llama-lin-yattnf", 1e-6},
     {"v-llama-moe-wscale", 1e-6},
+    {"v-llama-yarn", 1e-6},
     {"v-llama-yarn-beta", 1e-6},
     {"v-llama-yarn-ext0", 1e-6},
     {"v-llama-yarn-lm", 1e-6},
-    {"v-llama-yarn", 1e-6},
     {"v-llama4-swabase", 1e-6},
     {"v-mellum-swabase", 1e-6},
     {"v-mimo2-bases", 1e-6},
@@ -190,6 +200,9 @@ static const golden_case cases[] = {
     {"v-phi3-short", 1e-6},
     {"v-plamo3-bases", 1e-6},
     {"v-plamo3-ybases", 1e-6},
+    {"v-qwen35-hv4", 1e-6},
+    {"v-qwen35moe-hv4", 1e-6},
+    {"v-qwen3next-hv4", 1e-6},
     {"v-smallthinker-bases", 1e-6},
     {"v-smallthinker-swabase", 1e-6},
     {"v-stablelm-par", 1e-6},
@@ -220,7 +233,7 @@ static void check_logits(const sk_model *model, const char *what, const char *pa
 static bool has_spares(const char *name)
 {
     static const char *const names[] = {"qwen3",  "hy_v3",          "mimo2",           "v-mimo2",
-                                        "refact", "v-granite-nope", "v-step35-shexp-y"};
+                                        "refact", "v-granite-nope", "v-step35-shexp-y", "lfm2moe-deep"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;
@@ -254,11 +267,14 @@ static void put_epsilon(uint8_t *data, size_t size, float epsilon)
     }
 }
 
-static void test_heads(void)
+/* All of them, or those that `only` begins the name of. */
+static void test_heads(const char *only)
 {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char head[200], logits[200];
         size_t size;
+        if (only && strncmp(cases[i].name, only, strlen(only)) != 0)
+            continue;
         snprintf(head, sizeof head, "model/golden/%s.head.gguf", cases[i].name);
         snprintf(logits, sizeof logits, "model/golden/%s.logits", cases[i].name);
         uint8_t *data = golden_expand(test_data(head), 11, &size);
@@ -295,9 +311,10 @@ static void test_quantised(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    test_heads();
-    test_quantised();
+    test_heads(argc > 1 ? argv[1] : NULL);
+    if (argc == 1)
+        test_quantised();
     return test_end();
 }
