@@ -60,7 +60,8 @@ static int32_t text_to_tokens(sk_context *ctx, int64_t n_held, const char *text,
     if (!vocab)
         return sk_fail(&ctx->error, SKALD_E_TOKENIZER,
                        "the model has no vocabulary: give token ids instead of text");
-    int32_t bos, flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
+    int32_t bos = 0,
+            flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
     uint64_t n_bos = n_held == 0 && wants_bos(ctx, vocab, &bos), needed = 0;
     uint64_t room = (uint64_t)(ctx->n_ctx - n_held);
     if (room < n_bos)

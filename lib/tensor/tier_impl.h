@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One tier: all kernels compiled once more, under other names and compiler settings. The file that
- * includes this one (tier_c.c, tier_fma.c,
- * tier_avx512.c) defines first
+ * includes this one (tier_c.c, tier_avx2.c, tier_avx512.c) defines first
  *
  *   TIER(name)   name##_<tier>; every function and type of the *_impl.h files is named through it
  *   TIER_NAME    "<tier>", what the option calls it
  *   TIER_AVX2    1 where functions are compiled for AVX2, FMA and F16C, with <immintrin.h> included
  *   TIER_AVX512  1 where they are also compiled for AVX-512 F, BW, VL, DQ and VNNI
+ *   LANES, ...   of the register that quantised weights are multiplied in, and what goes with it
+ *                (lanes_impl.h); 0: none, they are multiplied row by row
  *
  * and includes what all tiers use (tier_common.h) outside of its target region. The *_impl.h files
  * have no include guards: a tier is a second inclusion. All macros are undefined at the end, so
@@ -24,10 +25,12 @@
 #include "tensor/attend_impl.h"
 #include "tensor/recur_impl.h"
 #include "tensor/act_impl.h"
-#include "tensor/matmul_impl.h"
-#if TIER_AVX512
+#if LANES
 #include "tensor/panel_impl.h"
+#else
+#include "tensor/quants_impl.h"
 #endif
+#include "tensor/matmul_impl.h"
 
 /* Whether a product and a sum were compiled as the two roundings that they are. The inputs are
  * volatile, so that it is computed here; (1 + 2^-12)^2 - (1 + 2^-11) is 0 then, else 2^-24. */
@@ -44,11 +47,7 @@ const sk_kernels TIER(sk_kernels) = {
     .name = TIER_NAME,
     .is_exact = TIER(is_exact),
     .quantise = TIER(quantise),
-#if TIER_AVX512
-    .matmul = TIER(matmul_wide),
-#else
     .matmul = TIER(matmul),
-#endif
     .rms_norm = TIER(rms_norm),
     .layer_norm = TIER(layer_norm),
     .add = TIER(add),
@@ -72,6 +71,12 @@ const sk_kernels TIER(sk_kernels) = {
 #undef TIER_NAME
 #undef TIER_AVX2
 #undef TIER_AVX512
+#undef LANES
+#undef LANES_NARROW
+#undef LANES_BIAS
+#undef LANES_DOT
+#undef PANEL_TILE
+#undef PANEL_FUSED
 #undef v16
 #undef v16_zero
 #undef v16_splat

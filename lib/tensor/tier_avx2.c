@@ -23,6 +23,7 @@
 #define TIER_NAME "avx2"
 #define TIER_AVX2 1
 #define TIER_AVX512 0
+#define LANES 0
 #include "tensor/tier_impl.h"
 
 #if defined(__clang__)
