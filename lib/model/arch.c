@@ -167,6 +167,13 @@ static const sk_arch arch_table[] = {
      .turn = SK_TURN_NEOX,
      .ffn = SK_FFN_GELU,
      .moe_layers = SK_MOE_NEVER},
+    {.name = "falcon-h1",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
+             "ssm.time_step_rank! ssm.group_count!",
+     .mixer = SK_MIXER_MAMBA2,
+     .mixes = SK_MIXES_BESIDE,
+     .turn = SK_TURN_NEOX,
+     .moe_layers = SK_MOE_NEVER},
     {.name = "gemma",
      .turn = SK_TURN_NEOX,
      .ffn = SK_FFN_GEGLU,
@@ -247,6 +254,18 @@ static const sk_arch arch_table[] = {
      .attn_scale = SK_ATTN_KEY,
      .shared = SK_SHARED_KEY,
      .logit_scale = SK_LOGIT_SCALE_OVER},
+    {.name = "granitehybrid",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
+             "ssm.time_step_rank! ssm.group_count! logit_scale! residual_scale "
+             "embedding_scale attention.scale rope.scaling.finetuned "
+             "expert_shared_feed_forward_length",
+     .mixer = SK_MIXER_MAMBA2,
+     .mixes = SK_MIXES_KEYLESS,
+     .turns = SK_TURNS_FINETUNED,
+     .attn_scale = SK_ATTN_KEY,
+     .moe_layers = SK_MOE_BY_TENSOR,
+     .shared = SK_SHARED_KEY,
+     .logit_scale = SK_LOGIT_SCALE_OVER},
     {.name = "granitemoe",
      .keys = "logit_scale! residual_scale embedding_scale attention.scale "
              "rope.scaling.finetuned expert_shared_feed_forward_length",
@@ -310,6 +329,14 @@ static const sk_arch arch_table[] = {
      .turn = SK_TURN_NEOX,
      .ffn = SK_FFN_RELU2,
      .moe_layers = SK_MOE_NEVER},
+    {.name = "jamba",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
+             "ssm.time_step_rank!",
+     .mixer = SK_MIXER_MAMBA,
+     .mixes = SK_MIXES_KEYLESS,
+     .turn = SK_TURN_NONE,
+     .moe_layers = SK_MOE_BY_TENSOR,
+     .moe_weights = SK_WEIGHTS_PLAIN},
     {.name = "laguna",
      .keys = "leading_dense_block_count! expert_feed_forward_length! "
              "expert_gating_func expert_weights_scale expert_weights_norm "
@@ -366,6 +393,20 @@ static const sk_arch arch_table[] = {
      .qk_norm = SK_QK_NORM_HEAD,
      .qk_order = SK_QK_AFTER,
      .moe_layers = SK_MOE_NEVER},
+    {.name = "mamba",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
+             "ssm.time_step_rank! ssm.dt_b_c_rms",
+     .mixer = SK_MIXER_MAMBA,
+     .feeds = SK_FEEDS_NONE,
+     .turn = SK_TURN_NONE,
+     .moe_layers = SK_MOE_NEVER},
+    {.name = "mamba2",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
+             "ssm.time_step_rank! ssm.group_count!",
+     .mixer = SK_MIXER_MAMBA2,
+     .feeds = SK_FEEDS_NONE,
+     .turn = SK_TURN_NONE,
+     .moe_layers = SK_MOE_NEVER},
     {.name = "mellum",
      .keys = "expert_feed_forward_length! attention.sliding_window "
              "attention.sliding_window_pattern",
@@ -413,6 +454,36 @@ static const sk_arch arch_table[] = {
      .turn = SK_TURN_NEOX,
      .ffn = SK_FFN_RELU2,
      .moe_layers = SK_MOE_NEVER},
+    {.name = "nemotron_h",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
+             "ssm.time_step_rank! ssm.group_count! moe_latent_size "
+             "expert_feed_forward_length expert_shared_feed_forward_length "
+             "expert_weights_norm expert_weights_scale",
+     .mixer = SK_MIXER_MAMBA2,
+     .mixes = SK_MIXES_KEYLESS,
+     .feeds = SK_FEEDS_ALONE,
+     .turn = SK_TURN_NONE,
+     .ffn = SK_FFN_RELU2,
+     .moe_layers = SK_MOE_BY_TENSOR,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_SIGMOID,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_KEY},
+    {.name = "nemotron_h_moe",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
+             "ssm.time_step_rank! ssm.group_count! moe_latent_size "
+             "expert_feed_forward_length expert_shared_feed_forward_length "
+             "expert_weights_norm expert_weights_scale",
+     .mixer = SK_MIXER_MAMBA2,
+     .mixes = SK_MIXES_KEYLESS,
+     .feeds = SK_FEEDS_ALONE,
+     .turn = SK_TURN_NONE,
+     .ffn = SK_FFN_RELU2,
+     .moe_layers = SK_MOE_BY_TENSOR,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_SIGMOID,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_KEY},
     {.name = "olmo",
      .keys = "attention.clamp_kqv",
      .norm = SK_NORM_LAYER_PLAIN,
@@ -448,6 +519,16 @@ static const sk_arch arch_table[] = {
     {.name = "plamo",
      .norm_place = SK_PLACE_PARALLEL,
      .turn = SK_TURN_NEOX,
+     .moe_layers = SK_MOE_NEVER},
+    {.name = "plamo2",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
+             "ssm.time_step_rank!",
+     .mixer = SK_MIXER_PLAMO,
+     .mixes = SK_MIXES_KEYLESS,
+     .norm_place = SK_PLACE_SANDWICH,
+     .turn = SK_TURN_NEOX,
+     .qk_norm = SK_QK_NORM_ROWS,
+     .attn_scale = SK_ATTN_RSQRT_DV,
      .moe_layers = SK_MOE_NEVER},
     {.name = "plamo3",
      .keys = "attention.sliding_window attention.sliding_window_pattern "

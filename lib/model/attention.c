@@ -79,6 +79,8 @@ static float attn_scale(const sk_builder *b)
         return 1.0f / sqrtf((float)(hp->n_rot[b->layer] > 0 ? hp->n_rot[b->layer] : 1));
     case SK_ATTN_OUTPUT_SCALE:
         return (float)hp->scale_attn_out;
+    case SK_ATTN_RSQRT_DV:
+        return 1.0f / sqrtf((float)hp->head_v[b->layer]);
     default:
         return 1.0f / sqrtf(dk);
     }
@@ -166,6 +168,9 @@ static void plan_qk_norm(sk_builder *b, int which, int64_t n_head, int64_t dk, i
     case SK_QK_NORM_WHOLE_LAYER_IF:
         if (sk_plan_has(b, SK_T_ATTN_Q_NORM_ALL) && sk_plan_has(b, whole))
             sk_plan_norm_as(b, reg, reg, whole, 1, n_head * dk, true, 0);
+        break;
+    case SK_QK_NORM_ROWS:
+        sk_plan_norm_as(b, reg, reg, rows, n_head, dk, false, dk);
         break;
     case SK_QK_NORM_PLAIN:
         if (rope >= 0)

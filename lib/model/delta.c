@@ -69,7 +69,7 @@ static void delta_gates(sk_builder *b)
     sk_plan_glu(b, SK_R_BETA, -1, (sk_fn){.kind = SK_FN_SIGMOID}, n);
     sk_plan_add_vector(b, SK_R_DT, SK_T_SSM_DT_BIAS, n);
     sk_plan_glu(b, SK_R_DT, -1, (sk_fn){.kind = SK_FN_SOFTPLUS}, n);
-    sk_plan_decay(b, SK_R_DT, SK_R_DT, sk_plan_vector(b, SK_T_DELTA_A), SK_T_DELTA_A, n, 1);
+    sk_plan_decay(b, SK_R_DT, SK_R_DT, SK_T_DELTA_A, n, 1);
 }
 
 void sk_plan_delta(sk_builder *b, int src, int dst)
@@ -89,7 +89,7 @@ void sk_plan_delta(sk_builder *b, int src, int dst)
                             .beta = {SK_R_BETA, 0, 1}};
     delta_inputs(b, src);
     delta_gates(b);
-    sk_plan_conv(b, SK_R_C, SK_R_U, SK_T_DELTA_TAPS, NULL, 2 * keys + hp->n_inner);
+    sk_plan_conv(b, SK_R_C, SK_R_U, SK_T_DELTA_TAPS, -1, 2 * keys + hp->n_inner);
     sk_plan_glu(b, SK_R_C, -1, (sk_fn){.kind = SK_FN_SILU}, 2 * keys + hp->n_inner);
     sk_plan_l2(b, SK_R_C, 0, hp->n_key_group, n_key, 1 / sqrt((double)n_key));
     sk_plan_l2(b, SK_R_C, keys, hp->n_key_group, n_key, 1);

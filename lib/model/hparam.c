@@ -301,6 +301,7 @@ static void hp_complete_experts(sk_hparam *hp, const sk_arch *arch)
     else if (arch->moe_size == SK_EXPERT_KEY_OR_SHARE && hp->n_expert_used > 0)
         hp->n_ff_exp = hp->max_n_ff / hp->n_expert_used;
     hp->n_ff_shared = hp_shared_width(hp, arch);
+    hp->n_expert_in = hp->n_latent > 0 ? hp->n_latent : hp->n_embd;
     if (arch->moe_gating < SK_GATING_KEY)
         hp->moe_gating = arch->moe_gating;
     else if (arch->moe_gating == SK_GATING_KEY_OR_SIGMOID && hp->moe_gating == 0)
@@ -338,13 +339,14 @@ static void hp_complete_mixers(sk_hparam *hp, const sk_arch *arch)
     for (int64_t i = 0; i < hp->n_layer; i++) {
         int32_t is = arch->mixer != SK_MIXER_NONE;
         if (arch->mixes == SK_MIXES_KEYLESS)
-            is = hp->n_head_kv[i] == 0;
+            is = hp->n_head_kv[i] == 0 && (arch->feeds != SK_FEEDS_ALONE || hp->n_ff[i] == 0);
         else if (arch->mixes == SK_MIXES_INTERVAL)
             is = hp->recurrent[i] >= 0 ? hp->recurrent[i] : (i + 1) % hp->full_interval != 0;
         hp->recurrent[i] = is;
     }
     if (hp->n_tap_short > 0)
         hp->n_tap = hp->n_tap_short;
+    hp->n_dt_plamo = hp->n_embd / 16 > 64 ? hp->n_embd / 16 : 64;
     if (hp->n_rank > 0)
         hp->head_inner = hp->n_inner / hp->n_rank;
 }
@@ -392,7 +394,8 @@ static int32_t hp_check_heads(const sk_hparam *hp, const sk_arch *arch, sk_error
 {
     bool any = !arch->gaps, attends = false;
     for (int64_t i = 0; i < hp->n_layer; i++) {
-        if (hp->recurrent[i])
+        if ((hp->recurrent[i] && arch->mixes != SK_MIXES_BESIDE) ||
+            (arch->feeds == SK_FEEDS_ALONE && hp->n_ff[i] > 0))
             continue;
         attends = true;
         if (hp->n_rot[i] % 2 != 0 || hp->n_rot[i] > hp->head_k[i])
@@ -436,7 +439,8 @@ static int32_t hp_check_heads(const sk_hparam *hp, const sk_arch *arch, sk_error
 /* The sizes of recurrent layers with heads: values share keys evenly. */
 static int32_t hp_check_mixers(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
 {
-    if (arch->mixer != SK_MIXER_DELTA)
+    if (arch->mixer != SK_MIXER_DELTA && arch->mixer != SK_MIXER_MAMBA2 &&
+        arch->mixer != SK_MIXER_PLAMO)
         return SKALD_OK;
     if (hp->n_inner % hp->n_rank != 0 || hp->n_rank % hp->n_key_group != 0)
         return sk_fail(

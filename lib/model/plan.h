@@ -40,6 +40,8 @@ enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_N_SETS };
     X(Z, "z", ROWS)           /* the gate of a recurrent layer's output */ \
     X(DT, "dt", ROWS)         /* its steps and decays */ \
     X(BETA, "beta", ROWS) \
+    X(FADE, "fade", ROWS)     /* how much of each matrix stays */ \
+    X(LATENT, "latent", ROWS) /* what experts read and give, where it is narrower */ \
     X(GATE, "gate", ROWS) \
     X(UP, "up", ROWS) \
     X(ROUTER, "router", ROWS) /* logits, then probabilities of the experts */ \
@@ -136,7 +138,7 @@ typedef struct sk_taps {
     const float *bias; /* [n], NULL: none */
 } sk_taps;
 
-/* What a recurrence reads for head h: element at + h * step of a register; -1: it has no such. */
+/* What a recurrence reads for head h: element at + h * step of a register; H: it has no such. */
 typedef struct sk_operand {
     int reg;
     int64_t at, step;
@@ -150,8 +152,10 @@ typedef struct sk_mixer {
     int64_t n_head, n_group; /* heads of values, of keys */
     bool cyclic;             /* head h has keys h % n_group, else neighbours the same */
     int64_t n_key, n_value;
-    sk_operand q, k, v, decay, beta;
+    sk_operand q, k, v, decay, beta, step;
     int64_t decay_step; /* 1: each key has its own decay */
+    const float *a;     /* of SCAN: as the matrices lie; NULL */
+    const float *skip;  /* added: times the values, one per head, of SCAN one per value; NULL */
 } sk_mixer;
 
 #define SK_MAX_PARTS 4
@@ -279,12 +283,11 @@ void sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64
                   int64_t stride);
 /* Each of n_vec vectors of n elements from element `at` of reg on *= factor / its length. */
 void sk_plan_l2(sk_builder *b, int reg, int64_t at, int64_t n_vec, int64_t n, double factor);
-/* dst = exp(src * weight), with a weight for each vector; `slot` is where it came from. */
-void sk_plan_decay(sk_builder *b, int dst, int src, const float *weight, int slot, int64_t n_vec,
-                   int64_t n);
-/* dst = the convolution of n channels of src with the taps of a slot, [n_tap, n] in the file; the
- * bias may be NULL. */
-void sk_plan_conv(sk_builder *b, int dst, int src, int slot, const float *bias, int64_t n);
+/* dst = exp(src * weight), with an element of the slot for each vector. */
+void sk_plan_decay(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n);
+/* dst = the convolution of n channels of src with the taps of a slot, [n_tap, n] in the file, and
+ * the bias of another where the file has it; -1: it has none. */
+void sk_plan_conv(sk_builder *b, int dst, int src, int slot, int bias, int64_t n);
 /* dst = the recurrence of a mixer, which is copied and given room in memory. */
 void sk_plan_recur(sk_builder *b, int dst, const sk_mixer *mixer);
 
@@ -295,7 +298,11 @@ void sk_plan_attention(sk_builder *b, int src, int dst);
 void sk_plan_attention_output(sk_builder *b, int src, int dst); /* its last product alone */
 void sk_plan_shortconv(sk_builder *b, int src, int dst);
 void sk_plan_delta(sk_builder *b, int src, int dst);
+void sk_plan_mamba(sk_builder *b, int src, int dst);
+void sk_plan_mamba2(sk_builder *b, int src, int dst);
+void sk_plan_plamo(sk_builder *b, int src, int dst);
 void sk_plan_ffn(sk_builder *b, int src, int dst);
+bool sk_plan_ffn_gated(const sk_builder *b);
 /* The function of the gate; `limit` is the layer's clamp, for those that have one. */
 sk_fn sk_plan_ffn_fn(const sk_builder *b, double limit);
 void sk_plan_shared(sk_builder *b, int src, int dst);

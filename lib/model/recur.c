@@ -45,9 +45,9 @@ void sk_plan_l2(sk_builder *b, int reg, int64_t at, int64_t n_vec, int64_t n, do
     step->eps = (float)b->hp->rms_eps;
 }
 
-void sk_plan_decay(sk_builder *b, int dst, int src, const float *weight, int slot, int64_t n_vec,
-                   int64_t n)
+void sk_plan_decay(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
 {
+    const float *weight = sk_plan_vector(b, slot);
     sk_step *step = sk_plan_step(b, SK_OP_DECAY, SK_SET_ROWS);
     step->dst = dst;
     step->src = src;
@@ -68,10 +68,12 @@ static const float *plan_taps(sk_builder *b, int slot, int64_t n_tap, int64_t n)
     return taps;
 }
 
-void sk_plan_conv(sk_builder *b, int dst, int src, int slot, const float *bias, int64_t n)
+void sk_plan_conv(sk_builder *b, int dst, int src, int slot, int bias, int64_t n)
 {
     int64_t n_tap = b->hp->n_tap;
-    const float *rows = plan_taps(b, slot, n_tap, n);
+    const float *rows = plan_taps(b, slot, n_tap, n), *biases = NULL;
+    if (bias >= 0 && sk_plan_has(b, bias))
+        biases = sk_plan_vector(b, bias);
     if (b->status != SKALD_OK)
         return;
     sk_taps *taps = sk_weights_keep(b->weights, 1, sizeof *taps, b->error);
@@ -79,7 +81,7 @@ void sk_plan_conv(sk_builder *b, int dst, int src, int slot, const float *bias, 
         b->status = SKALD_E_MEMORY;
         return;
     }
-    *taps = (sk_taps){sk_plan_memory(b, (n_tap - 1) * n), n_tap, rows, bias};
+    *taps = (sk_taps){sk_plan_memory(b, (n_tap - 1) * n), n_tap, rows, biases};
     sk_step *step = sk_plan_step(b, SK_OP_CONV, SK_SET_ROWS);
     step->dst = dst;
     step->src = src;
@@ -237,7 +239,7 @@ static void recur_begin(sk_pass *p, const sk_step *step, sk_work *work)
 
 static const float *recur_operand(const sk_pass *p, sk_operand o, int64_t row, int64_t head)
 {
-    return o.reg < 0 ? NULL : sk_pass_reg(p, o.reg, row) + o.at + head * o.step;
+    return o.reg == SK_R_H ? NULL : sk_pass_reg(p, o.reg, row) + o.at + head * o.step;
 }
 
 /* The rows of a run for a head's values from panel `panel` on. */
@@ -249,6 +251,8 @@ static void recur_tile(sk_pass *p, const sk_step *step, int64_t run, int64_t hea
     int64_t at = m->memory + head * mixer_floats(m) + panel * m->n_key * 16;
     sk_recur r = {.rule = m->rule, .before = m->before, .decay_step = m->decay_step};
     r.n_key = m->n_key;
+    r.a = m->a ? m->a + panel * m->n_key * 16 : NULL;
+    r.skip = m->rule == SK_RULE_SCAN ? m->skip + panel * 16 : NULL;
     r.n_value = left < n ? left : n;
     for (sk_walk w = sk_walk_begin(p, run); w.row >= 0; w = sk_walk_next(p, w)) {
         const float *beta = recur_operand(p, m->beta, w.row, head);
@@ -258,9 +262,13 @@ static void recur_tile(sk_pass *p, const sk_step *step, int64_t run, int64_t hea
         r.k = recur_operand(p, m->k, w.row, keys);
         r.v = recur_operand(p, m->v, w.row, head) + panel * 16;
         r.decay = recur_operand(p, m->decay, w.row, head);
+        if (m->rule == SK_RULE_SCAN)
+            r.step = recur_operand(p, m->step, w.row, head) + panel * 16;
         r.beta = beta ? *beta : 1;
         r.out = sk_pass_reg(p, step->dst, w.row) + head * m->n_value + panel * 16;
         p->k->recur(&r);
+        if (m->skip && m->rule != SK_RULE_SCAN)
+            p->k->fma(r.out, r.v, m->skip[head], r.n_value);
     }
 }
 

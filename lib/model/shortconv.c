@@ -22,7 +22,7 @@ void sk_plan_shortconv(sk_builder *b, int src, int dst)
         parts[i] = sk_plan_rows(b, &in, i * n, n);
     sk_plan_linear(b, src, parts, (int[]){SK_R_K, SK_R_Z, SK_R_U}, 3);
     sk_plan_glu(b, SK_R_U, SK_R_K, none, n);
-    sk_plan_conv(b, SK_R_C, SK_R_U, SK_T_CONV_TAPS, NULL, n);
+    sk_plan_conv(b, SK_R_C, SK_R_U, SK_T_CONV_TAPS, -1, n);
     sk_plan_glu(b, SK_R_Z, SK_R_C, none, n);
     sk_linear out = sk_plan_weight(b, SK_T_CONV_OUT);
     sk_plan_linear(b, SK_R_Z, &out, (int[]){dst}, 1);

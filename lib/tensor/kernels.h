@@ -91,7 +91,7 @@ typedef struct sk_fn {
  *   LINEAR   s = s * decay + k (v beta);  out = sum of q s, the old s if `before`
  *   DELTA    s = s * decay;  s = s + k ((v - sum of k s) beta);  out = sum of q s
  *   REPLACE  s = s * decay + k v + write (sum of erase s);  out = sum of q s
- *   SCAN     s = s * exp(step a) + k (step v);  out = sum of q s
+ *   SCAN     s = s * exp(step a) + k (step v);  out = sum of q s + skip v
  */
 enum { SK_RULE_LINEAR = 0, SK_RULE_DELTA = 1, SK_RULE_REPLACE = 2, SK_RULE_SCAN = 3 };
 
@@ -108,6 +108,7 @@ typedef struct sk_recur {
     float beta;                 /* of LINEAR, DELTA */
     const float *erase, *write; /* [n_key]; of REPLACE */
     const float *step, *a;      /* [n_value], and panels as those of s; of SCAN */
+    const float *skip;          /* [n_value]; of SCAN */
     float *out;                 /* [n_value] */
 } sk_recur;
 

@@ -111,7 +111,7 @@ SK_INLINE void TIER(replace_panels)(const sk_recur *r, int64_t first, const int 
         TIER(value_store)(r->out, out[p], r->n_value, first + p);
 }
 
-/* s = s * expf(step a) + k (step v);  out = sum of q s: steps and decays of each value's own. */
+/* s = s * expf(step a) + k (step v);  out = sum of q s + skip v: all of each value's own. */
 SK_INLINE void TIER(scan_panels)(const sk_recur *r, int64_t first, const int n)
 {
     v16 v[TIER(RECUR_PANELS)], step[TIER(RECUR_PANELS)], out[TIER(RECUR_PANELS)];
@@ -130,8 +130,11 @@ SK_INLINE void TIER(scan_panels)(const sk_recur *r, int64_t first, const int n)
             v16_store(r->to + at, s);
         }
     }
-    for (int p = 0; p < n; p++)
+    for (int p = 0; p < n; p++) {
+        const v16 skip = TIER(value_load)(r->skip, r->n_value, first + p);
+        out[p] = v16_fma(TIER(value_load)(r->v, r->n_value, first + p), skip, out[p]);
         TIER(value_store)(r->out, out[p], r->n_value, first + p);
+    }
 }
 
 SK_INLINE void TIER(recur_panels)(const sk_recur *r, int64_t first, const int n)

@@ -97,6 +97,8 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "ssm.inner_size", n_head * pick(m, 1, 40));
     put_u32(m, writer, "full_attention_interval", pick(m, 1, 3));
     put_u32(m, writer, "shortconv.l_cache", pick(m, 1, 4));
+    put_u32(m, writer, "ssm.dt_b_c_rms", pick(m, 0, 1));
+    put_u32(m, writer, "moe_latent_size", pick(m, 0, 1) * pick(m, 1, 40));
 }
 
 /* Keys of which each architecture reads its own. Windows are shorter than the run. */
@@ -163,6 +165,20 @@ static void put_heads(made_model *m, sk_gguf_writer *writer)
     }
 }
 
+/* The width of the feed-forward; where layers have only that or only the rest, any of them. */
+static void put_widths(made_model *m, sk_gguf_writer *writer)
+{
+    char name[100];
+    uint8_t n[12];
+    for (uint32_t i = 0; i < 3; i++)
+        sk_put_le32(n + 4 * i, (m->traits >> (50 + i)) % 2 ? m->n_ff : 0);
+    snprintf(name, sizeof name, "%s.feed_forward_length", m->arch->name);
+    if (m->arch->feeds == SK_FEEDS_ALONE)
+        sk_gguf_put_array(writer, name, SK_GGUF_U32, n, m->n_layer);
+    else
+        sk_gguf_put_int(writer, name, SK_GGUF_U32, m->n_ff);
+}
+
 static void put_metadata(made_model *m, sk_gguf_writer *writer)
 {
     static const char *const scalings[] = {"none", "linear", "yarn", "longrope"};
@@ -177,7 +193,7 @@ static void put_metadata(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "attention.key_length", m->dk);
     put_u32(m, writer, "attention.value_length", m->dv);
     put_u32(m, writer, "rope.dimension_count", m->n_rot);
-    put_u32(m, writer, "feed_forward_length", m->n_ff);
+    put_widths(m, writer);
     put_f32(m, writer, "attention.layer_norm_rms_epsilon", 1e-5);
     put_traits(m, writer);
     put_f32(m, writer, "rope.scaling.factor", 1.0 + m->n_ff / 16.0);
@@ -228,7 +244,7 @@ static void made_add_beside(made_model *m, const char *weight, const uint64_t *n
     char name[64];
     int n = (int)strlen(weight) - 7;
     bool experts = n_dims == 3;
-    if (n_dims < 2 || strncmp(weight, "blk.", 4) != 0)
+    if (n_dims < 2 || strncmp(weight, "blk.", 4) != 0 || strstr(weight, "norm"))
         return;
     if (pick(m, 0, 3) == 0) {
         snprintf(name, sizeof name, "%.*s.bias", n, weight);

@@ -15,7 +15,8 @@ static const sk_kernels *k;
 static uint64_t seed = 21;
 static float state[STATE], want_state[STATE], got_state[STATE], decays[STATE];
 static float q[KEYS], key[KEYS], erase[KEYS], writes[KEYS], decay[KEYS];
-static float v[VALUES + GUARD], step[VALUES + GUARD], want[VALUES + GUARD], got[VALUES + GUARD];
+static float v[VALUES + GUARD], step[VALUES + GUARD], skip[VALUES + GUARD];
+static float want[VALUES + GUARD], got[VALUES + GUARD];
 
 static int64_t below(int64_t n)
 {
@@ -47,6 +48,7 @@ static void random_recur(sk_recur *r, int rule, bool adverse)
     fill(decay, KEYS, adverse);
     fill(v, VALUES + GUARD, adverse);
     fill(step, VALUES + GUARD, adverse);
+    fill(skip, VALUES + GUARD, adverse);
     fill(want, VALUES + GUARD, false);
     memcpy(got, want, sizeof got);
     r->from = state;
@@ -57,6 +59,7 @@ static void random_recur(sk_recur *r, int rule, bool adverse)
     r->decay = decay;
     r->v = v;
     r->step = step;
+    r->skip = skip;
     r->a = decays;
 }
 
@@ -86,7 +89,7 @@ static void slow_value(const sk_recur *r, int64_t j)
         out = fmaf(r->before ? old : s, r->q[i], out);
         want_state[at + i * 16] = s;
     }
-    want[j] = out;
+    want[j] = r->rule == SK_RULE_SCAN ? fmaf(r->v[j], r->skip[j], out) : out;
 }
 
 /* The values of `state` that there are, by lanes. */
@@ -117,6 +120,7 @@ static void run_recur(sk_recur *r, int64_t cut)
     rest.a += cut * r->n_key * 16;
     rest.v += head;
     rest.step += head;
+    rest.skip += head;
     rest.out += head;
     k->recur(&rest);
 }
