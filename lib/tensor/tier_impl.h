@@ -28,6 +28,7 @@
 #include "tensor/ops_impl.h"
 #include "tensor/kv_impl.h"
 #include "tensor/attend_impl.h"
+#include "tensor/recur_impl.h"
 #include "tensor/act_impl.h"
 #include "tensor/floats_impl.h"
 #endif
@@ -80,10 +81,14 @@ const sk_kernels TIER(sk_kernels) = {
     .softmax = FLOATS(softmax),
     .rope = FLOATS(rope),
     .attend = FLOATS(attend),
-    .attend_merge = FLOATS(attend_merge),
-    .attend_end = FLOATS(attend_end),
+    .recur = FLOATS(recur),
+    .conv = FLOATS(conv),
+    .l2_norm = FLOATS(l2_norm),
+    .bonus = FLOATS(bonus),
     .to_f16 = FLOATS(to_f16),
     .from_f16 = FLOATS(from_f16),
+    .attend_merge = FLOATS(attend_merge),
+    .attend_end = FLOATS(attend_end),
 };
 
 #undef SK_FMA

@@ -117,8 +117,10 @@ static void check_elementwise(void)
                                         "softplus",
                                         "swiglu_oai",
                                         "clamped",
-                                        "xielu"};
-    for (int slot = 0; slot < 22; slot++)
+                                        "xielu",
+                                        "tanh",
+                                        "none"};
+    for (int slot = 0; slot < 24; slot++)
         for (int64_t n = 1; n < 200; n++)
             for (int round = 0; round < 8; round++) {
                 vectors want, got;
