@@ -19,6 +19,7 @@
 #define SK_TEXT_JINJA_H
 
 #include "format/json.h"
+#include "text/tokenize.h"
 
 typedef struct sk_template sk_template;
 
@@ -26,9 +27,6 @@ typedef struct sk_template sk_template;
 int32_t sk_template_new(sk_template **out, sk_heap *heap, const char *text, uint64_t n,
                         sk_error *error);
 void sk_template_free(sk_template *t);
-
-/* Where a byte of what was rendered comes from. */
-enum { SK_FROM_GIVEN, SK_FROM_TEMPLATE };
 
 typedef struct sk_rendering {
     char *text;      /* [n], and a NUL behind */
