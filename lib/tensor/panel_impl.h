@@ -382,9 +382,12 @@ SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
         __builtin_prefetch((const char *)(p + i), 0, 2);
 }
 
-/* Rows [r, r + n_row) times columns [first, first + n_col), at most LANES and PANEL_COLS. */
-static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int n_row, int64_t first, int n_col)
+/* Rows from r on, at most LANES, below row1, times columns from `first` on, at most PANEL_COLS. */
+static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int64_t row1, int64_t first,
+                              int64_t col1)
 {
+    const int n_row = row1 - r < LANES ? (int)(row1 - r) : LANES;
+    const int n_col = col1 - first < PANEL_COLS ? (int)(col1 - first) : PANEL_COLS;
     const sk_coding *f = sk_coding_get(m->dtype);
     const sk_dtype *type = sk_dtype_get((uint64_t)m->dtype);
     const size_t unit_size = SK_UNIT / type->n_elem * type->n_byte;
@@ -413,28 +416,25 @@ static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int n_row, int64_t 
 #include "tensor/fused_impl.h"
 #endif
 
-/* Rows [r, r + n_row) times columns [col0, col1). */
-static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int n_row, int64_t col0, int64_t col1)
+/* Rows from r on, at most LANES, below row1, times columns [col0, col1). */
+static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int64_t row1, int64_t col0,
+                             int64_t col1)
 {
 #if PANEL_FUSED
-    if (col1 - col0 == 1 && n_row == LANES && TIER(fused)(m, r, col0))
+    if (col1 - col0 == 1 && row1 - r >= LANES && TIER(fused)(m, r, col0))
         return;
 #endif
-    for (int64_t c = col0; c < col1; c += PANEL_COLS) {
-        const int64_t left = col1 - c;
-        TIER(panel_chunk)(m, r, n_row, c, left < PANEL_COLS ? (int)left : PANEL_COLS);
-    }
+    for (int64_t c = col0; c < col1; c += PANEL_COLS)
+        TIER(panel_chunk)(m, r, row1, c, col1);
 }
 
 /* The last panel of a call may overlap the one before: the same sums are then made twice. */
 static void TIER(matmul_panels)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0,
                                 int64_t col1)
 {
-    if (row1 - row0 < LANES)
-        TIER(panel_rows)(m, row0, (int)(row1 - row0), col0, col1);
-    else
-        for (int64_t r = row0; r < row1; r += LANES)
-            TIER(panel_rows)(m, r + LANES <= row1 ? r : row1 - LANES, LANES, col0, col1);
+    const int64_t last = row1 - row0 < LANES ? row0 : row1 - LANES;
+    for (int64_t r = row0; r < row1; r += LANES)
+        TIER(panel_rows)(m, r < last ? r : last, row1, col0, col1);
 }
 
 #undef PANEL_COLS
