@@ -30,6 +30,7 @@
 #define LANES 8
 #define LANES_NARROW 1
 #define LANES_BIAS 0
+#define PANEL_PAIR 1
 #define PANEL_TILE 4
 #define PANEL_FUSED 0
 #include "tensor/tier_impl.h"
@@ -50,6 +51,7 @@
 #define LANES 8
 #define LANES_NARROW 0
 #define LANES_BIAS 128
+#define PANEL_PAIR 1
 #define PANEL_TILE 4
 #define PANEL_FUSED 0
 #include "tensor/tier_impl.h"

@@ -30,7 +30,8 @@
 #define LANES 16
 #define LANES_NARROW 0
 #define LANES_BIAS 128
-#define PANEL_TILE 8 /* columns at once: as many sums and results as there are registers */
+#define PANEL_PAIR 2 /* panels at once */
+#define PANEL_TILE 6 /* columns at once: twelve sums and twelve results in registers */
 #define PANEL_FUSED 1
 #include "tensor/tier_impl.h"
 

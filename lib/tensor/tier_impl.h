@@ -24,10 +24,13 @@
 
 #if TIER_FLOATS
 #include "tensor/vec_impl.h"
+#include "tensor/cross_impl.h"
 #include "tensor/ops_impl.h"
+#include "tensor/kv_impl.h"
 #include "tensor/attend_impl.h"
+#include "tensor/recur_impl.h"
 #include "tensor/act_impl.h"
-#include "tensor/matmul_impl.h"
+#include "tensor/floats_impl.h"
 #endif
 #if LANES
 #include "tensor/panel_impl.h"
@@ -78,8 +81,14 @@ const sk_kernels TIER(sk_kernels) = {
     .softmax = FLOATS(softmax),
     .rope = FLOATS(rope),
     .attend = FLOATS(attend),
+    .recur = FLOATS(recur),
+    .conv = FLOATS(conv),
+    .l2_norm = FLOATS(l2_norm),
+    .bonus = FLOATS(bonus),
     .to_f16 = FLOATS(to_f16),
     .from_f16 = FLOATS(from_f16),
+    .attend_merge = FLOATS(attend_merge),
+    .attend_end = FLOATS(attend_end),
 };
 
 #undef SK_FMA
@@ -92,6 +101,7 @@ const sk_kernels TIER(sk_kernels) = {
 #undef LANES
 #undef LANES_NARROW
 #undef LANES_BIAS
+#undef PANEL_PAIR
 #undef PANEL_TILE
 #undef PANEL_FUSED
 #undef v16
@@ -108,4 +118,11 @@ const sk_kernels TIER(sk_kernels) = {
 #undef v16_fma
 #undef v16_max
 #undef v16_exp
+#undef v16_keep
+#undef v16_fetch
 #undef v16_sum
+#undef v16_sums
+#undef v16_load_bf16
+#undef v16_le_f32
+#undef v16_le_f16
+#undef v16_le_bf16
