@@ -5,7 +5,8 @@
  *
  *     main.c        which subcommand
  *     args.c        its command line: a table of options each
- *     tool.c        loading, contexts, files, errors; term.c progress and Ctrl-C; json.c figures
+ *     tool.c        loading, contexts, files, errors; term.c progress and Ctrl-C; json.c figures;
+ *                   bench_side.c the work that is timed, limits.c the machine's limits
  *     run.c tokenize.c logits.c inspect.c perplexity.c bench.c options.c    the subcommands
  *
  * Exit codes: 0 done, 1 it failed, 2 it was called wrongly, 130 interrupted by Ctrl-C.
