@@ -195,6 +195,8 @@ int32_t sk_pass_new(sk_pass **out, sk_heap *heap, const sk_model *model, int64_t
         status = pass_angles(pass, error);
     if (status == SKALD_OK)
         status = pass_choice(pass, error);
+    if (status == SKALD_OK)
+        status = sk_attending_init(pass, error);
     if (status != SKALD_OK) {
         sk_pass_free(pass);
         return status;
@@ -221,6 +223,7 @@ void sk_pass_free(sk_pass *pass)
     for (uint64_t i = 0; pass->angles && i < pass->plan->n_rope; i++)
         sk_free(heap, pass->angles[i]);
     sk_free(heap, pass->angles);
+    sk_attending_free(pass);
     sk_free(heap, pass);
 }
 
@@ -324,8 +327,9 @@ int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
             pass->last_position = rows[i].position;
     }
     pass->step = 0;
+    pass->round = 0;
     pass->tile = 0;
-    pass->work.n_tiles = -1;
+    pass->work = (sk_work){.n_tiles = -1};
     pass->active = true;
     return SKALD_OK;
 }
@@ -417,8 +421,10 @@ static bool pass_next(sk_pass *pass)
         }
         if (pass->tile < pass->work.n_tiles)
             return true;
-        pass->work.n_tiles = -1;
-        pass->step++;
+        bool again = pass->work.again;
+        pass->work = (sk_work){.n_tiles = -1};
+        pass->step += !again;
+        pass->round = again ? pass->round + 1 : 0;
     }
     return false;
 }

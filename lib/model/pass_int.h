@@ -18,10 +18,12 @@ typedef struct sk_work {
     int64_t n_tiles;
     int64_t unit; /* how many neighbouring tiles are better run by one thread */
     double cost;  /* of a tile: about the multiply-adds, or so many elements */
+    bool again;   /* when these tiles are done, the step begins once more with others, which may
+                     read what these wrote */
 } sk_work;
 
 typedef struct sk_op {
-    /* Cuts up the step; called once, by the thread that runs the pass. */
+    /* Cuts up the step, or its next round; called by the thread that runs the pass. */
     void (*begin)(sk_pass *pass, const sk_step *step, sk_work *work);
     /* Tiles [first, last); by any thread. */
     void (*run)(sk_pass *pass, const sk_step *step, int64_t first, int64_t last);
@@ -44,6 +46,28 @@ typedef struct sk_choice {
     int64_t *first_tile; /* [n_expert + 1] of the step that is running */
 } sk_choice;
 
+/* How an ATTEND step goes over rows and blocks (attend.c). */
+typedef struct sk_attending {
+    int32_t *run; /* [n_run + 1] the first row of each run, at most [max_rows + 1] */
+    int64_t n_run;
+    float *max, *sum; /* of the softmax: [max_rows][n_head], a run's rows in [head][row][head of
+                         the group] */
+    float *parts;     /* [n_parts]; NULL: there is one thread */
+    int64_t n_parts;
+    uint8_t *scratch; /* [n_scratch][scratch_size] */
+    size_t scratch_size;
+    _Atomic int32_t *busy; /* [n_scratch] */
+    int32_t n_scratch;     /* threads */
+
+    /* The step that is running. */
+    double query_cost; /* queries of the largest run and a head */
+    int64_t n_block;                   /* of the run that sees the most */
+    int64_t first_block;               /* of the round, counted from the first that a run sees */
+    int64_t round_blocks, tile_blocks; /* of a round, of a tile */
+    int64_t n_split;                   /* tiles of a run and head in a round */
+    bool apart, merging;               /* blocks are merged later; it is later */
+} sk_attending;
+
 struct sk_pass {
     sk_heap *heap;         /* borrowed */
     const sk_model *model; /* borrowed */
@@ -64,10 +88,12 @@ struct sk_pass {
     uint8_t *act[SK_N_SETS][3]; /* by set and kind */
     float (**angles)[2];        /* [n_rope][max_rows * n_rot / 2] */
     sk_choice choice;
+    sk_attending attending;
     int64_t last_position; /* the greatest of the rows */
 
     /* The cursor. */
     uint64_t step;
+    int64_t round; /* how often the step has begun before */
     int64_t tile;
     sk_work work; /* of the step; n_tiles is -1 before it has begun */
     bool active;  /* begun and not done */
@@ -113,6 +139,10 @@ static inline sk_walk sk_walk_next(const sk_pass *pass, sk_walk walk)
 
 /* Marks the row behind element `i` of a set as failed at a layer, unless it is already. */
 void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer);
+
+/* Allocates what `attending` needs, and frees it. Errors: MEMORY. */
+int32_t sk_attending_init(sk_pass *pass, sk_error *error);
+void sk_attending_free(sk_pass *pass);
 
 /* A tile per row of the step's set, each of the cost of n * n_vec elements. */
 void sk_begin_rows(sk_pass *pass, const sk_step *step, sk_work *work);
