@@ -60,7 +60,8 @@ static int32_t text_to_tokens(sk_context *ctx, int64_t n_held, const char *text,
     if (!vocab)
         return sk_fail(&ctx->error, SKALD_E_TOKENIZER,
                        "the model has no vocabulary: give token ids instead of text");
-    int32_t bos, flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
+    int32_t bos = 0,
+            flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
     uint64_t n_bos = n_held == 0 && wants_bos(ctx, vocab, &bos), needed = 0;
     uint64_t room = (uint64_t)(ctx->n_ctx - n_held);
     if (room < n_bos)
@@ -111,15 +112,15 @@ int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
 /* ---- Cutting and setting -------------------------------------------------------------------- */
 
 /* Forgets all but the first `n_tokens` tokens, and what was evaluated beyond the first
- * `n_evaluated`. */
+ * `n_evaluated`; recurrent layers may have to go back further, to what they kept. */
 static void forget_behind(sk_context *ctx, int64_t n_tokens, int64_t n_evaluated)
 {
     sk_context_ungroup(ctx);
     ctx->n_tokens = n_tokens;
     ctx->n_logits = 0;
     if (ctx->n_evaluated > n_evaluated) {
-        ctx->n_evaluated = n_evaluated;
         sk_state_truncate(ctx->state, n_evaluated);
+        ctx->n_evaluated = sk_state_length(ctx->state);
     }
 }
 

@@ -1,265 +1,357 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The product of quantised weights for a tier with 64-byte registers and an integer dot product of
- * bytes. A template like the others.
+ * The product of quantised weights for a tier with registers of LANES 32-bit lanes (lanes_impl.h).
+ * A template like the others.
  *
- * Sixteen rows are taken together, a row in each 32-bit lane, so that no sum ever crosses lanes and
- * every step of the contract is one instruction for sixteen outputs. A unit (256 weights) of the
- * sixteen is unpacked into a panel: for each four weights one register, four bytes a row. The codes
- * of a column, four at a time, are broadcast to all lanes and multiplied with it (vpdpbusd). The
- * panel is met by all columns of a chunk before the next unit is unpacked; the columns'
- * accumulators, sixteen floats each, wait on the stack.
+ * LANES rows are taken together, a row in each lane, so that no sum ever crosses lanes and every
+ * step of the contract is one instruction for all of them. A unit (256 weights) of the rows is
+ * unpacked into a panel: for each four weights one register, four bytes a row. The codes of a
+ * column, four at a time, are broadcast to all lanes and multiplied with it. The panel is met by
+ * all columns of a chunk before the next unit is unpacked; the columns' accumulators, a register
+ * each, wait on the stack.
  *
- * The bytes of a panel are unsigned: value + bias. Sums of the columns' codes take the bias back:
+ * The bytes of a panel are value + bias. Sums of the columns' codes take the bias back:
  * sum (q + bias) * code - bias * sum code is exact in integers. With sub-scales that is a sum of
  * products of int16, one for every 16 weights, which is also the form of the minimums: `pair`.
  *
  * Bounds: a panel's byte times a code is below 2^15, a sub-block's sum below 2^19, times the
  * sub-scale below 2^26, and sixteen of them below 2^30.
  *
- * Memory: panel 7 KiB, accumulators and columns 7 KiB, on the stack.
+ * Memory: panel 7 KiB, accumulators and columns 7 KiB, on the stack, for sixteen lanes.
  */
+#include "tensor/lanes_impl.h"
 
 #define PANEL_COLS 96 /* columns that share an unpacked panel */
-#define FUSED_COLS 1  /* columns for which nothing is stored */
-#define PANEL_TILE 8  /* columns at once: as many sums and results as there are registers */
+#define PANEL_ROWS (PANEL_PAIR * LANES)
+#define PANEL_OUT (PANEL_PAIR * PANEL_TILE) /* sums and results of a tile */
+#define TILE_ROOM (LANES_NARROW ? 4 : 8)
 
-/* Small constant loops over arrays of registers, which must not become memory. */
-#if defined(__clang__)
-#define PANEL_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define PANEL_UNROLL _Pragma("GCC unroll 16")
-#endif
-
-/* Sixteen rows' unit. What there is besides q depends on the group (unit.h). */
+/* A unit of LANES rows. What there is besides q depends on the group (unit.h). */
 typedef struct TIER(panel) {
-    _Alignas(64) uint8_t q[SK_UNIT / 4][64]; /* weights 4i to 4i + 3 of row r: q[i][4r] */
-    int32_t scale[SK_UNIT / 16][16];         /* group 256: [sub-block][row] */
-    int16_t pair[SK_UNIT / 32][32];          /* group 256: [sub-block / 2][row][2], see `fix` */
-    float d[SK_UNIT / 16][16];               /* [group][row] */
-    float m[SK_UNIT / 32][16];
-    int bias;
+    _Alignas(64) uint8_t q[SK_UNIT / 4][4 * LANES]; /* weights 4i to 4i + 3 of row r: q[i][4r] */
+    int32_t scale[SK_UNIT / 16][LANES];             /* group 256: [sub-block][row], as factors */
+    int16_t pair[SK_UNIT / 32][2 * LANES]; /* group 256: [sub-block / 2][row][2], see end_256 */
+    float d[SK_UNIT / 16][LANES];          /* [group][row] */
+    float m[SK_UNIT / 32][LANES];
+    int bias, room; /* see lanes_impl.h; room 1: q has signs where no bias takes them */
 } TIER(panel);
 
 /* What the tiles of a unit have in common. Columns are rows of activations, `code`, `d` and `sum`
  * the bytes from a row's beginning to the numbers that meet the unit. */
 typedef struct TIER(panel_kind) {
     size_t code, d, sum;
-    int group, sub, n_group; /* sub: see tile_256; n_group: groups of this unit */
+    int group, sub, n_group; /* sub: weights that share a factor; n_group: groups of this unit */
     bool min;
 } TIER(panel_kind);
 
-SK_INLINE __m512i TIER(load_i)(const void *p)
-{
-    return _mm512_loadu_si512(p);
-}
-
-SK_INLINE void TIER(store_i)(void *p, __m512i x)
-{
-    _mm512_storeu_si512(p, x);
-}
-
-/* Four bytes to all lanes. */
-SK_INLINE __m512i TIER(spread)(const void *p)
-{
-    int32_t x;
-    memcpy(&x, p, sizeof x);
-    return _mm512_set1_epi32(x);
-}
-
-SK_INLINE __m512 TIER(spread_f)(const void *p)
-{
-    return _mm512_castsi512_ps(TIER(spread)(p));
-}
-
-/* ---- Tiles: a panel times n columns (a constant), group by group --------------------------------
+/* ---- Tiles: np panels times n columns (constants), group by group -------------------------------
+ *
+ * A broadcast of codes meets two panels where registers allow it, so that loads do not bound the
+ * tile. Output o is that of panel o / n and column o % n.
  */
 
-/* t[c] += four weights a lane, times codes. */
-SK_INLINE void TIER(tile_dot)(__m512i w, const uint8_t *const *x, size_t at, __m512i *t, int n)
+/* t[o] += register i of each panel's weights at q, times codes; `at` is where the columns' codes
+ * are. */
+SK_INLINE void TIER(tile_dot)(const vi *w, const uint8_t *const *x, size_t at, size_t i, vs *t,
+                              bool heavy, int np, int n)
 {
-    PANEL_UNROLL
-    for (int c = 0; c < n; c++)
-        t[c] = _mm512_dpbusd_epi32(t[c], w, TIER(spread)(x[c] + at));
+    SK_UNROLL
+    for (int c = 0; c < n; c++) {
+        const vx code = vx_load(x[c] + at + i / 4 * 16);
+        SK_UNROLL
+        for (int k = 0; k < np; k++)
+            t[k * n + c] = vs_dot(t[k * n + c], w[k], code, (int)(i % 4), heavy);
+    }
 }
 
-/* The same for 16 or 32 weights (`n4` is a constant), the first four at q. */
-SK_INLINE void TIER(tile_dots)(const uint8_t (*q)[64], int n4, const uint8_t *const *x, size_t at,
-                               __m512i *t, int n)
+/* Register i of each panel. */
+SK_INLINE void TIER(tile_weights)(const TIER(panel) * p, size_t i, vi *w, int np)
 {
-    PANEL_UNROLL
-    for (int i = 0; i < n4; i++)
-        TIER(tile_dot)(TIER(load_i)(q[i]), x, at + 4 * (size_t)i, t, n);
+    SK_UNROLL
+    for (int k = 0; k < np; k++)
+        w[k] = vi_load(p[k].q[i]);
 }
 
-SK_INLINE void TIER(tile_zero)(__m512i *t, int n)
+/* s[o] += n4 registers of weights, the first being `first`, times codes; `room` registers at a time
+ * before sums are widened. */
+SK_INLINE void TIER(tile_dots)(const TIER(panel) * p, size_t first, size_t n4, size_t room,
+                               const uint8_t *const *x, size_t at, vi *s, bool heavy, int np, int n)
 {
-    PANEL_UNROLL
-    for (int c = 0; c < n; c++)
-        t[c] = _mm512_setzero_si512();
+    vs t[PANEL_OUT];
+    SK_UNROLL
+    for (size_t i = 0; i < n4; i++) {
+        if (i % room == 0) {
+            SK_UNROLL
+            for (int o = 0; o < np * n; o++)
+                t[o] = vs_from(s[o]);
+        }
+        vi w[PANEL_PAIR];
+        TIER(tile_weights)(p, first + i, w, np);
+        TIER(tile_dot)(w, x, at, i, t, heavy, np, n);
+        if (i % room < room - 1)
+            continue;
+        SK_UNROLL
+        for (int o = 0; o < np * n; o++)
+            s[o] = vi_join(s[o], t[o]);
+    }
+}
+
+/* The same with the panels' factor `at_scale`: s[o] += factor * sum. */
+SK_INLINE void TIER(tile_macs)(const TIER(panel) * p, size_t first, size_t n4, size_t room,
+                               size_t at_scale, const uint8_t *const *x, size_t at, vi *s,
+                               bool heavy, int np, int n)
+{
+    vs t[PANEL_OUT];
+    SK_UNROLL
+    for (size_t i = 0; i < n4; i++) {
+        if (i % room == 0) {
+            SK_UNROLL
+            for (int o = 0; o < np * n; o++)
+                t[o] = vs_from((vi){0});
+        }
+        vi w[PANEL_PAIR];
+        TIER(tile_weights)(p, first + i, w, np);
+        TIER(tile_dot)(w, x, at, i, t, heavy, np, n);
+        if (i % room < room - 1)
+            continue;
+        SK_UNROLL
+        for (int k = 0; k < np; k++) {
+            const vi factor = vi_load(p[k].scale[at_scale]);
+            SK_UNROLL
+            for (int o = k * n; o < k * n + n; o++)
+                s[o] = vi_mac(s[o], t[o], factor);
+        }
+    }
+}
+
+/* What takes off the bias of a group of 256, or its minimums: sums of codes times `pair`. */
+SK_INLINE void TIER(tile_pairs)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                                const uint8_t *const *x, vi *t, int np, int n)
+{
+    for (size_t i = 0; i < SK_UNIT / 32; i++) {
+        SK_UNROLL
+        for (int k = 0; k < np; k++) {
+            const vi pair = vi_load(p[k].pair[i]);
+            SK_UNROLL
+            for (int c = 0; c < n; c++)
+                t[k * n + c] = vi_pairs(t[k * n + c], pair, vi_four(x[c] + kind->sum + 4 * i));
+        }
+    }
 }
 
 /* The end of a group of 256: what the bias added is taken off, or the minimums are applied. */
 SK_INLINE void TIER(end_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                             const uint8_t *const *x, __m512i *dot, __m512 *a, bool min, int n)
+                             const uint8_t *const *x, const vi *dot, float (*acc)[PANEL_ROWS],
+                             bool min, int np, int n)
 {
-    __m512i t[PANEL_TILE];
-    TIER(tile_zero)(t, n);
+    vi t[PANEL_OUT];
+    SK_UNROLL
+    for (int o = 0; o < np * n; o++)
+        t[o] = (vi){0};
     if (min || p->bias)
-        for (size_t k = 0; k < SK_UNIT / 32; k++) {
-            const __m512i pair = TIER(load_i)(p->pair[k]);
-            PANEL_UNROLL
-            for (int c = 0; c < n; c++)
-                t[c] = _mm512_dpwssd_epi32(t[c], pair, TIER(spread)(x[c] + kind->sum + 4 * k));
-        }
-    PANEL_UNROLL
-    for (int c = 0; c < n; c++) {
-        const __m512 d = TIER(spread_f)(x[c] + kind->d);
-        dot[c] = min ? dot[c] : _mm512_sub_epi32(dot[c], t[c]);
-        a[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[c]),
-                               _mm512_mul_ps(_mm512_loadu_ps(p->d[0]), d), a[c]);
-        if (min) /* -(a * b) + c */
-            a[c] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(t[c]),
-                                    _mm512_mul_ps(_mm512_loadu_ps(p->m[0]), d), a[c]);
+        TIER(tile_pairs)(p, kind, x, t, np, n);
+    SK_UNROLL
+    for (int o = 0; o < np * n; o++) {
+        const int k = o / n, c = o % n;
+        const vf d = vf_four(x[c] + kind->d);
+        const vi sum = min ? dot[o] : dot[o] - t[o];
+        vf a = vf_fma(vf_of(sum), vf_load(p[k].d[0]) * d, vf_load(acc[c] + k * LANES));
+        if (min)
+            a = vf_fma(vf_of(t[o]), -(vf_load(p[k].m[0]) * d), a);
+        vf_store(acc[c] + k * LANES, a);
     }
 }
 
-/* Group 256. `sub` weights share a sub-scale: 16 or 32. */
+/* Group 256. `sub` weights share a factor: 16 or 32. */
 SK_INLINE void TIER(tile_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                              const uint8_t *const *x, __m512 *a, int sub, bool min, int n)
+                              const uint8_t *const *x, float (*acc)[PANEL_ROWS], size_t sub,
+                              size_t room, bool heavy, int np, int n)
 {
-    __m512i dot[PANEL_TILE], t[PANEL_TILE];
+    vi dot[PANEL_OUT];
     size_t at = kind->code;
-    TIER(tile_zero)(dot, n);
-    for (int k = 0; k < SK_UNIT / 16; k += sub / 16, at += (size_t)sub) {
-        TIER(tile_zero)(t, n);
-        TIER(tile_dots)(p->q + 4 * k, sub / 4, x, at, t, n);
-        const __m512i scale = TIER(load_i)(p->scale[k]);
-        PANEL_UNROLL
-        for (int c = 0; c < n; c++)
-            dot[c] = _mm512_add_epi32(dot[c], _mm512_mullo_epi32(t[c], scale));
-    }
-    TIER(end_256)(p, kind, x, dot, a, min, n);
+    SK_UNROLL
+    for (int o = 0; o < np * n; o++)
+        dot[o] = (vi){0};
+    SK_ROLL
+    for (size_t k = 0; k < SK_UNIT / 16; k += sub / 16, at += sub)
+        TIER(tile_macs)(p, 4 * k, sub / 4, room, k, x, at, dot, heavy, np, n);
+    TIER(end_256)(p, kind, x, dot, acc, kind->min, np, n);
 }
 
 /* A factor for one of two neighbouring int16 in each lane, 0 for the other. */
-SK_INLINE __m512i TIER(one_of_two)(int factor, size_t which)
+SK_INLINE vi TIER(one_of_two)(int factor, size_t which)
 {
-    return _mm512_set1_epi32((int32_t)((uint32_t)(factor & 0xffff) << 16 * which));
+    return vi_splat((uint32_t)(factor & 0xffff) << 16 * which);
 }
 
 /* Two sums, that of group g among them. */
-SK_INLINE __m512i TIER(sums_of)(const TIER(panel_kind) * kind, const uint8_t *x, size_t g)
+SK_INLINE vi TIER(sums_of)(const TIER(panel_kind) * kind, const uint8_t *x, size_t g)
 {
-    return TIER(spread)(x + kind->sum + 2 * (g & ~(size_t)1));
+    return vi_four(x + kind->sum + 2 * (g & ~(size_t)1));
 }
 
-/* What a sum of 32 products begins with: less the bias. */
+/* What sums of 32 products begin with: less the bias, the same for all panels. */
 SK_INLINE void TIER(begin_32)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t g,
-                              const uint8_t *const *x, __m512i *t, bool min, int n)
+                              const uint8_t *const *x, vi *s, bool biased, int np, int n)
 {
-    const __m512i bias = TIER(one_of_two)(-p->bias, g & 1);
-    PANEL_UNROLL
+    const vi bias = TIER(one_of_two)(-p->bias, g & 1);
+    SK_UNROLL
     for (int c = 0; c < n; c++)
-        t[c] = min ? _mm512_setzero_si512() : _mm512_madd_epi16(TIER(sums_of)(kind, x[c], g), bias);
+        s[c] = biased ? vi_madd(TIER(sums_of)(kind, x[c], g), bias) : (vi){0};
+    SK_UNROLL
+    for (int o = n; o < np * n; o++)
+        s[o] = s[o - n];
 }
 
 SK_INLINE void TIER(end_32)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t g,
-                            const uint8_t *const *x, const __m512i *t, __m512 *a, bool min, int n)
+                            const uint8_t *const *x, const vi *s, vf *a, bool min, int np, int n)
 {
-    const __m512i one = TIER(one_of_two)(1, g & 1);
-    const __m512 d = _mm512_loadu_ps(p->d[g]), m = _mm512_loadu_ps(p->m[g % 8]);
-    PANEL_UNROLL
-    for (int c = 0; c < n; c++) {
-        const __m512 x_d = TIER(spread_f)(x[c] + kind->d + 4 * g);
-        a[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(t[c]), _mm512_mul_ps(d, x_d), a[c]);
+    const vi one = TIER(one_of_two)(1, g & 1);
+    SK_UNROLL
+    for (int o = 0; o < np * n; o++) {
+        const int k = o / n, c = o % n;
+        const vf x_d = vf_four(x[c] + kind->d + 4 * g);
+        a[o] = vf_fma(vf_of(s[o]), vf_load(p[k].d[g]) * x_d, a[o]);
         if (!min)
             continue;
-        const __m512i sum = _mm512_madd_epi16(TIER(sums_of)(kind, x[c], g), one);
-        a[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(m, x_d), a[c]);
+        const vi sum = vi_madd(TIER(sums_of)(kind, x[c], g), one);
+        a[o] = vf_fma(vf_of(sum), vf_load(p[k].m[g % 8]) * x_d, a[o]);
     }
+}
+
+SK_INLINE void TIER(tile_load)(vf *a, float (*acc)[PANEL_ROWS], int np, int n)
+{
+    SK_UNROLL
+    for (int o = 0; o < np * n; o++)
+        a[o] = vf_load(acc[o % n] + o / n * LANES);
+}
+
+SK_INLINE void TIER(tile_store)(const vf *a, float (*acc)[PANEL_ROWS], int np, int n)
+{
+    SK_UNROLL
+    for (int o = 0; o < np * n; o++)
+        vf_store(acc[o % n] + o / n * LANES, a[o]);
 }
 
 /* Group 32. A unit begins at an even group of the row. */
 SK_INLINE void TIER(tile_32)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                             const uint8_t *const *x, __m512 *a, bool min, int n)
+                             const uint8_t *const *x, float (*acc)[PANEL_ROWS], bool min,
+                             size_t room, bool heavy, int np, int n)
 {
+    const bool biased = !min && (LANES_BIAS || !heavy);
     const size_t n_group = (size_t)kind->n_group;
+    vf a[PANEL_OUT];
+    TIER(tile_load)(a, acc, np, n);
+    SK_ROLL
     for (size_t g = 0; g < n_group; g++) {
-        __m512i t[PANEL_TILE];
-        TIER(begin_32)(p, kind, g, x, t, min, n);
-        TIER(tile_dots)(p->q + 8 * g, 8, x, kind->code + 32 * g, t, n);
-        TIER(end_32)(p, kind, g, x, t, a, min, n);
+        vi s[PANEL_OUT];
+        TIER(begin_32)(p, kind, g, x, s, biased, np, n);
+        TIER(tile_dots)(p, 8 * g, 8, room, x, kind->code + 32 * g, s, heavy, np, n);
+        TIER(end_32)(p, kind, g, x, s, a, min, np, n);
     }
+    TIER(tile_store)(a, acc, np, n);
 }
 
-/* Group 16. The columns have no sums of 16 codes; they are made here, times the bias. */
-SK_INLINE void TIER(tile_16)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                             const uint8_t *const *x, __m512 *a, int n)
+/* The sums of 16 codes, which the columns do not have for group 16, times the bias. */
+SK_INLINE void TIER(tile_bias)(int bias, const uint8_t *const *x, size_t at, size_t room, vi *u,
+                               bool heavy, int n)
 {
-    const __m512i bias = _mm512_set1_epi8((char)p->bias);
-    for (int g = 0; g < kind->n_group; g++) {
-        const size_t at = kind->code + 16 * (size_t)g, d_at = kind->d + (size_t)(g / 2 * 4);
-        PANEL_UNROLL
-        for (int c = 0; c < n; c++) {
-            __m512i t = _mm512_setzero_si512(), u = t;
-            for (int i = 0; i < 4; i++) {
-                const __m512i code = TIER(spread)(x[c] + at + 4 * i);
-                t = _mm512_dpbusd_epi32(t, TIER(load_i)(p->q[4 * g + i]), code);
-                u = _mm512_dpbusd_epi32(u, bias, code);
-            }
-            const __m512 d = _mm512_mul_ps(_mm512_loadu_ps(p->d[g]), TIER(spread_f)(x[c] + d_at));
-            a[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(t, u)), d, a[c]);
+    SK_UNROLL
+    for (int c = 0; c < n; c++) {
+        vs t = vs_from((vi){0});
+        u[c] = (vi){0};
+        SK_UNROLL
+        for (size_t i = 0; i < 4; i++) {
+            t = vs_dot(t, vi_bytes(bias), vx_load(x[c] + at), (int)i, heavy);
+            if (i % room < room - 1)
+                continue;
+            u[c] = vi_join(u[c], t);
+            t = vs_from(u[c]);
         }
     }
 }
 
-SK_INLINE void TIER(tile_n)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                            const uint8_t *const *columns, float (*acc)[16], int n)
+/* Group 16. */
+SK_INLINE void TIER(tile_16)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                             const uint8_t *const *x, float (*acc)[PANEL_ROWS], size_t room,
+                             bool heavy, int np, int n)
 {
-    const uint8_t *x[PANEL_TILE];
-    __m512 a[PANEL_TILE];
-    PANEL_UNROLL
-    for (int c = 0; c < n; c++) {
-        x[c] = columns[c];
-        a[c] = _mm512_loadu_ps(acc[c]);
+    vf a[PANEL_OUT];
+    TIER(tile_load)(a, acc, np, n);
+    SK_ROLL
+    for (size_t g = 0; g < (size_t)kind->n_group; g++) {
+        const size_t at = kind->code + 16 * g, d_at = kind->d + g / 2 * 4;
+        vi s[PANEL_OUT], u[PANEL_TILE];
+        SK_UNROLL
+        for (int o = 0; o < np * n; o++)
+            s[o] = (vi){0};
+        TIER(tile_dots)(p, 4 * g, 4, room, x, at, s, heavy, np, n);
+        if (LANES_BIAS || !heavy)
+            TIER(tile_bias)(p->bias, x, at, room, u, heavy, n);
+        SK_UNROLL
+        for (int o = 0; o < np * n; o++) {
+            const vi sum = LANES_BIAS || !heavy ? s[o] - u[o % n] : s[o];
+            a[o] = vf_fma(vf_of(sum), vf_load(p[o / n].d[g]) * vf_four(x[o % n] + d_at), a[o]);
+        }
     }
-    if (kind->group == 256 && kind->sub == 32 && kind->min)
-        TIER(tile_256)(p, kind, x, a, 32, true, n);
-    else if (kind->group == 256 && kind->sub == 32)
-        TIER(tile_256)(p, kind, x, a, 32, false, n);
-    else if (kind->group == 256 && kind->min)
-        TIER(tile_256)(p, kind, x, a, 16, true, n);
-    else if (kind->group == 256)
-        TIER(tile_256)(p, kind, x, a, 16, false, n);
-    else if (kind->group == 32 && kind->min)
-        TIER(tile_32)(p, kind, x, a, true, n);
-    else if (kind->group == 32)
-        TIER(tile_32)(p, kind, x, a, false, n);
-    else
-        TIER(tile_16)(p, kind, x, a, n);
-    PANEL_UNROLL
-    for (int c = 0; c < n; c++)
-        _mm512_storeu_ps(acc[c], a[c]);
+    TIER(tile_store)(a, acc, np, n);
 }
 
-static void TIER(tile_8)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                         const uint8_t *const *x, float (*acc)[16])
-{
-    TIER(tile_n)(p, kind, x, acc, PANEL_TILE);
-}
+/* Each kind of tile is a function of its own: a compiler that sees them all in one, gcc at least,
+ * no longer keeps their sums in registers. */
+#define TILE(kind_name, n, call) \
+    static SK_APART void TIER(tile_##kind_name##_##n)( \
+        const TIER(panel) * p, const TIER(panel_kind) * kind, const uint8_t *const *columns, \
+        float(*acc)[PANEL_ROWS]) \
+    { \
+        const uint8_t *x[n]; \
+        SK_UNROLL \
+        for (int c = 0; c < n; c++) \
+            x[c] = columns[c]; \
+        call; \
+    }
 
-static void TIER(tile_4)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                         const uint8_t *const *x, float (*acc)[16])
-{
-    TIER(tile_n)(p, kind, x, acc, 4);
-}
+/* All kinds of n columns, and the choice among them. */
+#define TILES(n) \
+    TILE(k1, n, TIER(tile_256)(p, kind, x, acc, 16, 1, true, PANEL_PAIR, n)) \
+    TILE(k2, n, TIER(tile_256)(p, kind, x, acc, 16, 2, false, PANEL_PAIR, n)) \
+    TILE(k16, n, TIER(tile_256)(p, kind, x, acc, 16, 4, false, PANEL_PAIR, n)) \
+    TILE(k32, n, TIER(tile_256)(p, kind, x, acc, 32, TILE_ROOM, false, PANEL_PAIR, n)) \
+    TILE(g32_1, n, TIER(tile_32)(p, kind, x, acc, false, 1, true, PANEL_PAIR, n)) \
+    TILE(g32, n, TIER(tile_32)(p, kind, x, acc, false, TILE_ROOM, false, PANEL_PAIR, n)) \
+    TILE(g32_min, n, TIER(tile_32)(p, kind, x, acc, true, TILE_ROOM, false, PANEL_PAIR, n)) \
+    TILE(g16, n, \
+         TIER(tile_16)(p, kind, x, acc, LANES_NARROW ? 1 : 4, LANES_NARROW, PANEL_PAIR, n)) \
+    static void TIER(tile_##n)(const TIER(panel) * p, const TIER(panel_kind) * kind, \
+                               const uint8_t *const *x, float(*acc)[PANEL_ROWS]) \
+    { \
+        const int room = LANES_NARROW ? p->room : 8; \
+        if (kind->group == 256 && room == 1) \
+            TIER(tile_k1_##n)(p, kind, x, acc); \
+        else if (kind->group == 256 && room == 2) \
+            TIER(tile_k2_##n)(p, kind, x, acc); \
+        else if (kind->group == 256 && kind->sub == 32) \
+            TIER(tile_k32_##n)(p, kind, x, acc); \
+        else if (kind->group == 256) \
+            TIER(tile_k16_##n)(p, kind, x, acc); \
+        else if (kind->group == 16) \
+            TIER(tile_g16_##n)(p, kind, x, acc); \
+        else if (room == 1) \
+            TIER(tile_g32_1_##n)(p, kind, x, acc); \
+        else if (kind->min) \
+            TIER(tile_g32_min_##n)(p, kind, x, acc); \
+        else \
+            TIER(tile_g32_##n)(p, kind, x, acc); \
+    }
 
-static void TIER(tile_1)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                         const uint8_t *const *x, float (*acc)[16])
-{
-    TIER(tile_n)(p, kind, x, acc, 1);
-}
+#if PANEL_TILE > 4
+TILES(6)
+#endif
+TILES(4)
+TILES(2)
+TILES(1)
+#undef TILE
+#undef TILES
 
 #include "tensor/unpack_impl.h"
 
@@ -277,8 +369,9 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
         memcpy(p->q[i] + 4 * r, &four, 4);
     }
     for (int k = 0; f->group == 256 && k < SK_UNIT / 16; k++) {
-        p->scale[k][r] = u->scale[k];
-        p->pair[k / 2][2 * r + k % 2] = f->min ? u->min[k] : (int16_t)(u->scale[k] * p->bias);
+        const int s = u->scale[k];
+        p->scale[k][r] = LANES_NARROW ? s * 65536 + (s & 0xffff) : s; /* as vi_factor has it */
+        p->pair[k / 2][2 * r + k % 2] = f->min ? u->min[k] : (int16_t)(s * p->bias);
     }
     const int n_group = f->group == 256 ? 1 : n / f->group;
     for (int g = 0; g < n_group; g++) {
@@ -288,16 +381,16 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
     }
 }
 
-/* n weights of sixteen rows, from `w` on. */
+/* n weights of n_row rows, from `w` on, of any type; fewer than LANES are repeated. */
 static void TIER(panel_fill)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
-                             size_t row_size, int n)
+                             size_t row_size, int n_row, int n)
 {
     sk_unit u;
-    if (n == SK_UNIT && TIER(unpack)(dtype, p, w, row_size))
-        return;
-    p->bias = f->min ? 0 : 128;
-    for (int r = 0; r < 16; r++) {
-        TIER(decode)(dtype, w + (size_t)r * row_size, n, &u);
+    p->bias = f->min ? 0 : LANES_BIAS;
+    p->room = f->min ? 4 : 1; /* the types with a minimum have codes up to 31 */
+    for (int r = 0; r < LANES; r++) {
+        if (r < n_row)
+            sk_decode(dtype, w + (size_t)r * row_size, n, &u);
         TIER(panel_row)(p, &u, f, r, n);
     }
 }
@@ -324,16 +417,52 @@ static int TIER(panel_sub)(int dtype)
     }
 }
 
-/* One unit of sixteen rows times all columns of a chunk. */
-static void TIER(panel_times)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                              const uint8_t *const *x, float (*acc)[16], int n_col)
+/* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
+ * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or
+ * something of little use is asked for, which never faults. */
+SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
 {
+    for (size_t i = 0; i < n; i += 64)
+        __builtin_prefetch((const char *)(p + i), 0, 2);
+}
+
+/* Asks for the lines of `n` bytes at `p`, a share at each tile: all at once they would stall it. */
+typedef struct TIER(panel_ahead) {
+    uintptr_t p;
+    size_t n, share;
+} TIER(panel_ahead);
+
+SK_INLINE void TIER(fetch_share)(TIER(panel_ahead) * ahead)
+{
+    const size_t n = ahead->n < ahead->share ? ahead->n : ahead->share;
+    TIER(fetch)(ahead->p, n);
+    ahead->p += n;
+    ahead->n -= n;
+}
+
+/* One unit of the panels' rows times all columns of a chunk; `next` is what the next panels' unit
+ * lies in. */
+static void TIER(panel_times)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                              const uint8_t *const *x, float (*acc)[PANEL_ROWS], int n_col,
+                              uintptr_t next, size_t n_next)
+{
+    const size_t n_tile = (size_t)(n_col / PANEL_TILE + 1);
+    TIER(panel_ahead) ahead = {next, n_next, (n_next / n_tile + 64) / 64 * 64};
     int c = 0;
-    for (; c + PANEL_TILE <= n_col; c += PANEL_TILE)
-        TIER(tile_8)(p, kind, x + c, acc + c);
-    for (; c + 4 <= n_col; c += 4)
+#if PANEL_TILE > 4
+    for (; c + 6 <= n_col; c += 6) {
+        TIER(fetch_share)(&ahead);
+        TIER(tile_6)(p, kind, x + c, acc + c);
+    }
+#endif
+    for (; c + 4 <= n_col; c += 4) {
+        TIER(fetch_share)(&ahead);
         TIER(tile_4)(p, kind, x + c, acc + c);
-    for (; c < n_col; c++)
+    }
+    TIER(fetch)(ahead.p, ahead.n);
+    for (; c + 2 <= n_col; c += 2)
+        TIER(tile_2)(p, kind, x + c, acc + c);
+    if (c < n_col)
         TIER(tile_1)(p, kind, x + c, acc + c);
 }
 
@@ -367,185 +496,77 @@ SK_INLINE float *TIER(outputs)(const sk_matmul *m, int64_t c)
     return m->out + (m->out_col ? m->out_col[c] : c) * m->out_stride;
 }
 
-/* Rows [r, r + 16) times columns [first, first + n_col), at most PANEL_COLS. */
-static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int64_t first, int n_col)
+/* n weights of n_row rows, at most PANEL_ROWS, as panels, all with the same bias. */
+static void TIER(panels_fill)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
+                              size_t row_size, int n_row, int n)
+{
+    const bool whole = n_row % LANES == 0 && n == SK_UNIT;
+    for (int k = 0; k < PANEL_PAIR; k++) {
+        const int last = whole ? n_row - LANES : n_row - 1; /* repeated where there are no more */
+        const int first = k * LANES < last ? k * LANES : last;
+        const uint8_t *rows = w + (size_t)first * row_size;
+        if (!whole || !TIER(unpack)(dtype, p + k, rows, row_size))
+            TIER(panel_fill)(p + k, dtype, f, rows, row_size, n_row - first, n);
+    }
+}
+
+/* Rows [r, r + n_row) times columns [first, first + n_col), at most PANEL_ROWS and PANEL_COLS. */
+static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int n_row, int64_t first, int n_col)
 {
     const sk_coding *f = sk_coding_get(m->dtype);
     const sk_dtype *type = sk_dtype_get((uint64_t)m->dtype);
     const size_t unit_size = SK_UNIT / type->n_elem * type->n_byte;
     const uint8_t *w = (const uint8_t *)m->w + (size_t)r * m->row_size;
+    uintptr_t ahead = (uintptr_t)w + PANEL_ROWS * m->row_size;
     TIER(panel_kind) kind = TIER(panel_first)(m);
-    TIER(panel) panel;
+    TIER(panel) panels[PANEL_PAIR];
     const uint8_t *x[PANEL_COLS];
-    _Alignas(64) float acc[PANEL_COLS][16];
+    _Alignas(64) float acc[PANEL_COLS][PANEL_ROWS];
     memset(acc, 0, (size_t)n_col * sizeof acc[0]);
     for (int c = 0; c < n_col; c++)
         x[c] = TIER(column)(m, first + c);
-    for (int64_t i = 0; i < m->n; i += SK_UNIT, w += unit_size) {
+    for (int64_t i = 0; i < m->n; i += SK_UNIT, w += unit_size, ahead += PANEL_ROWS * unit_size) {
         const int n = m->n - i < SK_UNIT ? (int)(m->n - i) : SK_UNIT;
         kind.n_group = n / f->group;
-        TIER(panel_fill)(&panel, m->dtype, f, w, m->row_size, n);
-        TIER(panel_times)(&panel, &kind, x, acc, n_col);
+        TIER(panels_fill)(panels, m->dtype, f, w, m->row_size, n_row, n);
+        TIER(panel_times)(panels, &kind, x, acc, n_col, ahead, PANEL_ROWS * unit_size);
         TIER(panel_next)(&kind);
     }
     for (int c = 0; c < n_col; c++)
-        memcpy(TIER(outputs)(m, first + c) + r, acc[c], sizeof acc[c]);
+        memcpy(TIER(outputs)(m, first + c) + r, acc[c], (size_t)n_row * sizeof(float));
 }
 
-/* ---- Few columns: a unit is unpacked and multiplied at once, its bytes never leave the registers
- */
+#if PANEL_FUSED
+#include "tensor/fused_impl.h"
+#endif
 
-/* Asks for `n` bytes at `p` past the sixteen rows, in which the next panel is: sixteen streams are
- * more than the CPU follows by itself. Where the call or the matrix ends, nothing or something of
- * little use is asked for, which never faults. */
-SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
+/* Rows [r, r + n_row) times columns [col0, col1). */
+static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int n_row, int64_t col0, int64_t col1)
 {
-    for (size_t i = 0; i < n; i += 64)
-        _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
-}
-
-/* One unit of sixteen rows times n columns; `dtype` and n are constants. */
-SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind) * kind,
-                               const uint8_t *w, size_t row_size, const uint8_t *const *x,
-                               uintptr_t ahead, __m512 *a, bool min, int n)
-{
-    const bool wide = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_IQ4_XS;
-    const int step = wide ? 2 : 1; /* sub-blocks of 16 that share a sub-scale */
-    const size_t size = 16 * TIER(unit_size)(dtype) / 4;
-    __m512i dot[FUSED_COLS];
-    TIER(tile_zero)(dot, n);
-    for (unsigned i = 0; i < 4; i++) {
-        TIER(fetch)(ahead + i * size, size);
-        __m512i out[16];
-        TIER(unpack_part)(dtype, w, row_size, i, out);
-        PANEL_UNROLL
-        for (int s = 0; s < 4; s += step) {
-            const int at = TIER(part_at)(dtype, (int)i, s);
-            const __m512i scale = TIER(load_i)(p->scale[at]);
-            __m512i t[FUSED_COLS];
-            TIER(tile_zero)(t, n);
-            PANEL_UNROLL
-            for (int j = 0; j < 4 * step; j++)
-                TIER(tile_dot)
-                (out[4 * s + j], x, kind->code + 16 * (size_t)at + 4 * (size_t)j, t, n);
-            PANEL_UNROLL
-            for (int c = 0; c < n; c++)
-                dot[c] = _mm512_add_epi32(dot[c], _mm512_mullo_epi32(t[c], scale));
-        }
-    }
-    TIER(end_256)(p, kind, x, dot, a, min, n);
-}
-
-SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind) * kind,
-                              const uint8_t *w, size_t row_size, const uint8_t *const *x,
-                              uintptr_t ahead, __m512 *a, bool min, int n)
-{
-    const size_t size = 16 * TIER(unit_size)(dtype) / 8;
-    for (size_t g = 0; g < 8; g++) {
-        TIER(fetch)(ahead + g * size, size);
-        __m512i out[8], t[FUSED_COLS];
-        TIER(part_32)(dtype, w, row_size, g, out);
-        TIER(begin_32)(p, kind, g, x, t, min, n);
-        PANEL_UNROLL
-        for (size_t j = 0; j < 8; j++)
-            TIER(tile_dot)(out[j], x, kind->code + 32 * g + 4 * j, t, n);
-        TIER(end_32)(p, kind, g, x, t, a, min, n);
-    }
-}
-
-/* All whole units of rows [r, r + 16) times n columns. */
-SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_t first, int n)
-{
-    const sk_coding *f = sk_coding_get(dtype);
-    const size_t unit_size = TIER(unit_size)(dtype), row_size = m->row_size;
-    const uint8_t *w = (const uint8_t *)m->w + (size_t)r * row_size, *x[FUSED_COLS];
-    uintptr_t ahead = (uintptr_t)w + 16 * row_size;
-    const bool min = dtype == SK_Q4_K || dtype == SK_Q5_K || dtype == SK_Q2_K || dtype == SK_Q4_1 ||
-                     dtype == SK_Q5_1;
-    const bool big = TIER(is_256)(dtype);
-    TIER(panel_kind) kind = TIER(panel_first)(m);
-    TIER(panel) panel;
-    _Alignas(64) float acc[FUSED_COLS][16];
-    __m512 a[FUSED_COLS];
-    int64_t i = 0;
-    PANEL_UNROLL
-    for (int c = 0; c < n; c++) {
-        x[c] = TIER(column)(m, first + c);
-        a[c] = _mm512_setzero_ps();
-    }
-    panel.bias = TIER(unpack_bias)(dtype);
-    for (; i + SK_UNIT <= m->n; i += SK_UNIT, w += unit_size, ahead += 16 * unit_size) {
-        TIER(unpack_head)(dtype, &panel, w, row_size);
-        if (big)
-            TIER(fused_256)(dtype, &panel, &kind, w, row_size, x, ahead, a, min, n);
-        else
-            TIER(fused_32)(dtype, &panel, &kind, w, row_size, x, ahead, a, min, n);
-        TIER(panel_next)(&kind);
-    }
-    PANEL_UNROLL
-    for (int c = 0; c < n; c++)
-        _mm512_store_ps(acc[c], a[c]);
-    if (i < m->n) {
-        kind.n_group = (int)(m->n - i) / f->group;
-        TIER(panel_fill)(&panel, dtype, f, w, row_size, (int)(m->n - i));
-        TIER(panel_times)(&panel, &kind, x, acc, n);
-    }
-    for (int c = 0; c < n; c++)
-        memcpy(TIER(outputs)(m, first + c) + r, acc[c], sizeof acc[c]);
-}
-
-#define X(type, name) \
-    static void TIER(fused_##name)(const sk_matmul *m, int64_t r, int64_t c) \
-    { \
-        TIER(fused_rows)(type, m, r, c, 1); \
-    }
-UNPACK_TYPES(X)
-#undef X
-
-/* Rows [r, r + 16) times column c; false where the type is not unpacked in registers. */
-static bool TIER(fused)(const sk_matmul *m, int64_t r, int64_t c)
-{
-    switch (m->dtype) {
-#define X(type, name) \
-    case type: \
-        TIER(fused_##name)(m, r, c); \
-        return true;
-        UNPACK_TYPES(X)
-#undef X
-    default:
-        return false;
-    }
-}
-
-/* ---- The whole ---------------------------------------------------------------------------------
- */
-
-/* Rows [r, r + 16) times columns [col0, col1). */
-static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int64_t col0, int64_t col1)
-{
-    if (col1 - col0 == 1 && TIER(fused)(m, r, col0))
+#if PANEL_FUSED
+    if (col1 - col0 == 1 && n_row % LANES == 0 && TIER(fused)(m, r, n_row, col0))
         return;
+#endif
     for (int64_t c = col0; c < col1; c += PANEL_COLS) {
         const int64_t left = col1 - c;
-        TIER(panel_chunk)(m, r, c, left < PANEL_COLS ? (int)left : PANEL_COLS);
+        TIER(panel_chunk)(m, r, n_row, c, left < PANEL_COLS ? (int)left : PANEL_COLS);
     }
 }
 
-/* The last panel of a call may overlap the one before: the same sums are then made twice. */
-static void TIER(matmul_wide)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0,
-                              int64_t col1)
+/* The last panels of a call may overlap the ones before: the same sums are then made twice. */
+static void TIER(matmul_panels)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0,
+                                int64_t col1)
 {
-    const sk_coding *f = sk_coding_get(m->dtype);
-    if (!f->known || !f->group || row1 - row0 < 16) {
-        TIER(matmul)(m, row0, row1, col0, col1);
-        return;
-    }
-    for (int64_t r = row0; r < row1; r += 16)
-        TIER(panel_rows)(m, r + 16 <= row1 ? r : row1 - 16, col0, col1);
+    if (row1 - row0 < PANEL_ROWS)
+        TIER(panel_rows)(m, row0, (int)(row1 - row0), col0, col1);
+    else
+        for (int64_t r = row0; r < row1; r += PANEL_ROWS)
+            TIER(panel_rows)
+    (m, r + PANEL_ROWS <= row1 ? r : row1 - PANEL_ROWS, PANEL_ROWS, col0, col1);
 }
 
+#undef PANEL_ROWS
+#undef PANEL_OUT
+#undef TILE_ROOM
 #undef PANEL_COLS
-#undef PANEL_TILE
-#undef FUSED_COLS
-#undef PANEL_UNROLL
 #undef UNPACK_TYPES

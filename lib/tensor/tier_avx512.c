@@ -25,6 +25,14 @@
 #define TIER_NAME "avx512"
 #define TIER_AVX2 1
 #define TIER_AVX512 1
+#define TIER_FLOATS 1
+#define FLOATS TIER
+#define LANES 16
+#define LANES_NARROW 0
+#define LANES_BIAS 128
+#define PANEL_PAIR 2 /* panels at once */
+#define PANEL_TILE 6 /* columns at once: twelve sums and twelve results in registers */
+#define PANEL_FUSED 1
 #include "tensor/tier_impl.h"
 
 #if defined(__clang__)

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "tensor/act.h"
+#include "tensor/decode.h"
 #include "tensor/fma.h"
 #include "tensor/half.h"
 #include "tensor/iq.h"

@@ -7,11 +7,10 @@
  */
 #include "base/portable.h"
 #include "tensor/types.h"
+#include "base/bytes.h"
 #include "tensor/act.h"
-
-#define TIER(name) name##_types
-#define TIER_AVX2 0
-#include "tensor/decode_impl.h"
+#include "tensor/decode.h"
+#include "tensor/half.h"
 
 const sk_coding *sk_coding_get(int dtype)
 {
@@ -111,12 +110,9 @@ bool sk_dequantise(int dtype, const void *src, float *dst, int64_t n)
         for (int64_t i = 0; i < n; i += SK_UNIT) {
             const int left = n - i < SK_UNIT ? (int)(n - i) : SK_UNIT;
             sk_unit u;
-            decode_types(dtype, p, left, &u);
+            sk_decode(dtype, p, left, &u);
             unit_to_float(&u, f, left, dst + i);
             p += (size_t)left / t->n_elem * t->n_byte;
         }
     return true;
 }
-
-#undef TIER
-#undef TIER_AVX2

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tensor types mean. Each quantised type has one decoder (decode_impl.h), which turns a
+ * What the tensor types mean. Each quantised type has one decoder (decode.c), which turns a
  * block of the file into int8 values, integer sub-scales, and float scales; dequantisation and the
  * dot kernels of all tiers are built on it.
  */

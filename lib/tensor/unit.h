@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The form in which all quantised types are alike: a unit of up to 256 weights, decoded into int8
- * values, integer sub-scales and float scales. Decoders (decode_impl.h) write it, dequantisation
+ * values, integer sub-scales and float scales. Decoders (decode.c) write it, dequantisation
  * and the matrix product read it, so a type needs one decoder and nothing else.
  *
  * Types differ in how many weights share a float scale, the group:
@@ -44,8 +44,19 @@ const sk_coding *sk_coding_get(int dtype);
  * instruction set. */
 #if defined(__GNUC__)
 #define SK_INLINE static inline __attribute__((always_inline))
+#define SK_APART __attribute__((noinline))
 #else
 #define SK_INLINE static inline
+#define SK_APART
+#endif
+
+/* Before a small loop over registers, which must not become memory; before one that should stay. */
+#if defined(__clang__)
+#define SK_UNROLL _Pragma("clang loop unroll(full)")
+#define SK_ROLL _Pragma("clang loop unroll(disable)")
+#else
+#define SK_UNROLL _Pragma("GCC unroll 16")
+#define SK_ROLL _Pragma("GCC unroll 1")
 #endif
 
 #endif

@@ -223,8 +223,8 @@ static int32_t make_known(sk_encoder *encoder)
 }
 
 /* The word of at most BPE_KNOWN_BYTES as a key; mark: 0 or BPE_PART. */
-static void make_key(const sk_encoder *encoder, const uint8_t *word, uint64_t n, uint8_t mark,
-                     uint64_t key[2])
+static inline void make_key(const sk_encoder *encoder, const uint8_t *word, uint64_t n,
+                            uint8_t mark, uint64_t key[2])
 {
     static const uint8_t masks[31] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
                                       0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
@@ -252,8 +252,8 @@ static uint64_t hash_key(const uint64_t key[2])
 }
 
 /* Keeps what the word became, the ids from `before` on, if there is room enough for them. */
-static void keep_word(const sk_encoder *encoder, sk_known_word *slot, const uint64_t key[2],
-                      uint64_t before)
+static inline void keep_word(const sk_encoder *encoder, sk_known_word *slot, const uint64_t key[2],
+                             uint64_t before)
 {
     uint64_t n_ids = encoder->n - before;
     if (n_ids > BPE_KNOWN_IDS || encoder->n > encoder->capacity)
@@ -264,7 +264,7 @@ static void keep_word(const sk_encoder *encoder, sk_known_word *slot, const uint
 }
 
 /* Emits what the key became if it is known; else sets *slot to where it is to be kept. */
-static bool emit_known(sk_encoder *encoder, const uint64_t key[2], sk_known_word **slot)
+static inline bool emit_known(sk_encoder *encoder, const uint64_t key[2], sk_known_word **slot)
 {
     *slot = &encoder->known[hash_key(key) & encoder->known_mask];
     if ((*slot)->key[0] != key[0] || (*slot)->key[1] != key[1])

@@ -55,7 +55,7 @@ static bool is_blank(const uint8_t *p, const uint8_t *end)
     return p < end && *p == ' ';
 }
 
-static bool in_charset(const sk_charset *set, pretok_char c)
+static inline bool in_charset(const sk_charset *set, pretok_char c)
 {
     if (c.length == 0)
         return false;
@@ -79,7 +79,7 @@ static const uint8_t *skip_classes(const uint8_t *p, const uint8_t *end, uint32_
 /* ---- The small passes ----------------------------------------------------------------------- */
 
 /* The end of a run of min to max characters of the set at p; NULL when there are too few. */
-static const uint8_t *skip_set(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
+static inline const uint8_t *skip_set(const sk_splitter *pass, const uint8_t *p, const uint8_t *end)
 {
     uint32_t n = 0;
     for (pretok_char c; n < pass->max && in_charset(&pass->set, c = peek_char(p, end)); n++)
@@ -197,7 +197,7 @@ static const uint32_t pretok_han[][2] = {
     {0x30000, 0x3134A}, {0x31350, 0x323AF},
 };
 
-static bool is_han(pretok_char c)
+static inline bool is_han(pretok_char c)
 {
     static const sk_charset han = {0, SK_SET_ADD, sizeof pretok_han / sizeof *pretok_han,
                                    pretok_han};

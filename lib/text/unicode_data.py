@@ -81,18 +81,44 @@ def read_maps(folder):
     return lower, {code: whole(code) for code in parts}
 
 
+def lower_runs(lower):
+    """first, last, step and distance of runs of code points that are 1 or 2 apart and all have
+    their lower case at the same distance."""
+    runs = []
+    for code in sorted(lower):
+        distance = lower[code] - code
+        run = runs[-1] if runs else None
+        step = code - run[1] if run else 0
+        if run and run[3] == distance and (step == run[2] or run[0] == run[1] and step <= 2):
+            run[1:3] = code, step
+        else:
+            runs.append([code, code, 1, distance])
+    return runs
+
+
+def utf16(code):
+    if code < 0x10000:
+        return [code]
+    return [0xD7C0 + (code >> 10), 0xDC00 + (code & 0x3FF)]
+
+
 def write_maps(folder):
     lower, parts = read_maps(folder)
-    pool, index = [], []
+    pool, place = [], []
     for code in sorted(parts):
-        assert len(parts[code]) <= 4
-        index += [code, len(pool) * 8 + len(parts[code])]
-        pool += parts[code]
+        units = [unit for part in parts[code] for unit in utf16(part)]
+        assert len(parts[code]) <= 4 and len(units) <= 7 and len(pool) < 8192
+        place.append(len(pool) * 8 + len(units))
+        pool += units
     head("unicode_map.h")
-    write("uint32_t", "sk_unicode_lower_pairs", [x for code in sorted(lower)
-                                                 for x in (code, lower[code])])
-    write("uint32_t", "sk_unicode_parts_index", index)
-    write("uint32_t", "sk_unicode_parts_pool", pool)
+    write("uint32_t", "sk_unicode_lower_runs", [
+        x for first, last, step, distance in lower_runs(lower)
+        for x in (first, last * 2 + step - 1, distance % (1 << 32))])
+    write("uint16_t", "sk_unicode_parts_plane",
+          [sum(code >> 16 < plane for code in parts) for plane in range(4)])
+    write("uint16_t", "sk_unicode_parts_code", [code & 0xFFFF for code in sorted(parts)])
+    write("uint16_t", "sk_unicode_parts_place", place)
+    write("uint16_t", "sk_unicode_parts_pool", pool)
     print("/* clang-format on */")
 
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lower case and canonical decomposition, one code point at a time: what the normalisers of
- * tokenisers need. Sorted tables and a binary search (unicode_data.py --maps writes them), 40 KB;
+ * tokenisers need. Sorted tables and a binary search, 18 KB (unicode_data.py --maps writes them):
+ * lower case as runs of code points at the same distance from theirs, decompositions in UTF-16.
  * Hangul syllables are decomposed by the standard's arithmetic.
  */
 #ifndef SK_TEXT_UNICODE_MAP_H
@@ -12,9 +13,13 @@
 
 #define SK_UNICODE_PARTS 4 /* code points of a decomposition at most */
 
-extern const uint32_t sk_unicode_lower_pairs[2866];
-extern const uint32_t sk_unicode_parts_index[4122]; /* code, place in the pool * 8 + length */
-extern const uint32_t sk_unicode_parts_pool[3406];
+/* Three words a run: the first code point; the last one * 2 + (step - 1); the distance. */
+extern const uint32_t sk_unicode_lower_runs[546];
+/* Code points with a decomposition, less plane * 65536; those of a plane begin at its index. */
+extern const uint16_t sk_unicode_parts_plane[4];
+extern const uint16_t sk_unicode_parts_code[2061];
+extern const uint16_t sk_unicode_parts_place[2061]; /* in the pool * 8 + units */
+extern const uint16_t sk_unicode_parts_pool[3579];  /* UTF-16 */
 
 /* The simple lower case of a code point, itself when it has none. */
 uint32_t sk_unicode_lower(uint32_t code);

@@ -36,7 +36,7 @@ static uint32_t utf8_length(uint8_t lead)
 }
 
 /* How many of the bytes at `p` are a correct beginning of a code point of `length` bytes. */
-static uint32_t utf8_prefix(const uint8_t *p, const uint8_t *end, uint32_t length)
+static inline uint32_t utf8_prefix(const uint8_t *p, const uint8_t *end, uint32_t length)
 {
     uint32_t n = 1;
     if (length < 2 || end - p < 2 || !utf8_second_fits(p[0], p[1]))
