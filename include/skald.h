@@ -228,6 +228,14 @@ SKALD_API int32_t skald_options_get_string(const skald_options *options, const c
 SKALD_API int32_t skald_options_describe(int32_t index, const char **key, int32_t *type,
                                          const char **default_value, const char **help);
 
+/*
+ * Whether `text`, as a whole, is what the option json_schema, grammar or regex describes: OK, or
+ * E_GRAMMAR with the byte where it is not. What a schema asks and cannot be enforced while text is
+ * generated is refused, unless json_schema_ignore lists the keyword; lib/sample/schema.h has the
+ * list. Errors: OPTION (none of the three is set, or what it says is refused), MEMORY.
+ */
+SKALD_API int32_t skald_options_check(skald_options *options, const char *text, int64_t n);
+
 /* The sentence of this handle's last error, never NULL. */
 SKALD_API const char *skald_options_message(const skald_options *options);
 
