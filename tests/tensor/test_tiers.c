@@ -117,8 +117,10 @@ static void check_elementwise(void)
                                         "softplus",
                                         "swiglu_oai",
                                         "clamped",
-                                        "xielu"};
-    for (int slot = 0; slot < 22; slot++)
+                                        "xielu",
+                                        "tanh",
+                                        "none"};
+    for (int slot = 0; slot < 24; slot++)
         for (int64_t n = 1; n < 200; n++)
             for (int round = 0; round < 8; round++) {
                 vectors want, got;
@@ -163,27 +165,37 @@ static void check_halves(void)
     }
 }
 
+enum { ATTEND_ROWS = 9, ATTEND_DIM = 160, ATTEND_FLOATS = 8 * ATTEND_ROWS * ATTEND_DIM };
+
+static sk_span seen[ATTEND_ROWS];
+
 static void random_attend(sk_attend *a, const void **k, const void **v, void *pool, bool adverse)
 {
-    static float q[8 * 160];
+    static float q[ATTEND_FLOATS];
     *a = (sk_attend){.k_offset = 4, .v_offset = 8};
+    a->n_row = test_random(&seed) % 2 ? 1 : 1 + (int64_t)(test_random(&seed) % ATTEND_ROWS);
     a->n_head = 1 + (int64_t)(test_random(&seed) % 8);
-    a->dk = 1 + (int64_t)(test_random(&seed) % 160);
-    a->dv = 1 + (int64_t)(test_random(&seed) % 160);
+    a->dk = 1 + (int64_t)(test_random(&seed) % ATTEND_DIM);
+    a->dv = 1 + (int64_t)(test_random(&seed) % ATTEND_DIM);
+    a->q_stride = a->n_head * a->dk;
+    a->out_stride = a->n_head * a->dv;
     a->k_dtype = test_random(&seed) % 2 ? SK_F16 : SK_F32;
     a->v_dtype = test_random(&seed) % 2 ? SK_F16 : SK_F32;
-    a->k_size = a->v_size = 160 * 4;
-    a->k_offset = a->v_offset = 0;
-    a->first = (int64_t)(test_random(&seed) % 130);
-    a->last = a->first + 1 + (int64_t)(test_random(&seed) % (uint64_t)(192 - a->first));
+    a->k_size = a->v_size = ATTEND_DIM * 4;
+    a->seen = seen;
+    for (int64_t r = 0; r < a->n_row; r++) {
+        seen[r].first = (int64_t)(test_random(&seed) % 130);
+        seen[r].last = seen[r].first + 1 +
+                       (int64_t)(test_random(&seed) % (uint64_t)(192 - seen[r].first));
+    }
     a->scale = 0.25f;
     a->cap = test_random(&seed) % 4 ? 0 : 2;
     a->slope = test_random(&seed) % 4 ? NULL : q + 3;
     a->sink = test_random(&seed) % 4 ? NULL : q + 5;
     a->q = q;
-    random_units(q, 8 * 160, &seed);
+    random_units(q, ATTEND_FLOATS, &seed);
     if (adverse)
-        random_adversaries(q, 8 * 160, &seed, true);
+        random_adversaries(q, ATTEND_FLOATS, &seed, true);
     for (int b = 0; b < 3; b++) {
         k[b] = (const char *)pool + b * 64 * 640 - 4;
         v[b] = (const char *)pool + (b + 3) * 64 * 640 - 8;
@@ -194,7 +206,8 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
 
 static void check_attend(void)
 {
-    static float memory[2 + 6 * 64 * 160], *pool = memory + 2, want[8 * 160], got[8 * 160];
+    static float memory[2 + 6 * 64 * 160], *pool = memory + 2;
+    static float want[ATTEND_FLOATS], got[ATTEND_FLOATS];
     const void *k[3], *v[3];
     for (int round = 0; round < 600; round++) {
         sk_attend a;
@@ -208,10 +221,10 @@ static void check_attend(void)
                 pool[i] =
                     sk_f32_from_bits(0x3c003800u ^ ((uint32_t)test_random(&seed) & 0x87ff87ffu));
         a.out = want;
-        c->attend(&a);
+        attend_all(c, &a, ATTEND_AT_ONCE);
         a.out = got;
-        other->attend(&a);
-        compare("attend", want, got, a.n_head * a.dv, a.dk);
+        attend_all(other, &a, round % ATTEND_WAYS);
+        compare("attend", want, got, a.n_row * a.n_head * a.dv, a.dk);
     }
 }
 
