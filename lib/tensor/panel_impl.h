@@ -370,7 +370,7 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
     }
     for (int k = 0; f->group == 256 && k < SK_UNIT / 16; k++) {
         const int s = u->scale[k];
-        p->scale[k][r] = LANES_NARROW ? s * 65536 + (s & 0xffff) : s; /* as vi_factor has it */
+        p->scale[k][r] = LANES_FACTOR(s);
         p->pair[k / 2][2 * r + k % 2] = f->min ? u->min[k] : (int16_t)(s * p->bias);
     }
     const int n_group = f->group == 256 ? 1 : n / f->group;
