@@ -19,7 +19,7 @@ SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind
     SK_UNROLL
     for (int c = 0; c < n; c++)
         dot[c] = (vi){0};
-    SK_UNROLL
+    SK_ROLL
     for (unsigned i = 0; i < 4; i++) {
         SK_UNROLL
         for (size_t b = 0; b < size; b += 64)
@@ -54,6 +54,7 @@ SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind)
     const size_t size = LANES * layout.size / 8;
     vf a[FUSED_COLS];
     TIER(tile_load)(a, acc, 1, n);
+    SK_ROLL
     for (size_t g = 0; g < 8; g++) {
         SK_UNROLL
         for (size_t b = 0; b < size; b += 64)

@@ -347,7 +347,9 @@ SK_INLINE void TIER(tile_16)(const TIER(panel) * p, const TIER(panel_kind) * kin
 #if PANEL_TILE > 4
 TILES(6)
 #endif
+#if PANEL_TILE > 2
 TILES(4)
+#endif
 TILES(2)
 TILES(1)
 #undef TILE
@@ -457,10 +459,12 @@ static void TIER(panel_times)(const TIER(panel) * p, const TIER(panel_kind) * ki
         TIER(tile_6)(p, kind, x + c, acc + c);
     }
 #endif
+#if PANEL_TILE > 2
     for (; c + 4 <= n_col; c += 4) {
         TIER(fetch_share)(&ahead);
         TIER(tile_4)(p, kind, x + c, acc + c);
     }
+#endif
     TIER(fetch)(ahead.p, ahead.n);
     for (; c + 2 <= n_col; c += 2)
         TIER(tile_2)(p, kind, x + c, acc + c);

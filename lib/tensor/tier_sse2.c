@@ -22,7 +22,7 @@
 #define LANES_NARROW 0
 #define LANES_BIAS 0
 #define PANEL_PAIR 1
-#define PANEL_TILE 4
+#define PANEL_TILE 2 /* more would be larger, not faster */
 #define PANEL_FUSED 0
 #include "tensor/tier_impl.h"
 
