@@ -27,8 +27,13 @@
 #if TIER_AVX512
 #define FLOAT_TILES(X) X(4, 6) X(4, 4) X(2, 2) X(2, 1)
 #define FLOAT_COLS 6
-#define FLOAT_CHUNK 1024 /* elements: six columns of them take 24 KiB */
-#define FLOAT_FEW 4      /* columns up to which rows are not cut into chunks */
+#define FLOAT_CHUNK 1024           /* elements: six columns of them take 24 KiB */
+#define FLOAT_FEW 4                /* columns up to which rows are not cut into chunks */
+#elif SK_FMA_IS_SOFT && !TIER_AVX2 /* the loads are the least of it */
+#define FLOAT_TILES(X) X(1, 1)
+#define FLOAT_COLS 1
+#define FLOAT_CHUNK 1024
+#define FLOAT_FEW 1
 #else
 #define FLOAT_TILES(X) X(2, 3) X(2, 2) X(2, 1)
 #define FLOAT_COLS 3

@@ -2,9 +2,9 @@
 /*
  * Sixteen lanes: the few operations in which the float kernels are written, once for each tier
  * (tier_impl.h says how; no include guard). In C a vector is an array and each operation a loop; a
- * tier with AVX2 holds it in two registers, with AVX-512 in one. All give the same bits: lane by
- * lane the same IEEE operation, and v16_sum is the one reduction tree of the contract, lane l +
- * lane l+8, then l+4, l+2, l+1.
+ * tier with NEON or SSE2 holds it in four registers, with AVX2 in two, with AVX-512 in one. All
+ * give the same bits: lane by lane the same IEEE operation, and v16_sum is the one reduction tree
+ * of the contract, lane l + lane l+8, then l+4, l+2, l+1.
  */
 #define v16 TIER(v16)
 #define v16_zero TIER(v16_zero)
@@ -232,7 +232,216 @@ static inline v16 v16_sums(const float (*x)[16])
     return (v16){TIER(v8_sums)(x), TIER(v8_sums)(x + 8)};
 }
 
+#elif TIER_NEON || TIER_SSE2
+
+#define v4 TIER(v4)
+#define v4_any TIER(v4_any)
+#define v4_bits TIER(v4_bits)
+#define v4_fma TIER(v4_fma)
+#define v4_half TIER(v4_half)
+#define v4_halves TIER(v4_halves)
+#define v4_tops TIER(v4_tops)
+
+/* Four registers of four lanes; what needs no more than +, -, * and / is left to the compiler. */
+typedef float v4 __attribute__((vector_size(16)));
+typedef uint32_t v4_bits __attribute__((vector_size(16)));
+typedef v4 v4_any __attribute__((aligned(1), may_alias)); /* in memory */
+
+typedef struct v16 {
+    v4 a, b, c, d;
+} v16;
+
+#if TIER_NEON
+
+static inline v4 v4_fma(v4 x, v4 y, v4 z)
+{
+    return vfmaq_f32(z, x, y);
+}
+
+/* Four halves in memory; four upper halves of floats. */
+static inline v4 v4_halves(const uint16_t *p)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+
+static inline v4 v4_tops(const uint16_t *p)
+{
+    return (v4)vshll_n_u16(vld1_u16(p), 16);
+}
+
 #else
+
+/* Two lanes of sk_fma_odd (fma.h): the double s moved towards what its sum lost, if that is needed
+ * to make it odd. s is not 0 when something was lost, so signs tell which way that is. */
+SK_INLINE __m128d TIER(v2_odd)(__m128d p, __m128d z, __m128d s)
+{
+    const __m128d z_part = _mm_sub_pd(s, p), zero = _mm_setzero_pd();
+    const __m128d e = _mm_add_pd(_mm_sub_pd(p, _mm_sub_pd(s, z_part)), _mm_sub_pd(z, z_part));
+    const __m128d lost = _mm_or_pd(_mm_cmplt_pd(e, zero), _mm_cmpgt_pd(e, zero));
+    const __m128i bits = _mm_castpd_si128(s), one = _mm_set1_epi64x(1);
+    const __m128i even = _mm_sub_epi64(_mm_and_si128(bits, one), one);
+    const __m128i back = _mm_srli_epi64(_mm_castpd_si128(_mm_xor_pd(e, s)), 63);
+    const __m128i step = _mm_sub_epi64(one, _mm_add_epi64(back, back));
+    const __m128i take = _mm_and_si128(_mm_castpd_si128(lost), even);
+    return _mm_castsi128_pd(_mm_add_epi64(bits, _mm_and_si128(step, take)));
+}
+
+/* All bits of the lanes whose rounding to float may not be that of the sum (sk_fma_doubtful). */
+SK_INLINE __m128i TIER(v2_doubtful)(__m128d s)
+{
+    const __m128d size = _mm_andnot_pd(_mm_set1_pd(-0.0), s);
+    const __m128i low = _mm_and_si128(_mm_castpd_si128(s), _mm_set1_epi64x(0x1fffffff));
+    const __m128i half = _mm_cmpeq_epi32(low, _mm_set1_epi32(0x10000000));
+    return _mm_or_si128(half, _mm_castpd_si128(_mm_cmplt_pd(size, _mm_set1_pd(0x1p-126))));
+}
+
+/* sk_fma_soft for four lanes. */
+static SK_APART v4 v4_fma(v4 x, v4 y, v4 z)
+{
+    const __m128 a = (__m128)x, b = (__m128)y, c = (__m128)z;
+    const __m128d p0 = _mm_mul_pd(_mm_cvtps_pd(a), _mm_cvtps_pd(b)), z0 = _mm_cvtps_pd(c);
+    const __m128d p1 =
+        _mm_mul_pd(_mm_cvtps_pd(_mm_movehl_ps(a, a)), _mm_cvtps_pd(_mm_movehl_ps(b, b)));
+    const __m128d z1 = _mm_cvtps_pd(_mm_movehl_ps(c, c));
+    __m128d s0 = _mm_add_pd(p0, z0), s1 = _mm_add_pd(p1, z1);
+    if (_mm_movemask_epi8(_mm_or_si128(TIER(v2_doubtful)(s0), TIER(v2_doubtful)(s1)))) {
+        s0 = TIER(v2_odd)(p0, z0, s0);
+        s1 = TIER(v2_odd)(p1, z1, s1);
+    }
+    return (v4)_mm_movelh_ps(_mm_cvtpd_ps(s0), _mm_cvtpd_ps(s1));
+}
+
+/* The half in the low 16 bits of each lane, the others being 0. The exponent is moved by a
+ * multiplication, which subnormals need; infinity and NaN are beyond. */
+static inline v4 v4_half(v4_bits x)
+{
+    const v4_bits size = (x & 0x7fff) << 13, sign = (x & 0x8000) << 16;
+    const v4_bits beyond = (v4_bits)((x & 0x7fff) > 0x7bff) & 0x7f800000;
+    return (v4)((v4_bits)((v4)size * 0x1p112f) | beyond | sign);
+}
+
+static inline v4 v4_halves(const uint16_t *p)
+{
+    const __m128i x = _mm_loadl_epi64((const __m128i *)(const void *)p);
+    return v4_half((v4_bits)_mm_unpacklo_epi16(x, _mm_setzero_si128()));
+}
+
+static inline v4 v4_tops(const uint16_t *p)
+{
+    const __m128i x = _mm_loadl_epi64((const __m128i *)(const void *)p);
+    return (v4)_mm_unpacklo_epi16(_mm_setzero_si128(), x);
+}
+
+#endif
+
+static inline v16 v16_splat(float x)
+{
+    const v4 r = {x, x, x, x};
+    return (v16){r, r, r, r};
+}
+
+static inline v16 v16_load(const float *p)
+{
+    const v4_any *q = (const v4_any *)p;
+    return (v16){q[0], q[1], q[2], q[3]};
+}
+
+static inline v16 v16_load_f16(const uint16_t *p)
+{
+    return (v16){v4_halves(p), v4_halves(p + 4), v4_halves(p + 8), v4_halves(p + 12)};
+}
+
+static inline v16 v16_load_bf16(const uint16_t *p)
+{
+    return (v16){v4_tops(p), v4_tops(p + 4), v4_tops(p + 8), v4_tops(p + 12)};
+}
+
+static inline void v16_store(float *p, v16 x)
+{
+    v4_any *q = (v4_any *)p;
+    q[0] = x.a;
+    q[1] = x.b;
+    q[2] = x.c;
+    q[3] = x.d;
+}
+
+static inline void v16_store_f16(uint16_t *p, v16 x)
+{
+#if TIER_NEON
+    const v4 q[4] = {x.a, x.b, x.c, x.d};
+    for (int i = 0; i < 4; i++)
+        vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(q[i])));
+#else
+    float lane[16];
+    v16_store(lane, x);
+    for (int i = 0; i < 16; i++)
+        p[i] = sk_f32_to_f16(lane[i]);
+#endif
+}
+
+static inline v16 v16_add(v16 x, v16 y)
+{
+    return (v16){x.a + y.a, x.b + y.b, x.c + y.c, x.d + y.d};
+}
+
+static inline v16 v16_sub(v16 x, v16 y)
+{
+    return (v16){x.a - y.a, x.b - y.b, x.c - y.c, x.d - y.d};
+}
+
+static inline v16 v16_mul(v16 x, v16 y)
+{
+    return (v16){x.a * y.a, x.b * y.b, x.c * y.c, x.d * y.d};
+}
+
+static inline v16 v16_div(v16 x, v16 y)
+{
+    return (v16){x.a / y.a, x.b / y.b, x.c / y.c, x.d / y.d};
+}
+
+/* x * y + z */
+static inline v16 v16_fma(v16 x, v16 y, v16 z)
+{
+    return (v16){v4_fma(x.a, y.a, z.a), v4_fma(x.b, y.b, z.b), v4_fma(x.c, y.c, z.c),
+                 v4_fma(x.d, y.d, z.d)};
+}
+
+/* x > y ? x : y */
+SK_INLINE v4 TIER(v4_max)(v4 x, v4 y)
+{
+    const v4_bits more = (v4_bits)(x > y);
+    return (v4)(((v4_bits)x & more) | ((v4_bits)y & ~more));
+}
+
+static inline v16 v16_max(v16 x, v16 y)
+{
+    return (v16){TIER(v4_max)(x.a, y.a), TIER(v4_max)(x.b, y.b), TIER(v4_max)(x.c, y.c),
+                 TIER(v4_max)(x.d, y.d)};
+}
+
+static inline float v16_sum(v16 x)
+{
+    const v4 t = (x.a + x.c) + (x.b + x.d);
+    const float even = t[0] + t[2], odd = t[1] + t[3];
+    return even + odd;
+}
+
+/* The sums of sixteen vectors. */
+static inline v16 v16_sums(const float (*x)[16])
+{
+    float sum[16];
+    for (int i = 0; i < 16; i++)
+        sum[i] = v16_sum(v16_load(x[i]));
+    return v16_load(sum);
+}
+
+#else
+
+#if SK_FMA_IS_SOFT /* some ten instructions a lane, too many to repeat */
+#define V16_FMA SK_APART
+#else
+#define V16_FMA inline
+#endif
 
 typedef struct v16 {
     float lane[16];
@@ -311,7 +520,7 @@ static inline v16 v16_div(v16 x, v16 y)
 }
 
 /* x * y + z */
-static inline v16 v16_fma(v16 x, v16 y, v16 z)
+static V16_FMA v16 v16_fma(v16 x, v16 y, v16 z)
 {
     for (int i = 0; i < 16; i++)
         z.lane[i] = SK_FMA(x.lane[i], y.lane[i], z.lane[i]);
@@ -361,7 +570,7 @@ static inline v16 v16_exp(v16 x)
 }
 
 /* Sixteen numbers of a file: little-endian, at any address. */
-#if TIER_AVX2
+#if TIER_AVX2 || TIER_NEON || TIER_SSE2
 
 static inline v16 v16_le_f32(const void *p)
 {
