@@ -48,8 +48,8 @@ typedef struct sk_span {
 
 /*
  * Attention of rows (tokens) over the cache of one conversation: of the query heads that share one
- * K/V head. Key j lies in block j / 64, row j % 64. What is seen of earlier blocks is kept in `out`,
- * `max` and `sum`, which need no beginning, so that blocks may be taken in several calls.
+ * K/V head. Key j lies in block j / 64, row j % 64. What is seen of earlier blocks is kept in
+ * `out`, `max` and `sum`, which need no beginning, so that blocks may be taken in several calls.
  */
 typedef struct sk_attend {
     const float *q; /* [n_row][q_stride], n_head * dk of a row are these heads' */
