@@ -22,11 +22,21 @@
 
 /* ---- The plan -------------------------------------------------------------------------------- */
 
-/* Three matrices, or three views of the rows of one. */
+/* Three matrices, the first with the rows of a gate beside those of each head, or three views of
+ * the rows of one. */
 static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
 {
     int64_t n_q = attn->n_head * attn->dk, n_k = attn->n_head_kv * attn->dk;
     sk_linear parts[3];
+    if (b->arch->attn_gate == SK_ATTN_GATE_BESIDE_Q) {
+        parts[0] = sk_plan_weight(b, SK_T_ATTN_Q_GATE);
+        parts[1] = sk_plan_weight(b, SK_T_ATTN_K);
+        parts[2] = sk_plan_weight(b, SK_T_ATTN_V);
+        sk_plan_linear(b, src, parts, (int[]){SK_R_T, SK_R_K, SK_R_V}, 3);
+        sk_plan_take(b, SK_R_Q, 0, SK_R_T, 0, attn->n_head, attn->dk, 2 * attn->dk);
+        sk_plan_take(b, SK_R_A_GATE, 0, SK_R_T, attn->dk, attn->n_head, attn->dk, 2 * attn->dk);
+        return;
+    }
     if (sk_plan_has(b, SK_T_ATTN_QKV)) {
         sk_linear whole = sk_plan_weight(b, SK_T_ATTN_QKV);
         parts[0] = sk_plan_rows(b, &whole, 0, n_q);
@@ -69,6 +79,8 @@ static float attn_scale(const sk_builder *b)
         return 1.0f / sqrtf((float)(hp->n_rot[b->layer] > 0 ? hp->n_rot[b->layer] : 1));
     case SK_ATTN_OUTPUT_SCALE:
         return (float)hp->scale_attn_out;
+    case SK_ATTN_RSQRT_DV:
+        return 1.0f / sqrtf((float)hp->head_v[b->layer]);
     default:
         return 1.0f / sqrtf(dk);
     }
@@ -157,6 +169,9 @@ static void plan_qk_norm(sk_builder *b, int which, int64_t n_head, int64_t dk, i
         if (sk_plan_has(b, SK_T_ATTN_Q_NORM_ALL) && sk_plan_has(b, whole))
             sk_plan_norm_as(b, reg, reg, whole, 1, n_head * dk, true, 0);
         break;
+    case SK_QK_NORM_ROWS:
+        sk_plan_norm_as(b, reg, reg, rows, n_head, dk, false, dk);
+        break;
     case SK_QK_NORM_PLAIN:
         if (rope >= 0)
             sk_plan_norm_as(b, reg, reg, -1, n_head, dk, false, 0);
@@ -206,6 +221,8 @@ static bool plan_gate_in(sk_builder *b, int src)
 {
     if (b->arch->attn_gate == SK_ATTN_GATE_NONE)
         return false;
+    if (b->arch->attn_gate == SK_ATTN_GATE_BESIDE_Q)
+        return true; /* with the query */
     bool heads = sk_plan_fits(b, SK_T_ATTN_GATE_HEADS);
     sk_linear gate = sk_plan_weight(b, heads ? SK_T_ATTN_GATE_HEADS : SK_T_ATTN_GATE);
     sk_plan_linear(b, src, &gate, (int[]){SK_R_A_GATE}, 1);

@@ -39,6 +39,11 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_CAP] = &sk_op_cap,           [SK_OP_DIVIDE] = &sk_op_divide,
     [SK_OP_TEMPER] = &sk_op_temper,     [SK_OP_WEIGH] = &sk_op_weigh,
     [SK_OP_SELECT] = &sk_op_select,     [SK_OP_CHECK] = &sk_op_check,
+    [SK_OP_TAKE] = &sk_op_take,         [SK_OP_L2] = &sk_op_l2,
+    [SK_OP_DECAY] = &sk_op_decay,       [SK_OP_CONV] = &sk_op_conv,
+    [SK_OP_RECUR] = &sk_op_recur,       [SK_OP_SHIFT] = &sk_op_shift,
+    [SK_OP_LERP] = &sk_op_lerp,         [SK_OP_BONUS] = &sk_op_bonus,
+    [SK_OP_TIMES] = &sk_op_times,       [SK_OP_BLEND] = &sk_op_blend,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)
@@ -144,7 +149,10 @@ static int32_t pass_rows(sk_pass *pass, sk_error *error)
     pass->logit_of = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
     pass->logit_row = sk_alloc_array(heap, n_logits, sizeof(int32_t), "a pass's workspace", error);
     pass->failed = sk_alloc_array(heap, n, sizeof *pass->failed, "a pass's workspace", error);
-    bool all = pass->rows && pass->logit_of && pass->logit_row && pass->failed;
+    pass->run = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
+    pass->next_row = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
+    bool all = pass->rows && pass->logit_of && pass->logit_row && pass->failed && pass->run &&
+               pass->next_row;
     return all ? SKALD_OK : SKALD_E_MEMORY;
 }
 
@@ -205,7 +213,7 @@ void sk_pass_free(sk_pass *pass)
     sk_choice *c = &pass->choice;
     void *blocks[] = {pass->rows, pass->logit_of, pass->logit_row, (void *)pass->failed,
                       c->expert,  c->weight,      c->pair_of,      c->row_of,
-                      c->first,   c->first_tile};
+                      c->first,   c->first_tile,  pass->run,       pass->next_row};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         sk_free(heap, blocks[i]);
     for (int reg = 0; reg < SK_N_REGS; reg++)
@@ -263,6 +271,31 @@ static int32_t begin_check(const sk_pass *pass, int64_t n, sk_error *error)
     return SKALD_OK;
 }
 
+/* Links the rows of each state, for layers that advance from one to the next. */
+static int32_t begin_runs(sk_pass *pass, int64_t n, sk_error *error)
+{
+    pass->n_runs = pass->longest_run = 0;
+    for (int64_t i = 0; i < n; i++)
+        pass->rows[i].state->last_row = -1;
+    for (int64_t i = 0; i < n; i++) {
+        sk_state *state = pass->rows[i].state;
+        if (state->last_row < 0)
+            pass->run[pass->n_runs++] = (int32_t)i;
+        else
+            pass->next_row[state->last_row] = (int32_t)i;
+        pass->next_row[i] = -1;
+        state->last_row = (int32_t)i;
+    }
+    for (int64_t r = 0; r < pass->n_runs; r++) {
+        sk_state *state = pass->rows[pass->run[r]].state;
+        int64_t n_row = state->n_next - state->n_held;
+        pass->longest_run = n_row > pass->longest_run ? n_row : pass->longest_run;
+        if (state->memory && !sk_memory_begin(state->memory, n_row))
+            return sk_fail(error, SKALD_E_ARGUMENT, "%lld rows are not reserved", (long long)n_row);
+    }
+    return SKALD_OK;
+}
+
 sk_row *sk_pass_rows(sk_pass *pass)
 {
     return pass->rows;
@@ -278,6 +311,8 @@ int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
     const sk_row *rows = pass->rows;
     pass->active = pass->done = false;
     int32_t status = begin_check(pass, n, error);
+    if (status == SKALD_OK)
+        status = begin_runs(pass, n, error);
     if (status != SKALD_OK)
         return status;
     pass->n_rows = n;
@@ -394,18 +429,22 @@ static bool pass_next(sk_pass *pass)
     return false;
 }
 
-/* The states hold the rows now. Rows that come after a failed one in its state fail with it. */
+/* The states hold the rows now, but for one with a failed row, whose later rows fail with it. */
 static void pass_finish(sk_pass *pass)
 {
-    for (int64_t i = 0; i < pass->n_rows; i++)
-        pass->rows[i].state->failed_layer = -1;
-    for (int64_t i = 0; i < pass->n_rows; i++) {
-        sk_state *state = pass->rows[i].state;
-        if (state->failed_layer < 0)
-            state->failed_layer = atomic_load(&pass->failed[i]);
-        sk_pass_fail(pass, SK_SET_ROWS, i, state->failed_layer);
-        if (state->n_held < pass->rows[i].position + 1)
-            state->n_held = pass->rows[i].position + 1;
+    for (int64_t r = 0; r < pass->n_runs; r++) {
+        sk_state *state = pass->rows[pass->run[r]].state;
+        int32_t failed = -1;
+        for (int64_t i = pass->run[r]; i >= 0; i = pass->next_row[i]) {
+            if (failed < 0)
+                failed = atomic_load(&pass->failed[i]);
+            sk_pass_fail(pass, SK_SET_ROWS, i, failed);
+        }
+        if (failed >= 0)
+            continue;
+        state->n_held = state->n_next;
+        if (state->memory)
+            sk_memory_commit(state->memory);
     }
     pass->active = false;
     pass->done = true;

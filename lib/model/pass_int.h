@@ -32,7 +32,8 @@ typedef struct sk_op {
 extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linear, sk_op_rope,
     sk_op_store, sk_op_attend, sk_op_glu, sk_op_add, sk_op_route, sk_op_gather, sk_op_experts,
     sk_op_combine, sk_op_select, sk_op_check, sk_op_position, sk_op_gate, sk_op_scale, sk_op_clamp,
-    sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide;
+    sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide, sk_op_take, sk_op_l2, sk_op_decay,
+    sk_op_conv, sk_op_recur, sk_op_shift, sk_op_lerp, sk_op_bonus, sk_op_times, sk_op_blend;
 
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */
@@ -75,7 +76,10 @@ struct sk_pass {
     sk_executor *executor; /* of the model */
     int64_t max_rows, max_logits;
     int64_t n_rows, n_logits;
-    sk_row *rows;               /* [max_rows] */
+    sk_row *rows;      /* [max_rows] */
+    int32_t *run;      /* [max_rows] the first row of each state, n_runs of them */
+    int32_t *next_row; /* [max_rows] the state's next row, or -1 */
+    int64_t n_runs, longest_run;
     int32_t *logit_row;         /* [max_logits] the rows that want logits */
     int32_t *logit_of;          /* [max_rows] their number among these, or -1 */
     _Atomic int32_t *failed;    /* [max_rows] layer, or -1 */
@@ -107,6 +111,32 @@ static inline float *sk_pass_reg(const sk_pass *pass, int reg, int64_t i)
     return pass->reg[reg] + i * pass->stride[reg];
 }
 
+/* The rows of a state one after another, with what its recurrent layers read and write:
+ *     for (sk_walk w = sk_walk_begin(p, run); w.row >= 0; w = sk_walk_next(p, w)) */
+typedef struct sk_walk {
+    int64_t row; /* -1: there are no more */
+    const float *from;
+    float *to;
+} sk_walk;
+
+static inline sk_walk sk_walk_at(const sk_pass *pass, int64_t row, bool first)
+{
+    const sk_memory *memory = pass->rows[row].state->memory;
+    return (sk_walk){row, sk_memory_from(memory, first),
+                     sk_memory_to(memory, pass->next_row[row] < 0)};
+}
+
+static inline sk_walk sk_walk_begin(const sk_pass *pass, int64_t run)
+{
+    return sk_walk_at(pass, pass->run[run], true);
+}
+
+static inline sk_walk sk_walk_next(const sk_pass *pass, sk_walk walk)
+{
+    int64_t row = pass->next_row[walk.row];
+    return row < 0 ? (sk_walk){-1, NULL, NULL} : sk_walk_at(pass, row, false);
+}
+
 /* Marks the row behind element `i` of a set as failed at a layer, unless it is already. */
 void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer);
 
@@ -116,5 +146,8 @@ void sk_attending_free(sk_pass *pass);
 
 /* A tile per row of the step's set, each of the cost of n * n_vec elements. */
 void sk_begin_rows(sk_pass *pass, const sk_step *step, sk_work *work);
+
+/* `n` tiles per state, all rows of it in each, at `cost` per row. */
+void sk_begin_runs(sk_pass *pass, int64_t n, double cost, sk_work *work);
 
 #endif

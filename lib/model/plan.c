@@ -75,8 +75,8 @@ void sk_plan_width(sk_builder *b, int reg, int64_t n)
         b->plan->width[reg] = n;
 }
 
-void sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n,
-                     bool layer_norm, int64_t weight_step)
+sk_step *sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n,
+                         bool layer_norm, int64_t weight_step)
 {
     const float *weight = NULL, *bias = NULL;
     if (b->status == SKALD_OK && slot >= 0)
@@ -95,6 +95,7 @@ void sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, i
     step->layer_norm = layer_norm;
     step->eps = (float)(layer_norm ? b->hp->ln_eps : b->hp->rms_eps);
     sk_plan_width(b, dst, n * n_vec);
+    return step;
 }
 
 void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
@@ -141,6 +142,27 @@ void sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
     step->n = n;
 }
 
+/* An operation of a register's rows with a vector of the model's. */
+static void plan_with_vector(sk_builder *b, int op, int dst, int slot, int64_t n)
+{
+    const float *weight = sk_plan_vector(b, slot);
+    sk_step *step = sk_plan_step(b, op, SK_SET_ROWS);
+    step->dst = step->src = dst;
+    step->n = n;
+    step->weight = weight;
+    step->weight_slot = slot;
+}
+
+void sk_plan_add_vector(sk_builder *b, int dst, int slot, int64_t n)
+{
+    plan_with_vector(b, SK_OP_ADD, dst, slot, n);
+}
+
+void sk_plan_times(sk_builder *b, int dst, int slot, int64_t n)
+{
+    plan_with_vector(b, SK_OP_TIMES, dst, slot, n);
+}
+
 void sk_plan_scale(sk_builder *b, int reg, double factor, int64_t n)
 {
     if (factor == 0 || factor == 1)
@@ -180,6 +202,22 @@ float *sk_plan_keep(sk_builder *b, int64_t n)
     return kept;
 }
 
+const float *sk_plan_vector(sk_builder *b, int slot)
+{
+    const float *vector = NULL;
+    if (b->status == SKALD_OK)
+        b->status = sk_slot_vector(b->weights, slot, b->layer, &vector, b->error);
+    return vector;
+}
+
+const float *sk_plan_vector_now(sk_builder *b, int slot)
+{
+    const float *vector = NULL;
+    if (b->status == SKALD_OK)
+        b->status = sk_slot_vector_now(b->weights, slot, b->layer, &vector, b->error);
+    return vector;
+}
+
 bool sk_plan_fits(const sk_builder *b, int slot)
 {
     return sk_slot_fits(b->weights, slot, b->layer);
@@ -215,6 +253,15 @@ int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv)
     if (kv)
         *kv = (sk_kv){n_head, dk, dv};
     return (int32_t)plan->n_kv - 1;
+}
+
+/* Each begins at a vector's edge, and is something even where it is nothing (a convolution of one
+ * tap). Sizes are those of hparam.h: no sum of them overflows. */
+int64_t sk_plan_memory(sk_builder *b, int64_t n)
+{
+    int64_t at = b->plan->n_memory;
+    b->plan->n_memory += (n > 0 ? n + 15 : 16) / 16 * 16;
+    return at;
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include "base/dtype.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -86,7 +87,7 @@ static inline size_t sk_attend_scratch(int64_t dk, int64_t dv)
 
 /* Functions of the kernel `apply`, y = f(g) * u: SiLU; GELU by its tanh form; max(g, 0), and that
  * squared; sigmoid; ln(1 + e^g); gpt-oss's, min(g, 7) sigmoid(1.702 g) (clamp(u) + 1), clamped to
- * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010). */
+ * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010); tanh; g itself; 1 - g. */
 enum {
     SK_FN_SILU = 0,
     SK_FN_GELU = 1,
@@ -96,7 +97,10 @@ enum {
     SK_FN_SOFTPLUS = 5,
     SK_FN_SWIGLU_OAI = 6,
     SK_FN_SWIGLU_CLAMPED = 7,
-    SK_FN_XIELU = 8
+    SK_FN_XIELU = 8,
+    SK_FN_TANH = 9,
+    SK_FN_NONE = 10,
+    SK_FN_COMPLEMENT = 11
 };
 
 typedef struct sk_fn {
@@ -104,6 +108,46 @@ typedef struct sk_fn {
     float limit;                        /* of SWIGLU_CLAMPED */
     double alpha_p, alpha_n, beta, eps; /* of XIELU, after softplus */
 } sk_fn;
+
+/*
+ * One token of one head of a recurrence: a matrix s of n_key by n_value is read at `from`, written
+ * at `to` (which may be `from`), and asked with q. Both hold panels of sixteen values,
+ * [ceil(n_value / 16)][n_key][16]; values may be cut among calls at any panel. Rules:
+ *   LINEAR   s = s * decay + k (v beta);  out = sum of q s, the old s if `before`
+ *   DELTA    s = s * decay;  s = s + k ((v - sum of k s) beta);  out = sum of q s
+ *   REPLACE  s = s * decay + k v + write (sum of erase s);  out = sum of q s
+ *   SCAN     s = s * exp(step a) + k (step v);  out = sum of q s + skip v
+ */
+enum { SK_RULE_LINEAR = 0, SK_RULE_DELTA = 1, SK_RULE_REPLACE = 2, SK_RULE_SCAN = 3 };
+
+typedef struct sk_recur {
+    int rule;
+    bool before;
+    int64_t n_key, n_value;
+    const float *from;
+    float *to;
+    const float *q, *k;         /* [n_key] */
+    const float *v;             /* [n_value] */
+    const float *decay;         /* [n_key], or one for all keys */
+    int64_t decay_step;         /* 1, or 0 */
+    float beta;                 /* of LINEAR, DELTA */
+    const float *erase, *write; /* [n_key]; of REPLACE */
+    const float *step, *a;      /* [n_value], and panels as those of s; of SCAN */
+    const float *skip;          /* [n_value]; of SCAN */
+    float *out;                 /* [n_value] */
+} sk_recur;
+
+/* One token of a causal convolution of each channel: y = sum over t of taps[t] * input[t] (+ bias),
+ * the inputs being the last n_tap, x the newest; the n_tap - 1 at `from` are oldest first, `to`
+ * gets those that the next token needs and may be `from`. Rows are `stride` apart. */
+typedef struct sk_conv {
+    int64_t n, n_tap, stride;
+    const float *x, *from;
+    float *to;
+    const float *taps; /* [n_tap] rows */
+    const float *bias; /* NULL: none */
+    float *y;
+} sk_conv;
 
 enum { SK_ROPE_NONE = 0, SK_ROPE_NORM = 1, SK_ROPE_NEOX = 2 };
 
@@ -142,6 +186,13 @@ typedef struct sk_kernels {
     void (*attend_merge)(const sk_attend *a, int64_t block0, int64_t block1);
     /* After the last block. */
     void (*attend_end)(const sk_attend *a);
+    void (*recur)(const sk_recur *r);
+    void (*conv)(const sk_conv *c);
+    /* y = x * (factor / max(|x|, eps)); y may be x. */
+    void (*l2_norm)(float *y, const float *x, int64_t n, float eps, float factor);
+    /* y += v * (sum of a b c); y and v have n_value elements, the others n_key. */
+    void (*bonus)(float *y, const float *v, int64_t n_value, const float *a, const float *b,
+                  const float *c, int64_t n_key);
     void (*to_f16)(uint16_t *y, const float *x, int64_t n);
     void (*from_f16)(float *y, const uint16_t *x, int64_t n);
 } sk_kernels;

@@ -117,8 +117,11 @@ static void check_elementwise(void)
                                         "softplus",
                                         "swiglu_oai",
                                         "clamped",
-                                        "xielu"};
-    for (int slot = 0; slot < 22; slot++)
+                                        "xielu",
+                                        "tanh",
+                                        "none",
+                                        "complement"};
+    for (int slot = 0; slot < 25; slot++)
         for (int64_t n = 1; n < 200; n++)
             for (int round = 0; round < 8; round++) {
                 vectors want, got;
@@ -280,6 +283,64 @@ static void check_matmul_of(int dtype, const sk_dtype *t)
     }
 }
 
+enum { FLOAT_ROWS = 400, FLOAT_COLS = 20, FLOAT_N = 1100 };
+
+static uint8_t float_w[FLOAT_ROWS * FLOAT_N * 4 + 64];
+static _Alignas(64) uint8_t float_act[FLOAT_COLS * (FLOAT_N + 16) * 4];
+
+/* Rows [row0, row0 + n_row) times columns [col0, n_col) of floats, weights at any address, columns
+ * in any order; what lies beside must stay as it is. */
+static void check_floats_of(int dtype, int64_t n_row, int64_t n_col, int64_t n)
+{
+    static float want[FLOAT_COLS * FLOAT_ROWS], got[FLOAT_COLS * FLOAT_ROWS];
+    int32_t in_col[FLOAT_COLS], out_col[FLOAT_COLS];
+    const sk_dtype *t = sk_dtype_get((uint64_t)dtype);
+    const int64_t row0 = (int64_t)(test_random(&seed) % 3), col0 = n_col > 6 ? 1 : 0;
+    const bool mapped = test_random(&seed) % 2;
+    sk_matmul m = {.dtype = dtype, .w = float_w + test_random(&seed) % 64, .n = n};
+    m.row_size = (size_t)n * t->n_byte;
+    m.act = float_act;
+    m.act_size = sk_act_row_size(SK_ACT_F32, n);
+    m.out_stride = FLOAT_ROWS;
+    m.in_col = mapped ? in_col : NULL;
+    m.out_col = mapped ? out_col : NULL;
+    for (int32_t i = 0; i < n_col; i++) {
+        in_col[i] = (int32_t)(test_random(&seed) % (uint64_t)n_col);
+        out_col[i] = (i * 7 + 3) % FLOAT_COLS;
+    }
+    n_row = n_row + row0 < FLOAT_ROWS ? n_row : FLOAT_ROWS - row0;
+    memset(want, 0x5a, sizeof want);
+    memset(got, 0x5a, sizeof got);
+    m.out = want;
+    c->matmul(&m, row0, row0 + n_row, col0, n_col);
+    m.out = got;
+    other->matmul(&m, row0, row0 + n_row, col0, n_col);
+    compare(t->name, want, got, FLOAT_COLS * FLOAT_ROWS, n);
+}
+
+/* Every small number of rows and columns; and more rows than are taken together. */
+static void check_floats(void)
+{
+    static const int types[] = {SK_F32, SK_F16, SK_BF16};
+    for (int adverse = 0; adverse < 2; adverse++)
+        for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+            random_units((float *)(void *)float_act, FLOAT_COLS * (FLOAT_N + 16), &seed);
+            for (size_t at = 0; at < sizeof float_w; at++) /* exponents that neither end is near */
+                float_w[at] = (uint8_t)(adverse || at % (types[i] == SK_F32 ? 4 : 2) == 0
+                                            ? test_random(&seed) >> 32
+                                            : 0x30 | (test_random(&seed) >> 32 & 0x8f));
+            for (int64_t n_row = 1; n_row <= 20; n_row++)
+                for (int64_t n_col = 1; n_col <= FLOAT_COLS; n_col++)
+                    check_floats_of(types[i], n_row, n_col,
+                                    1 + (int64_t)(test_random(&seed) % 100));
+            for (int64_t n_col = 1; n_col <= 7; n_col++) {
+                check_floats_of(types[i], FLOAT_ROWS - 5, n_col, 47);
+                check_floats_of(types[i], 67, n_col, FLOAT_N - 13);
+            }
+            check_floats_of(types[i], 300, 7, FLOAT_N);
+        }
+}
+
 static void check_matmul(void)
 {
     for (int dtype = 0; dtype < SK_DTYPE_END; dtype++) {
@@ -317,6 +378,7 @@ int main(void)
         check_attend();
         check_quantise();
         check_matmul();
+        check_floats();
     }
     return test_end();
 }
