@@ -31,7 +31,7 @@
 
 #if TIER_FLOATS
 #include "tensor/vec_impl.h"
-#include "tensor/cross_impl.h"
+#include "tensor/vecs_impl.h"
 #include "tensor/ops_impl.h"
 #include "tensor/kv_impl.h"
 #include "tensor/attend_impl.h"

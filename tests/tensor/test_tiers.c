@@ -186,8 +186,8 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
     a->seen = seen;
     for (int64_t r = 0; r < a->n_row; r++) {
         seen[r].first = (int64_t)(test_random(&seed) % 130);
-        seen[r].last = seen[r].first + 1 +
-                       (int64_t)(test_random(&seed) % (uint64_t)(192 - seen[r].first));
+        seen[r].last =
+            seen[r].first + 1 + (int64_t)(test_random(&seed) % (uint64_t)(192 - seen[r].first));
     }
     a->scale = 0.25f;
     a->cap = test_random(&seed) % 4 ? 0 : 2;
