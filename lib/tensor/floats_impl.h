@@ -205,7 +205,10 @@ static void TIER(float_block)(const sk_matmul *m, int64_t r, int n_row, int64_t 
         const int64_t oc = m->out_col ? m->out_col[first + c] : first + c;
         float *out = m->out + oc * m->out_stride + r;
         for (int j = 0; j < n_row; j += 16) {
-            const v16 sums = v16_sums((const float(*)[16])TIER(float_sum)(&p, j, c));
+            v16 s[16];
+            for (int i = 0; i < 16; i++)
+                s[i] = v16_load(TIER(float_sum)(&p, j + i, c));
+            const v16 sums = TIER(sum16)(s);
             if (n_row - j >= 16)
                 v16_store(out + j, sums);
             else

@@ -132,7 +132,13 @@ const sk_kernels TIER(sk_kernels) = {
 #undef v16_keep
 #undef v16_fetch
 #undef v16_sum
-#undef v16_sums
+#undef v16_min
+#undef v16_ldexp
+#undef v16_abs_max
+#undef v16_most
+#undef v16_store_codes
+#undef v16_load_pairs
+#undef v16_store_pairs
 #undef v16_load_bf16
 #undef v16_le_f32
 #undef v16_le_f16
