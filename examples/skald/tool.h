@@ -26,7 +26,7 @@ typedef struct command {
 } command;
 
 extern const command command_run, command_tokenize, command_detokenize, command_logits,
-    command_inspect, command_perplexity, command_bench, command_options;
+    command_inspect, command_perplexity, command_bench, command_options, command_grammar;
 
 /* One run of a subcommand. Filled by args_parse, the model by tool_load. */
 typedef struct tool {

@@ -6,6 +6,7 @@
 #include "model/pass.h"
 #include "model/state.h"
 #include "sample/sampler.h"
+#include "session/dialogue.h"
 #include "session/context.h"
 #include "session/output.h"
 
@@ -44,6 +45,7 @@ struct skald_context {
     sk_bias *bias;       /* owned: what "logit_bias" says */
     uint64_t n_bias;
     sk_output output;
+    sk_chat_state chat;
 
     int32_t token;     /* the last one generated, -1: none */
     const char *bytes; /* its bytes, a view of the vocabulary's */
@@ -70,6 +72,9 @@ int32_t sk_context_make_output(sk_context *ctx, const sk_options *options, sk_ou
 /* Swaps the context's options with others, which take effect for sampling; on failure nothing is
  * changed. Errors: OPTION, MEMORY. */
 int32_t sk_context_swap_options(sk_context *ctx, sk_options *options);
+
+/* Whether BOS goes before the first text, and which token it is. */
+bool sk_context_wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos);
 
 /* Leaves the group, if any: its unfinished pass is abandoned. */
 void sk_context_ungroup(sk_context *ctx);

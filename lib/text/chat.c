@@ -6,6 +6,7 @@
 #include "base/portable.h"
 
 #include "text/chat.h"
+#include "text/tokenize_int.h"
 
 #include <string.h>
 
@@ -215,7 +216,12 @@ static int32_t chat_variables(chat_request *q, const sk_json *messages, const sk
 static int32_t chat_read(chat_request *q, const char *json, uint64_t n)
 {
     sk_json value;
-    int32_t status = sk_json_read(&q->given, json, n, &value, q->error);
+    /* A reply may have bytes that are no UTF-8, and comes back in the next turn. */
+    uint8_t *repaired = sk_arena_array(&q->given, n, 3, "a conversation", q->error);
+    if (!repaired)
+        return SKALD_E_MEMORY;
+    n = sk_repair_text(repaired, (const uint8_t *)json, n);
+    int32_t status = sk_json_read(&q->given, (const char *)repaired, n, &value, q->error);
     if (status == SKALD_E_CORRUPT && q->error)
         q->error->code = SKALD_E_ARGUMENT;
     if (status < 0)
