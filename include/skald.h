@@ -123,6 +123,7 @@ SKALD_API int32_t skald_numeric_version(void);
 #define SKALD_E_CHANGED (-18)     /* the model file was changed after it was opened */
 #define SKALD_E_STATE (-19)       /* the call does not fit the handle's state, e.g. still loading */
 #define SKALD_E_BUFFER (-20)      /* the caller's buffer is too small; the size needed was written */
+#define SKALD_E_TEMPLATE (-21)    /* a chat template's own error, or it cannot be read */
 
 /* The name of a status code, e.g. "SKALD_E_MEMORY"; "?" for an unknown one. Static. */
 SKALD_API const char *skald_status_name(int32_t status);

@@ -35,6 +35,14 @@ void sk_arena_free(sk_arena *arena)
     sk_arena_init(arena, arena->heap, arena->limit);
 }
 
+bool sk_arena_holds(const sk_arena *arena, const void *at)
+{
+    for (const sk_arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next)
+        if ((uintptr_t)at - (uintptr_t)(chunk + 1) < chunk->size)
+            return true;
+    return false;
+}
+
 static sk_arena_chunk *arena_chunk_new(sk_arena *arena, uint64_t size, const char *what,
                                        sk_error *error)
 {

@@ -29,6 +29,9 @@ void *sk_arena_array(sk_arena *arena, uint64_t n, uint64_t size, const char *wha
 char *sk_arena_copy(sk_arena *arena, const char *text, uint64_t n, const char *what,
                     sk_error *error);
 
+/* Whether this is the address of a byte in one of its pieces. Time: a look at every chunk. */
+bool sk_arena_holds(const sk_arena *arena, const void *at);
+
 typedef struct sk_buffer {
     sk_heap *heap;               /* borrowed */
     char *data;                  /* owned */

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The monotonic clock of POSIX. */
+/* The clocks of POSIX. */
 #include "base/portable.h"
 
 #include "base/clock.h"
 
 #include <time.h>
+
+int64_t sk_clock_now(void)
+{
+    struct timespec now;
+    return clock_gettime(CLOCK_REALTIME, &now) == 0 ? (int64_t)now.tv_sec : 0;
+}
 
 int64_t sk_clock_us(void)
 {

@@ -7,4 +7,7 @@
 
 int64_t sk_clock_us(void);
 
+/* Seconds since 1970, UTC. */
+int64_t sk_clock_now(void);
+
 #endif

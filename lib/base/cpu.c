@@ -12,9 +12,11 @@
 #if defined(__x86_64__) || defined(__i386__)
 
 #include <cpuid.h>
+#include <stdbool.h>
 
-#define CPU_XMM_YMM 6u /* XCR0 bits 1 and 2: SSE and AVX state */
-#define CPU_ZMM 0xe6u  /* and 5 to 7: masks, upper halves of ZMM0 to 15, all of ZMM16 to 31 */
+#define CPU_XMM_YMM 6u  /* XCR0 bits 1 and 2: SSE and AVX state */
+#define CPU_ZMM 0xe6u   /* and 5 to 7: masks, upper halves of ZMM0 to 15, all of ZMM16 to 31 */
+#define CPU_AVXVNNI 16u /* of eax; the compilers' names for it differ */
 #define CPU_AVX512 (bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ)
 
 /* The low word of XCR0; only where cpuid says that xgetbv may be used. */
@@ -25,6 +27,13 @@ static uint32_t cpu_saved_state(void)
     return low;
 }
 
+/* Whether leaf 7's second page has AVX-VNNI; `last` is the last page. */
+static bool cpu_has_avxvnni(unsigned last)
+{
+    unsigned a, b, c, d;
+    return last >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & CPU_AVXVNNI);
+}
+
 /* The features of leaf 7, whose registers are saved as `state` says. */
 static uint32_t cpu_leaf_7(uint32_t state)
 {
@@ -32,6 +41,8 @@ static uint32_t cpu_leaf_7(uint32_t state)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return 0;
     uint32_t features = b & bit_AVX2 ? SK_CPU_AVX2 : 0;
+    if (cpu_has_avxvnni(a))
+        features |= SK_CPU_AVXVNNI;
     if ((state & CPU_ZMM) != CPU_ZMM || (b & CPU_AVX512) != CPU_AVX512)
         return features;
     return features | SK_CPU_AVX512 | (c & bit_AVX512VNNI ? SK_CPU_VNNI512 : 0u);

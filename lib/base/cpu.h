@@ -9,7 +9,14 @@
 #include <stdint.h>
 
 /* SK_CPU_AVX512 stands for F, BW, VL and DQ together: no CPU has VNNI without them. */
-enum { SK_CPU_AVX2 = 1, SK_CPU_FMA = 2, SK_CPU_F16C = 4, SK_CPU_AVX512 = 8, SK_CPU_VNNI512 = 16 };
+enum {
+    SK_CPU_AVX2 = 1,
+    SK_CPU_FMA = 2,
+    SK_CPU_F16C = 4,
+    SK_CPU_AVX512 = 8,
+    SK_CPU_VNNI512 = 16,
+    SK_CPU_AVXVNNI = 32
+};
 
 /* The features, or'd. Asks the CPU each time (some hundred cycles; more under a hypervisor), so
  * that no mutable state is kept: call it when a model is opened, not in a loop. */

@@ -44,6 +44,14 @@
       "BOS before the first text: 1 yes, 0 no, -1 as the model says") \
     X(PARSE_SPECIAL, "parse_special", INT, "0", 0, 1, SK_OPTION_LIVE, \
       "1: texts of control tokens in skald_append_text become those tokens") \
+    X(CHAT_TEMPLATE, "chat_template", STRING, "", 0, 0, 0, \
+      "of chats: the name of a built-in template, or its text; empty: the model's own") \
+    X(CHAT_NOW, "chat_now", INT, "-1", -1, 253402300799, 0, \
+      "what chat templates take for the time, in seconds since 1970; -1: the system's clock") \
+    X(REPLY_FORMAT, "reply_format", STRING, "auto", 0, 0, SK_OPTION_LIVE, \
+      "how replies are told apart: auto (by the template), text, all, or names of formats") \
+    X(REASONING_BUDGET, "reasoning_budget", INT, "-1", -1, 9.2e18, SK_OPTION_LIVE, \
+      "tokens of reasoning after which it is brought to its end; -1: no limit") \
     X(N_PREDICT, "n_predict", INT, "-1", -1, 9.2e18, SK_OPTION_LIVE, \
       "tokens to generate at most; -1: until the end, 0: only evaluate") \
     X(STOP, "stop", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \

@@ -303,7 +303,7 @@ const char *sk_status_name(int32_t status)
                             SK_NAME(SKALD_E_CANCELLED) SK_NAME(SKALD_E_CONTEXT_FULL)
                                 SK_NAME(SKALD_E_GRAMMAR) SK_NAME(SKALD_E_NUMERIC)
                                     SK_NAME(SKALD_E_CHANGED) SK_NAME(SKALD_E_STATE)
-                                        SK_NAME(SKALD_E_BUFFER)
+                                        SK_NAME(SKALD_E_BUFFER) SK_NAME(SKALD_E_TEMPLATE)
 #undef SK_NAME
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

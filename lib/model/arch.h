@@ -35,7 +35,8 @@ enum { SK_FFN_NORM_OWN = 0, SK_FFN_NORM_POST_ATTN = 1, SK_FFN_NORM_ATTN_OUTPUT =
 
 /* Norms of queries and keys: none; of each head; the same where the file has them; of all heads as
  * one vector; layer norm of each head with weights of its own, where the file has them; layer norm
- * of all heads as one vector, where the file has it; of each head without weights. */
+ * of all heads as one vector, where the file has it; of each head without weights; of each head
+ * with weights of its own. */
 enum {
     SK_QK_NORM_NONE = 0,
     SK_QK_NORM_HEAD = 1,
@@ -43,7 +44,8 @@ enum {
     SK_QK_NORM_WHOLE = 3,
     SK_QK_NORM_HEAD_LAYER_IF = 4,
     SK_QK_NORM_WHOLE_LAYER_IF = 5,
-    SK_QK_NORM_PLAIN = 6
+    SK_QK_NORM_PLAIN = 6,
+    SK_QK_NORM_ROWS = 7
 };
 
 /* Whether they come before the rotation or after it. */
@@ -81,14 +83,16 @@ enum {
 };
 
 /* The factor of query times key: 1 / sqrt(dk); attention.scale, if not 0; 1 / sqrt(n_embd / n_head)
- * in models of scale_layers layers; 1 / dk; 1 / sqrt(n_rot); attention.output_scale. */
+ * in models of scale_layers layers; 1 / dk; 1 / sqrt(n_rot); attention.output_scale; 1 / sqrt(dv).
+ */
 enum {
     SK_ATTN_RSQRT_DK = 0,
     SK_ATTN_KEY = 1,
     SK_ATTN_RSQRT_SHARE = 2,
     SK_ATTN_INVERSE_DK = 3,
     SK_ATTN_RSQRT_ROT = 4,
-    SK_ATTN_OUTPUT_SCALE = 5
+    SK_ATTN_OUTPUT_SCALE = 5,
+    SK_ATTN_RSQRT_DV = 6
 };
 
 /* Slopes that lower scores with distance: none; from the key; of 8; of 8 in models of 40 layers. */
@@ -99,8 +103,35 @@ enum { SK_ALIBI_NONE = 0, SK_ALIBI_KEY = 1, SK_ALIBI_8 = 2, SK_ALIBI_8_IF_40 = 3
 enum { SK_TEMPER_NONE = 0, SK_TEMPER_KEY = 1, SK_TEMPER_UNTURNED = 2 };
 
 /* What attention's output is multiplied with before its projection: nothing; sigmoid(W x), by
- * element or by head as the tensor's shape has it; softplus(W x). */
-enum { SK_ATTN_GATE_NONE = 0, SK_ATTN_GATE_SIGMOID = 1, SK_ATTN_GATE_SOFTPLUS = 2 };
+ * element or by head as the tensor's shape has it; softplus(W x); sigmoid(W x) with the rows of W
+ * behind those of each head's query. */
+enum {
+    SK_ATTN_GATE_NONE = 0,
+    SK_ATTN_GATE_SIGMOID = 1,
+    SK_ATTN_GATE_SOFTPLUS = 2,
+    SK_ATTN_GATE_BESIDE_Q = 3
+};
+
+/* What recurrent layers have in attention's place: there are none; a short convolution; a gated
+ * delta net; Mamba, Mamba 2, PLaMo's Mamba 2. */
+enum {
+    SK_MIXER_NONE = 0,
+    SK_MIXER_CONV = 1,
+    SK_MIXER_DELTA = 2,
+    SK_MIXER_MAMBA = 3,
+    SK_MIXER_MAMBA2 = 4,
+    SK_MIXER_PLAMO = 5
+};
+
+/* Which layers are recurrent: all; those without heads of keys; those that the key names, without
+ * it all but the last of each interval; all, beside attention. */
+enum { SK_MIXES_ALL = 0, SK_MIXES_KEYLESS = 1, SK_MIXES_INTERVAL = 2, SK_MIXES_BESIDE = 3 };
+
+/* Which layers have a feed-forward: all; none; those with a width, which have nothing else. */
+enum { SK_FEEDS_ALL = 0, SK_FEEDS_NONE = 1, SK_FEEDS_ALONE = 2 };
+
+/* Which heads of keys a recurrent layer's heads of values take: neighbours the same; in turn. */
+enum { SK_GROUPS_ADJACENT = 0, SK_GROUPS_CYCLIC = 1 };
 
 /* The feed-forward: down(f(gate x) * up x), f being silu, gelu, relu; as gpt-oss has it; clamped;
  * down(f(up x)), f being gelu, relu squared, xIELU. */
@@ -186,6 +217,7 @@ typedef struct sk_arch {
     uint8_t window_chunked; /* a window begins at a multiple of its size */
     uint16_t window_fixed;  /* the window, whatever the key says */
     uint8_t alibi, temper, attn_gate;
+    uint8_t mixer, mixes, groups, feeds;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
     uint8_t gaps;     /* layers may lack heads, heads of keys or a feed-forward */
     uint8_t moe_half; /* the sum of experts and shared expert is halved */

@@ -22,11 +22,21 @@
 
 /* ---- The plan -------------------------------------------------------------------------------- */
 
-/* Three matrices, or three views of the rows of one. */
+/* Three matrices, the first with the rows of a gate beside those of each head, or three views of
+ * the rows of one. */
 static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
 {
     int64_t n_q = attn->n_head * attn->dk, n_k = attn->n_head_kv * attn->dk;
     sk_linear parts[3];
+    if (b->arch->attn_gate == SK_ATTN_GATE_BESIDE_Q) {
+        parts[0] = sk_plan_weight(b, SK_T_ATTN_Q_GATE);
+        parts[1] = sk_plan_weight(b, SK_T_ATTN_K);
+        parts[2] = sk_plan_weight(b, SK_T_ATTN_V);
+        sk_plan_linear(b, src, parts, (int[]){SK_R_T, SK_R_K, SK_R_V}, 3);
+        sk_plan_take(b, SK_R_Q, 0, SK_R_T, 0, attn->n_head, attn->dk, 2 * attn->dk);
+        sk_plan_take(b, SK_R_A_GATE, 0, SK_R_T, attn->dk, attn->n_head, attn->dk, 2 * attn->dk);
+        return;
+    }
     if (sk_plan_has(b, SK_T_ATTN_QKV)) {
         sk_linear whole = sk_plan_weight(b, SK_T_ATTN_QKV);
         parts[0] = sk_plan_rows(b, &whole, 0, n_q);
@@ -69,6 +79,8 @@ static float attn_scale(const sk_builder *b)
         return 1.0f / sqrtf((float)(hp->n_rot[b->layer] > 0 ? hp->n_rot[b->layer] : 1));
     case SK_ATTN_OUTPUT_SCALE:
         return (float)hp->scale_attn_out;
+    case SK_ATTN_RSQRT_DV:
+        return 1.0f / sqrtf((float)hp->head_v[b->layer]);
     default:
         return 1.0f / sqrtf(dk);
     }
@@ -157,6 +169,9 @@ static void plan_qk_norm(sk_builder *b, int which, int64_t n_head, int64_t dk, i
         if (sk_plan_has(b, SK_T_ATTN_Q_NORM_ALL) && sk_plan_has(b, whole))
             sk_plan_norm_as(b, reg, reg, whole, 1, n_head * dk, true, 0);
         break;
+    case SK_QK_NORM_ROWS:
+        sk_plan_norm_as(b, reg, reg, rows, n_head, dk, false, dk);
+        break;
     case SK_QK_NORM_PLAIN:
         if (rope >= 0)
             sk_plan_norm_as(b, reg, reg, -1, n_head, dk, false, 0);
@@ -206,6 +221,8 @@ static bool plan_gate_in(sk_builder *b, int src)
 {
     if (b->arch->attn_gate == SK_ATTN_GATE_NONE)
         return false;
+    if (b->arch->attn_gate == SK_ATTN_GATE_BESIDE_Q)
+        return true; /* with the query */
     bool heads = sk_plan_fits(b, SK_T_ATTN_GATE_HEADS);
     sk_linear gate = sk_plan_weight(b, heads ? SK_T_ATTN_GATE_HEADS : SK_T_ATTN_GATE);
     sk_plan_linear(b, src, &gate, (int[]){SK_R_A_GATE}, 1);
@@ -308,90 +325,3 @@ static void turn_run(sk_pass *p, const sk_step *step, int64_t first, int64_t las
 }
 
 const sk_op sk_op_rope = {sk_begin_rows, turn_run};
-
-/* ---- store: keys and values to the cache ------------------------------------------------------
- */
-
-static void store_vector(const sk_pass *p, int dtype, void *to, const float *x, int64_t n)
-{
-    if (dtype == SK_F16)
-        p->k->to_f16(to, x, n);
-    else
-        memcpy(to, x, (size_t)n * sizeof *x);
-}
-
-static void store_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
-{
-    const sk_attn *attn = step->attn;
-    for (int64_t i = first; i < last; i++) {
-        const sk_cache *cache = p->rows[i].state->cache;
-        const sk_cache_layer *layer = &cache->layers[attn->kv];
-        uint8_t *block = cache->blocks[p->rows[i].position / SK_KEY_BLOCK];
-        size_t row = (size_t)(p->rows[i].position % SK_KEY_BLOCK);
-        const float *k = sk_pass_reg(p, SK_R_K, i), *v = sk_pass_reg(p, SK_R_V, i);
-        for (int64_t h = 0; h < attn->n_head_kv; h++) {
-            uint8_t *k_to = block + sk_cache_k_offset(cache, attn->kv, h) + row * layer->k_row;
-            uint8_t *v_to = block + sk_cache_v_offset(cache, attn->kv, h) + row * layer->v_row;
-            store_vector(p, cache->k_dtype, k_to, k + h * attn->dk, attn->dk);
-            store_vector(p, cache->v_dtype, v_to, v + h * attn->dv, attn->dv);
-        }
-    }
-}
-
-const sk_op sk_op_store = {sk_begin_rows, store_run};
-
-/* ---- attend: a tile is a row and a head of keys, so that neighbouring tiles read the same keys --
- */
-
-/* The first key that a row sees. */
-static int64_t attend_first(const sk_attn *attn, int64_t position)
-{
-    if (attn->window == 0)
-        return 0;
-    if (attn->chunked)
-        return position / attn->window * attn->window;
-    return position < attn->window ? 0 : position - attn->window + 1;
-}
-
-static void attend_begin(sk_pass *p, const sk_step *step, sk_work *work)
-{
-    const sk_attn *attn = step->attn;
-    work->n_tiles = p->n_rows * attn->n_head_kv;
-    work->unit = 1;
-    int64_t keys = p->last_position + 1 - attend_first(attn, p->last_position);
-    work->cost =
-        (double)keys * (double)(attn->dk + attn->dv) * (double)(attn->n_head / attn->n_head_kv);
-}
-
-static void attend_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
-{
-    const sk_attn *attn = step->attn;
-    int64_t group = attn->n_head / attn->n_head_kv;
-    for (int64_t tile = first; tile < last; tile++) {
-        int64_t head = tile / p->n_rows, i = tile % p->n_rows;
-        const sk_cache *cache = p->rows[i].state->cache;
-        const sk_cache_layer *layer = &cache->layers[attn->kv];
-        sk_attend a = {.q = sk_pass_reg(p, step->src, i) + head * group * attn->dk,
-                       .n_head = group,
-                       .dk = attn->dk,
-                       .dv = attn->dv,
-                       .k = (const void *const *)cache->blocks,
-                       .v = (const void *const *)cache->blocks,
-                       .k_offset = sk_cache_k_offset(cache, attn->kv, head),
-                       .v_offset = sk_cache_v_offset(cache, attn->kv, head),
-                       .k_dtype = cache->k_dtype,
-                       .v_dtype = cache->v_dtype,
-                       .k_size = layer->k_row,
-                       .v_size = layer->v_row,
-                       .first = attend_first(attn, p->rows[i].position),
-                       .last = p->rows[i].position + 1,
-                       .scale = attn->scale,
-                       .cap = attn->cap,
-                       .slope = attn->slope ? attn->slope + head * group : NULL,
-                       .sink = attn->sink ? attn->sink + head * group : NULL,
-                       .out = sk_pass_reg(p, step->dst, i) + head * group * attn->dv};
-        p->k->attend(&a);
-    }
-}
-
-const sk_op sk_op_attend = {attend_begin, attend_run};

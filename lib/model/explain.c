@@ -209,7 +209,8 @@ static void put_norm(explain_line *line, const sk_step *step)
 static const char *fn_name(const sk_fn *fn)
 {
     static const char *const names[] = {"silu",     "gelu",       "relu",    "relu2", "sigmoid",
-                                        "softplus", "swiglu_oai", "clamped", "xielu"};
+                                        "softplus", "swiglu_oai", "clamped", "xielu", "tanh",
+                                        ""};
     return names[fn->kind];
 }
 
@@ -218,10 +219,12 @@ static void put_glu(explain_line *line, const sk_step *step)
 {
     put(line, sk_reg_name(step->dst));
     put(line, " = ");
-    put(line, fn_name(&step->fn));
-    put(line, "(");
+    if (step->fn.kind != SK_FN_NONE) {
+        put(line, fn_name(&step->fn));
+        put(line, "(");
+    }
     put(line, sk_reg_name(step->dst));
-    put(line, ")");
+    put(line, step->fn.kind == SK_FN_NONE ? "" : ")");
     if (step->src >= 0) {
         put(line, " * ");
         put(line, sk_reg_name(step->src));
@@ -248,6 +251,66 @@ static void put_temper(explain_line *line, const sk_step *step)
     put_float(line, " *= 1 + ", a->temper);
     put_int(line, " ln((position + ", a->temper_offset, "");
     put_int(line, ") / ", a->temper_length, " + 1)");
+}
+
+static void put_take(explain_line *line, const sk_step *step)
+{
+    put(line, sk_reg_name(step->dst));
+    put_int(line, "[", step->to, "] = ");
+    put(line, sk_reg_name(step->src));
+    put_int(line, "[", step->at, "]");
+    put_vectors(line, step);
+    put_int(line, ", every ", step->stride, "");
+}
+
+static void put_mixer(explain_line *line, const sk_step *step)
+{
+    const sk_mixer *m = step->mixer;
+    static const char *const rules[] = {" = linear", " = delta", " = replace", " = scan"};
+    put(line, sk_reg_name(step->dst));
+    put(line, rules[m->rule]);
+    put_int(line, ", ", m->n_head, " heads");
+    put_int(line, " on ", m->n_group, "");
+    put(line, m->cyclic ? " in turn" : "");
+    put_int(line, " of ", m->n_key, "");
+    put_int(line, " by ", m->n_value, "");
+    put(line, m->decay_step ? ", decays by key" : "");
+    put(line, m->before ? ", read before" : "");
+}
+
+/* The operations of recurrent layers; false: it is none of these. */
+static bool put_recurrent(explain_line *line, const sk_step *step)
+{
+    switch (step->op) {
+    case SK_OP_TAKE:
+        put_take(line, step);
+        break;
+    case SK_OP_L2:
+        put(line, sk_reg_name(step->dst));
+        put_int(line, " from ", step->at, "");
+        put_vectors(line, step);
+        put_float(line, ", to length ", step->factor);
+        break;
+    case SK_OP_DECAY:
+        put_assign(line, step, " = exp ");
+        put(line, " * ");
+        put_slot(line, step->weight_slot);
+        break;
+    case SK_OP_CONV:
+        put_assign(line, step, " = ");
+        put(line, " * ");
+        put_slot(line, step->weight_slot);
+        put_int(line, ", ", step->n, " channels");
+        put_int(line, " of ", step->taps->n_tap, "");
+        put(line, step->taps->bias ? " + bias" : "");
+        break;
+    case SK_OP_RECUR:
+        put_mixer(line, step);
+        break;
+    default:
+        return false;
+    }
+    return true;
 }
 
 static void put_step(explain_line *line, const sk_plan *plan, const sk_step *step)
@@ -320,7 +383,12 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put(line, " *= weight");
         break;
     case SK_OP_ADD:
-        put_assign(line, step, " += ");
+        put(line, sk_reg_name(step->dst));
+        put(line, " += ");
+        if (step->weight)
+            put_slot(line, step->weight_slot);
+        else
+            put(line, sk_reg_name(step->src));
         break;
     case SK_OP_ROUTE:
         put_route(line, step);
@@ -335,7 +403,8 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_assign(line, step, " = rows with logits of ");
         break;
     default:
-        put(line, sk_reg_name(step->src));
+        if (!put_recurrent(line, step))
+            put(line, sk_reg_name(step->src));
         break;
     }
     put(line, "\n");

@@ -17,7 +17,7 @@ typedef struct ffn_slots {
     int64_t n_ff; /* the width */
 } ffn_slots;
 
-static bool ffn_has_gate(const sk_builder *b)
+bool sk_plan_ffn_gated(const sk_builder *b)
 {
     return b->arch->ffn < SK_FFN_GELU;
 }
@@ -83,7 +83,7 @@ static void ffn_plan(sk_builder *b, int src, int dst, const ffn_slots *s)
 {
     sk_fn fn = sk_plan_ffn_fn(b, b->hp->clamp_shexp[b->layer]);
     sk_linear parts[2];
-    if (ffn_has_gate(b)) {
+    if (sk_plan_ffn_gated(b)) {
         ffn_gate_up(b, s, parts);
         sk_plan_linear(b, src, parts, (int[]){SK_R_GATE, SK_R_UP}, 2);
         sk_plan_glu(b, SK_R_GATE, SK_R_UP, fn, s->n_ff);

@@ -45,6 +45,14 @@ void sk_plan_embed(sk_builder *b)
         sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_TOKEN_EMBD_NORM, 1, b->hp->n_embd);
 }
 
+/* LFM 2 calls its last norm by the name that others give to the one behind the embedding. */
+static int head_norm(const sk_builder *b)
+{
+    bool other = !b->arch->embd_norm && !sk_plan_has(b, SK_T_OUTPUT_NORM) &&
+                 sk_plan_has(b, SK_T_TOKEN_EMBD_NORM);
+    return other ? SK_T_TOKEN_EMBD_NORM : SK_T_OUTPUT_NORM;
+}
+
 void sk_plan_head(sk_builder *b)
 {
     int64_t n_embd = b->hp->n_embd;
@@ -53,7 +61,7 @@ void sk_plan_head(sk_builder *b)
     step->src = SK_R_H;
     step->n = n_embd;
     sk_plan_width(b, SK_R_LAST, n_embd);
-    sk_plan_norm(b, SK_R_LAST, SK_R_LAST, SK_T_OUTPUT_NORM, 1, n_embd);
+    sk_plan_norm(b, SK_R_LAST, SK_R_LAST, head_norm(b), 1, n_embd);
     bool tied = !sk_plan_has(b, SK_T_OUTPUT);
     sk_linear output = sk_plan_weight(b, tied ? SK_T_TOKEN_EMBD : SK_T_OUTPUT);
     sk_plan_linear(b, SK_R_LAST, &output, (int[]){SK_R_LOGITS}, 1);

@@ -73,12 +73,19 @@ static bool hp_is_epsilon(const hp_row *row, const sk_arch *arch)
            row->offset == (rms ? offsetof(sk_hparam, rms_eps) : offsetof(sk_hparam, ln_eps));
 }
 
+/* Heads are needed wherever layers have attention alone. */
+static bool hp_is_heads(const hp_row *row, const sk_arch *arch)
+{
+    return arch->mixer == SK_MIXER_NONE && row->offset == offsetof(sk_hparam, n_head);
+}
+
 /* Whether the architecture reads this row; with what default, and whether it must be there. */
 static bool hp_wanted(const hp_row *row, const sk_arch *arch, double *def, bool *needed)
 {
     const char *rest = hp_listed(arch, row->key);
     *def = row->def;
-    *needed = (row->flags & SK_HP_NEEDED) != 0 || hp_is_epsilon(row, arch);
+    *needed =
+        (row->flags & SK_HP_NEEDED) != 0 || hp_is_epsilon(row, arch) || hp_is_heads(row, arch);
     if (rest && *rest == '!')
         *needed = true;
     if (rest && *rest == '=')
@@ -294,6 +301,7 @@ static void hp_complete_experts(sk_hparam *hp, const sk_arch *arch)
     else if (arch->moe_size == SK_EXPERT_KEY_OR_SHARE && hp->n_expert_used > 0)
         hp->n_ff_exp = hp->max_n_ff / hp->n_expert_used;
     hp->n_ff_shared = hp_shared_width(hp, arch);
+    hp->n_expert_in = hp->n_latent > 0 ? hp->n_latent : hp->n_embd;
     if (arch->moe_gating < SK_GATING_KEY)
         hp->moe_gating = arch->moe_gating;
     else if (arch->moe_gating == SK_GATING_KEY_OR_SIGMOID && hp->moe_gating == 0)
@@ -325,6 +333,24 @@ static void hp_complete_scales(sk_hparam *hp, const sk_arch *arch)
     }
 }
 
+/* Which layers are recurrent, and how wide their heads are. */
+static void hp_complete_mixers(sk_hparam *hp, const sk_arch *arch)
+{
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        int32_t is = arch->mixer != SK_MIXER_NONE;
+        if (arch->mixes == SK_MIXES_KEYLESS)
+            is = hp->n_head_kv[i] == 0 && (arch->feeds != SK_FEEDS_ALONE || hp->n_ff[i] == 0);
+        else if (arch->mixes == SK_MIXES_INTERVAL)
+            is = hp->recurrent[i] >= 0 ? hp->recurrent[i] : (i + 1) % hp->full_interval != 0;
+        hp->recurrent[i] = is;
+    }
+    if (hp->n_tap_short > 0)
+        hp->n_tap = hp->n_tap_short;
+    hp->n_dt_plamo = hp->n_embd / 16 > 64 ? hp->n_embd / 16 : 64;
+    if (hp->n_rank > 0)
+        hp->head_inner = hp->n_inner / hp->n_rank;
+}
+
 /* Blocks at the end that predict further tokens are not of the model proper. */
 static int32_t hp_cut_nextn(sk_hparam *hp, sk_error *error)
 {
@@ -350,6 +376,7 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
         hp->dk = hp->n_embd / heads;
     if (hp->dv == 0 && heads > 0)
         hp->dv = hp->n_embd / heads;
+    hp_complete_mixers(hp, arch);
     hp_complete_windows(hp, arch);
     hp_complete_experts(hp, arch);
     hp_complete_scales(hp, arch);
@@ -365,8 +392,12 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
  * one has none. */
 static int32_t hp_check_heads(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
 {
-    bool any = !arch->gaps;
+    bool any = !arch->gaps, attends = false;
     for (int64_t i = 0; i < hp->n_layer; i++) {
+        if ((hp->recurrent[i] && arch->mixes != SK_MIXES_BESIDE) ||
+            (arch->feeds == SK_FEEDS_ALONE && hp->n_ff[i] > 0))
+            continue;
+        attends = true;
         if (hp->n_rot[i] % 2 != 0 || hp->n_rot[i] > hp->head_k[i])
             return sk_fail(error, SKALD_E_CORRUPT,
                            "rope.dimension_count is %d, wanted an even "
@@ -380,6 +411,10 @@ static int32_t hp_check_heads(const sk_hparam *hp, const sk_arch *arch, sk_error
         if (arch->gaps && (hp->n_head[i] == 0 || hp->n_head_kv[i] == 0))
             continue;
         any = any || hp->n_ff[i] > 0;
+        if (arch->attn_gate == SK_ATTN_GATE_BESIDE_Q && hp->head_k[i] != hp->head_v[i])
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "heads have keys of %d and values of %d, wanted the same",
+                           (int)hp->head_k[i], (int)hp->head_v[i]);
         if (hp->n_head[i] < 1 || hp->n_head_kv[i] < 1)
             return sk_fail(error, SKALD_E_CORRUPT,
                            "block %lld has %d heads and %d of keys and "
@@ -393,11 +428,26 @@ static int32_t hp_check_heads(const sk_hparam *hp, const sk_arch *arch, sk_error
     }
     if (!any)
         return sk_fail(error, SKALD_E_CORRUPT, "no block has attention");
-    if (hp->dk < 1 || hp->dv < 1)
+    if (attends && (hp->dk < 1 || hp->dv < 1))
         return sk_fail(error, SKALD_E_CORRUPT,
                        "heads have %lld and %lld elements: "
                        "embedding_length %lld is below attention.head_count",
                        (long long)hp->dk, (long long)hp->dv, (long long)hp->n_embd);
+    return SKALD_OK;
+}
+
+/* The sizes of recurrent layers with heads: values share keys evenly. */
+static int32_t hp_check_mixers(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
+{
+    if (arch->mixer != SK_MIXER_DELTA && arch->mixer != SK_MIXER_MAMBA2 &&
+        arch->mixer != SK_MIXER_PLAMO)
+        return SKALD_OK;
+    if (hp->n_inner % hp->n_rank != 0 || hp->n_rank % hp->n_key_group != 0)
+        return sk_fail(
+            error, SKALD_E_CORRUPT,
+            "ssm.inner_size is %lld, ssm.time_step_rank %lld, ssm.group_count %lld: each "
+            "must be a multiple of the next",
+            (long long)hp->n_inner, (long long)hp->n_rank, (long long)hp->n_key_group);
     return SKALD_OK;
 }
 
@@ -441,6 +491,8 @@ static int32_t hp_check(const sk_hparam *hp, const sk_arch *arch, int64_t n_embd
     int32_t status = hp_check_layers(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_heads(hp, arch, error);
+    if (status == SKALD_OK)
+        status = hp_check_mixers(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_experts(hp, error);
     if (status != SKALD_OK)

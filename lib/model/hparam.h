@@ -37,7 +37,7 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
  * block_count numbers, or one number for all), REALS (the same of double), BOOL (a number
  * that is not 0, or the first of an array). A minimum counts for
  * values in the file; a default of 0 outside the range means "not given". block_count comes first:
- * arrays need it.
+ * arrays need it. `recurrent` is completed for all layers of architectures that have such.
  */
 /* clang-format off */
 #define SK_HPARAMS(X) \
@@ -45,7 +45,7 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    n_ctx_train,      "context_length",                   3, 0,     1, SK_HP_BIG,     0) \
     X(INT,    n_embd,           "embedding_length",                 3, 0,     1, SK_HP_DIM,     0) \
     X(INT,    vocab_size,       "vocab_size",                       1, 0,     1, 2147483647,    0) \
-    X(LAYERS, n_head,           "attention.head_count",             3, 0,     0, SK_HP_DIM,     0) \
+    X(LAYERS, n_head,           "attention.head_count",             1, 0,     0, SK_HP_DIM,     0) \
     X(LAYERS, n_head_kv,        "attention.head_count_kv",          1, -1,    0, SK_HP_DIM,     0) \
     X(INT,    dk,               "attention.key_length",             1, 0,     1, SK_HP_DIM,     0) \
     X(INT,    dv,               "attention.value_length",           1, 0,     1, SK_HP_DIM,     0) \
@@ -92,6 +92,16 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(FLOAT,  yarn_log,         "rope.scaling.yarn_log_multiplier", 0, 0,     -1e30, 1e30,      0) \
     X(FLOAT,  yarn_ext,         "rope.scaling.yarn_ext_factor",     0, 1,     -1e30, 1e30,      0) \
     X(FLOAT,  yarn_attn,        "rope.scaling.yarn_attn_factor",    0, 1,     -1e30, 1e30,      0) \
+    X(INT,    n_tap,            "ssm.conv_kernel",                  0, 0,     1, 256,           0) \
+    X(INT,    n_inner,          "ssm.inner_size",                   0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_state,          "ssm.state_size",                   0, 0,     1, 4096,          0) \
+    X(INT,    n_rank,           "ssm.time_step_rank",               0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_key_group,      "ssm.group_count",                  0, 1,     1, SK_HP_DIM,     0) \
+    X(LAYERS, recurrent,        "attention.recurrent_layers",       0, -1,    0, 1,             0) \
+    X(INT,    full_interval,    "full_attention_interval",          0, 4,     1, SK_MAX_LAYERS, 0) \
+    X(BOOL,   dt_b_c_rms,       "ssm.dt_b_c_rms",                   0, 0,     0, 1,             0) \
+    X(INT,    n_latent,         "moe_latent_size",                  0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    n_tap_short,      "shortconv.l_cache",                0, 0,     1, 256,           0) \
     X(REALS,  xielu_p,          "xielu.alpha_p",                    4, 0,     -1e30, 1e30,      0) \
     X(REALS,  xielu_n,          "xielu.alpha_n",                    4, 0,     -1e30, 1e30,      0) \
     X(REALS,  xielu_beta,       "xielu.beta",                       4, 0,     -1e30, 1e30,      0) \
@@ -125,8 +135,11 @@ typedef struct sk_hparam {
     int64_t span[SK_MAX_LAYERS];   /* the layer's window in tokens; 0: it has none */
     int32_t head_k[SK_MAX_LAYERS]; /* elements of a key, of a value */
     int32_t head_v[SK_MAX_LAYERS];
-    double rope_scale;  /* 1 / factor; 1: none */
-    int32_t max_n_head; /* over the layers */
+    int64_t head_inner;  /* elements of a head of a recurrent layer */
+    int64_t n_dt_plamo;  /* what PLaMo's steps are worked out from */
+    int64_t n_expert_in; /* width of what experts read and give */
+    double rope_scale;   /* 1 / factor; 1: none */
+    int32_t max_n_head;  /* over the layers */
     int32_t max_n_ff;
 } sk_hparam;
 

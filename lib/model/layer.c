@@ -63,6 +63,8 @@ static int layer_ffn_norm(const sk_builder *b, bool parallel)
         return -1;
     if (parallel && b->arch->norm_place != SK_PLACE_PARALLEL_KEY)
         return SK_T_ATTN_NORM;
+    if (b->arch->feeds == SK_FEEDS_ALONE)
+        return SK_T_ATTN_NORM;
     return b->arch->ffn_norm == SK_FFN_NORM_POST_ATTN     ? SK_T_POST_ATTN_NORM
            : b->arch->ffn_norm == SK_FFN_NORM_ATTN_OUTPUT ? SK_T_ATTN_OUTPUT_NORM
                                                           : SK_T_FFN_NORM;
@@ -114,15 +116,46 @@ static void layer_ffn(sk_builder *b, int src, bool experts)
     sk_plan_scale(b, SK_R_X, sqrt(0.5), b->hp->n_embd);
 }
 
+/* What a recurrent layer has in attention's place. */
+static void layer_mixer(sk_builder *b, int src, int dst)
+{
+    switch (b->arch->mixer) {
+    case SK_MIXER_CONV:
+        sk_plan_shortconv(b, src, dst);
+        break;
+    case SK_MIXER_DELTA:
+        sk_plan_delta(b, src, dst);
+        break;
+    case SK_MIXER_MAMBA:
+        sk_plan_mamba(b, src, dst);
+        break;
+    case SK_MIXER_MAMBA2:
+        sk_plan_mamba2(b, src, dst);
+        break;
+    case SK_MIXER_PLAMO:
+        sk_plan_plamo(b, src, dst);
+        break;
+    default:
+        break;
+    }
+}
+
 /* With heads of queries but none of keys, attention is its output's matrix alone; without heads it
  * is not there. */
 static void layer_attention(sk_builder *b, bool parallel)
 {
     int dst = parallel ? SK_R_B : SK_R_X;
-    if (b->hp->n_head[b->layer] == 0)
+    bool recurrent = b->hp->recurrent[b->layer];
+    if (!recurrent && b->hp->n_head[b->layer] == 0)
         return;
     int src = layer_input(b, layer_attn_norm(b, parallel));
-    if (b->hp->n_head_kv[b->layer] == 0)
+    if (recurrent && b->arch->mixes == SK_MIXES_BESIDE) {
+        sk_plan_attention(b, src, SK_R_B);
+        layer_mixer(b, src, dst);
+        sk_plan_add(b, dst, SK_R_B, b->hp->n_embd);
+    } else if (recurrent)
+        layer_mixer(b, src, dst);
+    else if (b->hp->n_head_kv[b->layer] == 0)
         sk_plan_attention_output(b, src, dst);
     else
         sk_plan_attention(b, src, dst);
@@ -136,13 +169,16 @@ void sk_plan_layer(sk_builder *b)
     if (b->arch->gaps && b->hp->n_ff[b->layer] == 0)
         return; /* such a layer does nothing at all */
     bool apart = experts && b->arch->moe_dense == SK_DENSE_AFTER;
+    bool alone = b->arch->feeds == SK_FEEDS_ALONE && b->hp->n_ff[b->layer] > 0;
     if (experts && b->arch->moe_router == SK_ROUTER_LAYER)
         sk_plan_router(b, SK_R_H);
     if (apart)
         sk_plan_moe(b, layer_input(b, SK_T_FFN_NORM_EXPS), SK_R_B);
 
-    layer_attention(b, parallel);
-
+    if (!alone)
+        layer_attention(b, parallel);
+    if (b->arch->feeds != SK_FEEDS_ALL && !alone)
+        return;
     layer_ffn(b, layer_input(b, layer_ffn_norm(b, parallel)), experts && !apart);
     if (parallel || apart)
         layer_add(b, SK_R_B, -1);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define LINEAR_TILE 262144.0 /* multiply-adds */
-#define LINEAR_ROWS 16       /* tiles have a multiple of so many rows: kernels' panels */
+#define LINEAR_ROWS 32       /* tiles have a multiple of so many rows: kernels' panels */
 
 typedef struct linear_grid {
     int64_t tile_rows, tile_cols; /* of one tile */

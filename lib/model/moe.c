@@ -45,17 +45,22 @@ static sk_linear moe_experts_or_list(sk_builder *b, int slot, int list_slot)
     return weight;
 }
 
-/* The matrices of gate and up: two tensors, or two halves of one. */
-static void moe_gate_up(sk_builder *b, sk_linear parts[2])
+/* The matrices of gate and up: two tensors, or two halves of one; or up alone. How many. */
+static int moe_gate_up(sk_builder *b, sk_linear parts[2])
 {
+    if (!sk_plan_ffn_gated(b)) {
+        parts[0] = moe_experts(b, SK_T_FFN_UP_EXPS);
+        return 1;
+    }
     if (sk_plan_has(b, SK_T_FFN_GATE_UP_EXPS)) {
         sk_linear whole = moe_experts(b, SK_T_FFN_GATE_UP_EXPS);
         parts[0] = sk_plan_rows(b, &whole, 0, b->hp->n_ff_exp);
         parts[1] = sk_plan_rows(b, &whole, b->hp->n_ff_exp, b->hp->n_ff_exp);
-        return;
+        return 2;
     }
     parts[0] = moe_experts_or_list(b, SK_T_FFN_GATE_EXPS, SK_T_FFN_GATE_EXP);
     parts[1] = moe_experts_or_list(b, SK_T_FFN_UP_EXPS, SK_T_FFN_UP_EXP);
+    return 2;
 }
 
 static const sk_moe *moe_rules(sk_builder *b)
@@ -120,56 +125,74 @@ void sk_plan_router(sk_builder *b, int src)
     sk_plan_linear(b, src, &router, (int[]){SK_R_ROUTER}, 1);
 }
 
-/* The matrices that read the block's input: gate and up of the experts and the router, with the one
- * activation that serves them all. */
-static void moe_inputs(sk_builder *b, int src, sk_linear parts[3])
+/* A narrower input of the experts; the router reads the whole. */
+static void moe_latent(sk_builder *b, int src, const sk_linear *parts, int n_part)
+{
+    sk_linear both[2] = {sk_plan_weight(b, SK_T_FFN_LATENT_DOWN), parts[n_part]};
+    sk_plan_linear(b, src, both, (int[]){SK_R_LATENT, SK_R_ROUTER}, 2);
+    sk_plan_act(b, SK_R_LATENT, parts, n_part);
+}
+
+/* The matrices that read the block's input: gate and up of the experts and, behind them, the
+ * router, with the one activation that serves them all. How many those of the experts are. */
+static int moe_inputs(sk_builder *b, int src, sk_linear parts[3])
 {
     bool routes = b->arch->moe_router == SK_ROUTER_FFN;
+    int n_part = moe_gate_up(b, parts);
     if (routes)
-        parts[2] = sk_plan_weight(b, SK_T_FFN_ROUTER);
-    moe_gate_up(b, parts);
+        parts[n_part] = sk_plan_weight(b, SK_T_FFN_ROUTER);
     if (b->status != SKALD_OK)
-        return;
-    sk_plan_act(b, src, parts, routes ? 3 : 2);
+        return n_part;
+    if (b->hp->n_latent > 0) {
+        moe_latent(b, src, parts, n_part);
+        return n_part;
+    }
+    sk_plan_act(b, src, parts, n_part + routes);
     if (!routes)
-        return;
+        return n_part;
     sk_step *step = sk_plan_step(b, SK_OP_LINEAR, SK_SET_ROWS);
     step->src = src;
     step->n_part = 1;
-    step->part[0] = parts[2];
+    step->part[0] = parts[n_part];
     step->part_dst[0] = SK_R_ROUTER;
-    sk_plan_width(b, SK_R_ROUTER, parts[2].n_out);
+    sk_plan_width(b, SK_R_ROUTER, parts[n_part].n_out);
+    return n_part;
 }
 
 void sk_plan_moe(sk_builder *b, int src, int dst)
 {
     int64_t n_embd = b->hp->n_embd;
+    int in = b->hp->n_latent > 0 ? SK_R_LATENT : src, out = b->hp->n_latent > 0 ? in : dst;
     const sk_moe *moe = moe_rules(b);
     bool shared = b->arch->shared != SK_SHARED_NONE && sk_plan_has(b, SK_T_FFN_UP_SHEXP);
     sk_linear parts[3];
-    moe_inputs(b, src, parts);
+    int n_part = moe_inputs(b, src, parts);
     sk_linear down = moe_experts_or_list(b, SK_T_FFN_DOWN_EXPS, SK_T_FFN_DOWN_EXP);
     if (b->status != SKALD_OK)
         return;
     moe_route(b, moe);
-    moe_step(b, SK_OP_EXPERTS, src, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, 2);
+    moe_step(b, SK_OP_EXPERTS, in, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, n_part);
     if (moe->weigh_before) {
         moe_weigh(b, SK_R_E_GATE, moe);
         moe_weigh(b, SK_R_E_UP, moe);
     }
-    sk_plan_glu(b, SK_R_E_GATE, SK_R_E_UP, sk_plan_ffn_fn(b, b->hp->clamp_exp[b->layer]),
-                b->hp->n_ff_exp);
+    sk_plan_glu(b, SK_R_E_GATE, n_part == 2 ? SK_R_E_UP : -1,
+                sk_plan_ffn_fn(b, b->hp->clamp_exp[b->layer]), b->hp->n_ff_exp);
     sk_plan_act(b, SK_R_E_GATE, &down, 1);
     moe_step(b, SK_OP_EXPERTS, SK_R_E_GATE, &down, (int[]){SK_R_E_OUT}, 1);
     if (shared)
         sk_plan_shared(b, src, SK_R_S);
 
     sk_step *step = sk_plan_step(b, SK_OP_COMBINE, SK_SET_ROWS);
-    step->dst = dst;
+    step->dst = out;
     step->src = SK_R_E_OUT;
-    step->n = n_embd;
+    step->n = b->hp->n_expert_in;
     step->moe = moe;
-    sk_plan_width(b, dst, n_embd);
+    sk_plan_width(b, out, b->hp->n_expert_in);
+    if (out != dst) {
+        sk_linear up = sk_plan_weight(b, SK_T_FFN_LATENT_UP);
+        sk_plan_linear(b, out, &up, (int[]){dst}, 1);
+    }
     if (shared)
         sk_plan_add(b, dst, SK_R_S, n_embd);
     if (b->arch->moe_half)

@@ -39,6 +39,9 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_CAP] = &sk_op_cap,           [SK_OP_DIVIDE] = &sk_op_divide,
     [SK_OP_TEMPER] = &sk_op_temper,     [SK_OP_WEIGH] = &sk_op_weigh,
     [SK_OP_SELECT] = &sk_op_select,     [SK_OP_CHECK] = &sk_op_check,
+    [SK_OP_TAKE] = &sk_op_take,         [SK_OP_L2] = &sk_op_l2,
+    [SK_OP_DECAY] = &sk_op_decay,       [SK_OP_CONV] = &sk_op_conv,
+    [SK_OP_RECUR] = &sk_op_recur,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)
@@ -144,7 +147,10 @@ static int32_t pass_rows(sk_pass *pass, sk_error *error)
     pass->logit_of = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
     pass->logit_row = sk_alloc_array(heap, n_logits, sizeof(int32_t), "a pass's workspace", error);
     pass->failed = sk_alloc_array(heap, n, sizeof *pass->failed, "a pass's workspace", error);
-    bool all = pass->rows && pass->logit_of && pass->logit_row && pass->failed;
+    pass->run = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
+    pass->next_row = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
+    bool all = pass->rows && pass->logit_of && pass->logit_row && pass->failed && pass->run &&
+               pass->next_row;
     return all ? SKALD_OK : SKALD_E_MEMORY;
 }
 
@@ -187,6 +193,8 @@ int32_t sk_pass_new(sk_pass **out, sk_heap *heap, const sk_model *model, int64_t
         status = pass_angles(pass, error);
     if (status == SKALD_OK)
         status = pass_choice(pass, error);
+    if (status == SKALD_OK)
+        status = sk_attending_init(pass, error);
     if (status != SKALD_OK) {
         sk_pass_free(pass);
         return status;
@@ -203,7 +211,7 @@ void sk_pass_free(sk_pass *pass)
     sk_choice *c = &pass->choice;
     void *blocks[] = {pass->rows, pass->logit_of, pass->logit_row, (void *)pass->failed,
                       c->expert,  c->weight,      c->pair_of,      c->row_of,
-                      c->first,   c->first_tile};
+                      c->first,   c->first_tile,  pass->run,       pass->next_row};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         sk_free(heap, blocks[i]);
     for (int reg = 0; reg < SK_N_REGS; reg++)
@@ -213,6 +221,7 @@ void sk_pass_free(sk_pass *pass)
     for (uint64_t i = 0; pass->angles && i < pass->plan->n_rope; i++)
         sk_free(heap, pass->angles[i]);
     sk_free(heap, pass->angles);
+    sk_attending_free(pass);
     sk_free(heap, pass);
 }
 
@@ -260,6 +269,31 @@ static int32_t begin_check(const sk_pass *pass, int64_t n, sk_error *error)
     return SKALD_OK;
 }
 
+/* Links the rows of each state, for layers that advance from one to the next. */
+static int32_t begin_runs(sk_pass *pass, int64_t n, sk_error *error)
+{
+    pass->n_runs = pass->longest_run = 0;
+    for (int64_t i = 0; i < n; i++)
+        pass->rows[i].state->last_row = -1;
+    for (int64_t i = 0; i < n; i++) {
+        sk_state *state = pass->rows[i].state;
+        if (state->last_row < 0)
+            pass->run[pass->n_runs++] = (int32_t)i;
+        else
+            pass->next_row[state->last_row] = (int32_t)i;
+        pass->next_row[i] = -1;
+        state->last_row = (int32_t)i;
+    }
+    for (int64_t r = 0; r < pass->n_runs; r++) {
+        sk_state *state = pass->rows[pass->run[r]].state;
+        int64_t n_row = state->n_next - state->n_held;
+        pass->longest_run = n_row > pass->longest_run ? n_row : pass->longest_run;
+        if (state->memory && !sk_memory_begin(state->memory, n_row))
+            return sk_fail(error, SKALD_E_ARGUMENT, "%lld rows are not reserved", (long long)n_row);
+    }
+    return SKALD_OK;
+}
+
 sk_row *sk_pass_rows(sk_pass *pass)
 {
     return pass->rows;
@@ -275,6 +309,8 @@ int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
     const sk_row *rows = pass->rows;
     pass->active = pass->done = false;
     int32_t status = begin_check(pass, n, error);
+    if (status == SKALD_OK)
+        status = begin_runs(pass, n, error);
     if (status != SKALD_OK)
         return status;
     pass->n_rows = n;
@@ -289,8 +325,9 @@ int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
             pass->last_position = rows[i].position;
     }
     pass->step = 0;
+    pass->round = 0;
     pass->tile = 0;
-    pass->work.n_tiles = -1;
+    pass->work = (sk_work){.n_tiles = -1};
     pass->active = true;
     return SKALD_OK;
 }
@@ -382,24 +419,30 @@ static bool pass_next(sk_pass *pass)
         }
         if (pass->tile < pass->work.n_tiles)
             return true;
-        pass->work.n_tiles = -1;
-        pass->step++;
+        bool again = pass->work.again;
+        pass->work = (sk_work){.n_tiles = -1};
+        pass->step += !again;
+        pass->round = again ? pass->round + 1 : 0;
     }
     return false;
 }
 
-/* The states hold the rows now. Rows that come after a failed one in its state fail with it. */
+/* The states hold the rows now, but for one with a failed row, whose later rows fail with it. */
 static void pass_finish(sk_pass *pass)
 {
-    for (int64_t i = 0; i < pass->n_rows; i++)
-        pass->rows[i].state->failed_layer = -1;
-    for (int64_t i = 0; i < pass->n_rows; i++) {
-        sk_state *state = pass->rows[i].state;
-        if (state->failed_layer < 0)
-            state->failed_layer = atomic_load(&pass->failed[i]);
-        sk_pass_fail(pass, SK_SET_ROWS, i, state->failed_layer);
-        if (state->n_held < pass->rows[i].position + 1)
-            state->n_held = pass->rows[i].position + 1;
+    for (int64_t r = 0; r < pass->n_runs; r++) {
+        sk_state *state = pass->rows[pass->run[r]].state;
+        int32_t failed = -1;
+        for (int64_t i = pass->run[r]; i >= 0; i = pass->next_row[i]) {
+            if (failed < 0)
+                failed = atomic_load(&pass->failed[i]);
+            sk_pass_fail(pass, SK_SET_ROWS, i, failed);
+        }
+        if (failed >= 0)
+            continue;
+        state->n_held = state->n_next;
+        if (state->memory)
+            sk_memory_commit(state->memory);
     }
     pass->active = false;
     pass->done = true;

@@ -55,8 +55,8 @@ int32_t sk_pass_run(sk_pass *pass, int64_t deadline_us, bool (*stop)(void *user)
 const float *sk_pass_logits(const sk_pass *pass, int64_t row);
 
 /* Of a pass that is done: -1, or the layer where a value of this row, or of an earlier one of its
- * state, became infinite or NaN (n_layer: the head). Its logits mean nothing then, and the state is
- * to be truncated; other states are not touched. */
+ * state, became infinite or NaN (n_layer: the head). Its logits mean nothing then, and the state
+ * holds what it held before the pass; other states are not touched. */
 int64_t sk_pass_failed_layer(const sk_pass *pass, int64_t row);
 
 #endif

@@ -18,10 +18,12 @@ typedef struct sk_work {
     int64_t n_tiles;
     int64_t unit; /* how many neighbouring tiles are better run by one thread */
     double cost;  /* of a tile: about the multiply-adds, or so many elements */
+    bool again;   /* when these tiles are done, the step begins once more with others, which may
+                     read what these wrote */
 } sk_work;
 
 typedef struct sk_op {
-    /* Cuts up the step; called once, by the thread that runs the pass. */
+    /* Cuts up the step, or its next round; called by the thread that runs the pass. */
     void (*begin)(sk_pass *pass, const sk_step *step, sk_work *work);
     /* Tiles [first, last); by any thread. */
     void (*run)(sk_pass *pass, const sk_step *step, int64_t first, int64_t last);
@@ -30,7 +32,8 @@ typedef struct sk_op {
 extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linear, sk_op_rope,
     sk_op_store, sk_op_attend, sk_op_glu, sk_op_add, sk_op_route, sk_op_gather, sk_op_experts,
     sk_op_combine, sk_op_select, sk_op_check, sk_op_position, sk_op_gate, sk_op_scale, sk_op_clamp,
-    sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide;
+    sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide, sk_op_take, sk_op_l2, sk_op_decay,
+    sk_op_conv, sk_op_recur;
 
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */
@@ -43,6 +46,28 @@ typedef struct sk_choice {
     int64_t *first_tile; /* [n_expert + 1] of the step that is running */
 } sk_choice;
 
+/* How an ATTEND step goes over rows and blocks (attend.c). */
+typedef struct sk_attending {
+    int32_t *run; /* [n_run + 1] the first row of each run, at most [max_rows + 1] */
+    int64_t n_run;
+    float *max, *sum; /* of the softmax: [max_rows][n_head], a run's rows in [head][row][head of
+                         the group] */
+    float *parts;     /* [n_parts]; NULL: there is one thread */
+    int64_t n_parts;
+    uint8_t *scratch; /* [n_scratch][scratch_size] */
+    size_t scratch_size;
+    _Atomic int32_t *busy; /* [n_scratch] */
+    int32_t n_scratch;     /* threads */
+
+    /* The step that is running. */
+    double query_cost; /* queries of the largest run and a head */
+    int64_t n_block;                   /* of the run that sees the most */
+    int64_t first_block;               /* of the round, counted from the first that a run sees */
+    int64_t round_blocks, tile_blocks; /* of a round, of a tile */
+    int64_t n_split;                   /* tiles of a run and head in a round */
+    bool apart, merging;               /* blocks are merged later; it is later */
+} sk_attending;
+
 struct sk_pass {
     sk_heap *heap;         /* borrowed */
     const sk_model *model; /* borrowed */
@@ -51,7 +76,10 @@ struct sk_pass {
     sk_executor *executor; /* of the model */
     int64_t max_rows, max_logits;
     int64_t n_rows, n_logits;
-    sk_row *rows;               /* [max_rows] */
+    sk_row *rows;      /* [max_rows] */
+    int32_t *run;      /* [max_rows] the first row of each state, n_runs of them */
+    int32_t *next_row; /* [max_rows] the state's next row, or -1 */
+    int64_t n_runs, longest_run;
     int32_t *logit_row;         /* [max_logits] the rows that want logits */
     int32_t *logit_of;          /* [max_rows] their number among these, or -1 */
     _Atomic int32_t *failed;    /* [max_rows] layer, or -1 */
@@ -60,10 +88,12 @@ struct sk_pass {
     uint8_t *act[SK_N_SETS][3]; /* by set and kind */
     float (**angles)[2];        /* [n_rope][max_rows * n_rot / 2] */
     sk_choice choice;
+    sk_attending attending;
     int64_t last_position; /* the greatest of the rows */
 
     /* The cursor. */
     uint64_t step;
+    int64_t round; /* how often the step has begun before */
     int64_t tile;
     sk_work work; /* of the step; n_tiles is -1 before it has begun */
     bool active;  /* begun and not done */
@@ -81,10 +111,43 @@ static inline float *sk_pass_reg(const sk_pass *pass, int reg, int64_t i)
     return pass->reg[reg] + i * pass->stride[reg];
 }
 
+/* The rows of a state one after another, with what its recurrent layers read and write:
+ *     for (sk_walk w = sk_walk_begin(p, run); w.row >= 0; w = sk_walk_next(p, w)) */
+typedef struct sk_walk {
+    int64_t row; /* -1: there are no more */
+    const float *from;
+    float *to;
+} sk_walk;
+
+static inline sk_walk sk_walk_at(const sk_pass *pass, int64_t row, bool first)
+{
+    const sk_memory *memory = pass->rows[row].state->memory;
+    return (sk_walk){row, sk_memory_from(memory, first),
+                     sk_memory_to(memory, pass->next_row[row] < 0)};
+}
+
+static inline sk_walk sk_walk_begin(const sk_pass *pass, int64_t run)
+{
+    return sk_walk_at(pass, pass->run[run], true);
+}
+
+static inline sk_walk sk_walk_next(const sk_pass *pass, sk_walk walk)
+{
+    int64_t row = pass->next_row[walk.row];
+    return row < 0 ? (sk_walk){-1, NULL, NULL} : sk_walk_at(pass, row, false);
+}
+
 /* Marks the row behind element `i` of a set as failed at a layer, unless it is already. */
 void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer);
 
+/* Allocates what `attending` needs, and frees it. Errors: MEMORY. */
+int32_t sk_attending_init(sk_pass *pass, sk_error *error);
+void sk_attending_free(sk_pass *pass);
+
 /* A tile per row of the step's set, each of the cost of n * n_vec elements. */
 void sk_begin_rows(sk_pass *pass, const sk_step *step, sk_work *work);
+
+/* `n` tiles per state, all rows of it in each, at `cost` per row. */
+void sk_begin_runs(sk_pass *pass, int64_t n, double cost, sk_work *work);
 
 #endif

@@ -141,6 +141,16 @@ void sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
     step->n = n;
 }
 
+void sk_plan_add_vector(sk_builder *b, int dst, int slot, int64_t n)
+{
+    const float *weight = sk_plan_vector(b, slot);
+    sk_step *step = sk_plan_step(b, SK_OP_ADD, SK_SET_ROWS);
+    step->dst = step->src = dst;
+    step->n = n;
+    step->weight = weight;
+    step->weight_slot = slot;
+}
+
 void sk_plan_scale(sk_builder *b, int reg, double factor, int64_t n)
 {
     if (factor == 0 || factor == 1)
@@ -180,6 +190,22 @@ float *sk_plan_keep(sk_builder *b, int64_t n)
     return kept;
 }
 
+const float *sk_plan_vector(sk_builder *b, int slot)
+{
+    const float *vector = NULL;
+    if (b->status == SKALD_OK)
+        b->status = sk_slot_vector(b->weights, slot, b->layer, &vector, b->error);
+    return vector;
+}
+
+const float *sk_plan_vector_now(sk_builder *b, int slot)
+{
+    const float *vector = NULL;
+    if (b->status == SKALD_OK)
+        b->status = sk_slot_vector_now(b->weights, slot, b->layer, &vector, b->error);
+    return vector;
+}
+
 bool sk_plan_fits(const sk_builder *b, int slot)
 {
     return sk_slot_fits(b->weights, slot, b->layer);
@@ -215,6 +241,15 @@ int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv)
     if (kv)
         *kv = (sk_kv){n_head, dk, dv};
     return (int32_t)plan->n_kv - 1;
+}
+
+/* Each begins at a vector's edge, and is something even where it is nothing (a convolution of one
+ * tap). Sizes are those of hparam.h: no sum of them overflows. */
+int64_t sk_plan_memory(sk_builder *b, int64_t n)
+{
+    int64_t at = b->plan->n_memory;
+    b->plan->n_memory += (n > 0 ? n + 15 : 16) / 16 * 16;
+    return at;
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */

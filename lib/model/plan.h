@@ -34,6 +34,14 @@ enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_N_SETS };
     X(A, "a", ROWS)           /* attention's output, before its projection */ \
     X(B, "b", ROWS)           /* the output of a branch that waits for another */ \
     X(A_GATE, "a_gate", ROWS) /* what attention's output is multiplied with */ \
+    X(T, "t", ROWS)           /* several things, to be taken apart */ \
+    X(U, "u", ROWS)           /* what a recurrent layer's convolution reads */ \
+    X(C, "c", ROWS)           /* and what it gives: keys, values and the like */ \
+    X(Z, "z", ROWS)           /* the gate of a recurrent layer's output */ \
+    X(DT, "dt", ROWS)         /* its steps and decays */ \
+    X(BETA, "beta", ROWS) \
+    X(FADE, "fade", ROWS)     /* how much of each matrix stays */ \
+    X(LATENT, "latent", ROWS) /* what experts read and give, where it is narrower */ \
     X(GATE, "gate", ROWS) \
     X(UP, "up", ROWS) \
     X(ROUTER, "router", ROWS) /* logits, then probabilities of the experts */ \
@@ -76,6 +84,11 @@ enum {
     X(GATHER, "gather") \
     X(EXPERTS, "experts") \
     X(COMBINE, "combine") \
+    X(TAKE, "take") \
+    X(L2, "l2") \
+    X(DECAY, "decay") \
+    X(CONV, "conv") \
+    X(RECUR, "recur") \
     X(SELECT, "select") \
     X(CHECK, "check")
 
@@ -117,7 +130,35 @@ typedef struct sk_moe {
     const float *bias; /* [n_expert], added where experts are chosen; NULL: none */
 } sk_moe;
 
-#define SK_MAX_PARTS 3
+/* A causal convolution of each channel over its last n_tap inputs. */
+typedef struct sk_taps {
+    int64_t memory; /* where a state's memory has the earlier ones: [n_tap - 1][n] */
+    int64_t n_tap;
+    const float *taps; /* [n_tap][n], oldest first */
+    const float *bias; /* [n], NULL: none */
+} sk_taps;
+
+/* What a recurrence reads for head h: element at + h * step of a register; H: it has no such. */
+typedef struct sk_operand {
+    int reg;
+    int64_t at, step;
+} sk_operand;
+
+/* One layer's recurrence: per head a matrix of keys by values (tensor/kernels.h). */
+typedef struct sk_mixer {
+    int rule;                /* SK_RULE_... */
+    bool before;             /* the matrix is asked before it is changed */
+    int64_t memory;          /* where a state's memory has the matrices */
+    int64_t n_head, n_group; /* heads of values, of keys */
+    bool cyclic;             /* head h has keys h % n_group, else neighbours the same */
+    int64_t n_key, n_value;
+    sk_operand q, k, v, decay, beta, step;
+    int64_t decay_step; /* 1: each key has its own decay */
+    const float *a;     /* of SCAN: as the matrices lie; NULL */
+    const float *skip;  /* added: times the values, one per head, of SCAN one per value; NULL */
+} sk_mixer;
+
+#define SK_MAX_PARTS 4
 
 typedef struct sk_step {
     int op, set;
@@ -134,11 +175,16 @@ typedef struct sk_step {
     int weight_slot;     /* -1: no weights */
     bool layer_norm;
     float eps;
-    float factor; /* of ADD, SCALE, CLAMP, CAP; of ADD 0: none */
-    sk_fn fn;     /* of GLU, GATE; GLU with src -1 has no second factor */
-    int rope;     /* index in the plan's ropes */
+    float factor;   /* of ADD, SCALE, CLAMP, CAP, L2; of ADD 0: none */
+    int64_t at;     /* where in a row L2 and TAKE begin, */
+    int64_t stride; /* how far apart TAKE's vectors lie in the source, */
+    int64_t to;     /* and where in a row it puts them */
+    sk_fn fn;       /* of GLU, GATE; GLU with src -1 has no second factor */
+    int rope;       /* index in the plan's ropes */
     const sk_attn *attn;
     const sk_moe *moe;
+    const sk_taps *taps;
+    const sk_mixer *mixer;
 } sk_step;
 
 /* What a cached layer holds per token. */
@@ -158,6 +204,7 @@ typedef struct sk_plan {
     int64_t act_n[SK_N_SETS][3]; /* the longest activation by set and kind; 0: none */
     int64_t n_embd, n_vocab, n_layer;
     int64_t n_used, n_expert; /* the most of any layer; 0: none */
+    int64_t n_memory;         /* floats that recurrent layers remember; 0: there are none */
     int64_t max_position;     /* positions that the model has learned; 0: any */
 } sk_plan;
 
@@ -206,6 +253,8 @@ void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part);
 void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part);
 /* dst += src */
 void sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
+/* dst += the vector of a slot */
+void sk_plan_add_vector(sk_builder *b, int dst, int slot, int64_t n);
 /* reg *= factor, unless that is 0 (not given) or 1. */
 void sk_plan_scale(sk_builder *b, int reg, double factor, int64_t n);
 /* dst = fn(dst) * src, without src when that is -1. */
@@ -217,19 +266,43 @@ bool sk_plan_has(const sk_builder *b, int slot);
 bool sk_plan_fits(const sk_builder *b, int slot);
 /* A vector of n floats that lives as long as the plan; NULL after an error. */
 float *sk_plan_keep(sk_builder *b, int64_t n);
+/* A norm, vector or bias; as it is in the file now, where the plan itself reads it. */
+const float *sk_plan_vector(sk_builder *b, int slot);
+const float *sk_plan_vector_now(sk_builder *b, int slot);
 sk_linear sk_plan_weight(sk_builder *b, int slot);
 sk_linear sk_plan_rows(sk_builder *b, const sk_linear *whole, int64_t row, int64_t n_out);
 
 /* The index of the rope of the layer, -1: it does not rotate; of its cached keys and values. */
 int sk_plan_rope(sk_builder *b);
 int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
+/* Where n floats of a recurrent layer lie in a state's memory. */
+int64_t sk_plan_memory(sk_builder *b, int64_t n);
+/* For the blocks of recurrent layers (recur.c). n_vec vectors of n elements, each `stride` from the
+ * one before, from element `at` of src on, become neighbours in dst from element `to` on. */
+void sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64_t n_vec, int64_t n,
+                  int64_t stride);
+/* Each of n_vec vectors of n elements from element `at` of reg on *= factor / its length. */
+void sk_plan_l2(sk_builder *b, int reg, int64_t at, int64_t n_vec, int64_t n, double factor);
+/* dst = exp(src * weight), with an element of the slot for each vector. */
+void sk_plan_decay(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n);
+/* dst = the convolution of n channels of src with the taps of a slot, [n_tap, n] in the file, and
+ * the bias of another where the file has it; -1: it has none. */
+void sk_plan_conv(sk_builder *b, int dst, int src, int slot, int bias, int64_t n);
+/* dst = the recurrence of a mixer, which is copied and given room in memory. */
+void sk_plan_recur(sk_builder *b, int dst, const sk_mixer *mixer);
 
 /* The blocks: from a register of rows to another, which may be the same. */
 void sk_plan_embed(sk_builder *b);
 void sk_plan_layer(sk_builder *b); /* reads H, adds to H */
 void sk_plan_attention(sk_builder *b, int src, int dst);
 void sk_plan_attention_output(sk_builder *b, int src, int dst); /* its last product alone */
+void sk_plan_shortconv(sk_builder *b, int src, int dst);
+void sk_plan_delta(sk_builder *b, int src, int dst);
+void sk_plan_mamba(sk_builder *b, int src, int dst);
+void sk_plan_mamba2(sk_builder *b, int src, int dst);
+void sk_plan_plamo(sk_builder *b, int src, int dst);
 void sk_plan_ffn(sk_builder *b, int src, int dst);
+bool sk_plan_ffn_gated(const sk_builder *b);
 /* The function of the gate; `limit` is the layer's clamp, for those that have one. */
 sk_fn sk_plan_ffn_fn(const sk_builder *b, double limit);
 void sk_plan_shared(sk_builder *b, int src, int dst);

@@ -40,11 +40,12 @@ static void norm_run(sk_pass *p, const sk_step *step, int64_t first, int64_t las
 
 const sk_op sk_op_norm = {sk_begin_rows, norm_run};
 
-/* dst += src */
+/* dst += src, or a vector of the model's */
 static void add_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
     for (int64_t i = first; i < last; i++)
-        p->k->add(sk_pass_reg(p, step->dst, i), sk_pass_reg(p, step->src, i), step->n);
+        p->k->add(sk_pass_reg(p, step->dst, i),
+                  step->weight ? step->weight : sk_pass_reg(p, step->src, i), step->n);
 }
 
 const sk_op sk_op_add = {sk_begin_rows, add_run};

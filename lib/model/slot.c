@@ -150,6 +150,16 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"Fs", hp->n_ff_shared},
         {"N", hp->n_expert},
         {"C", hp->n_pos},
+        {"K", hp->n_tap},
+        {"D", hp->n_inner},
+        {"S", hp->n_state},
+        {"T", hp->n_rank},
+        {"G", hp->n_key_group},
+        {"P", hp->head_inner},
+        {"Dg", hp->n_inner / hp->n_key_group},
+        {"Td", hp->n_dt_plamo},
+        {"Ei", hp->n_expert_in},
+        {"3", 3},
         {"2", 2},
         {"1", 1},
     };
@@ -341,14 +351,14 @@ int32_t sk_slot_vector_now(sk_weights *weights, int slot, int64_t layer, const f
 {
     slot_want want;
     *out = NULL;
-    slot_name(want.name, sizeof want.name, slot, layer, 0, ".weight");
+    slot_name(want.name, sizeof want.name, slot, layer, 0, slot_suffix(weights, slot, layer));
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
     const sk_gguf_tensor *tensor = slot_find(weights, &want, error);
     if (!tensor)
         return SKALD_E_CORRUPT;
     if (tensor->dtype != SK_F32 && tensor->dtype != SK_F16 && tensor->dtype != SK_BF16)
         return vector_refuse(tensor, error);
-    return vector_convert(weights, tensor, (uint64_t)want.ne[0], out, error);
+    return vector_convert(weights, tensor, (uint64_t)(want.ne[0] * want.ne[1]), out, error);
 }
 
 /* A tensor of floats beside the main one, [n0, n1], where the file has it; NULL where not. */

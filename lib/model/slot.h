@@ -38,7 +38,8 @@ enum {
  * X(ID, kind, name, shape): dimensions in the order of the file, separated by commas; each is a sum
  * of products of numbers and these, of the hyper-parameters and the layer:
  *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
- *   Fs n_ff_shared, N n_expert, C n_pos
+ *   Fs n_ff_shared, N n_expert, C n_pos; of recurrent layers K n_tap, D n_inner, S n_state,
+ *   T n_rank, G n_key_group, P head_inner, Dg D / G, Td n_dt_plamo; Ei n_expert_in
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -74,6 +75,42 @@ enum {
     X(ATTN_SINKS,       VECTOR,  "blk.%d.attn_sinks",       "H") \
     X(ATTN_GATE,        LINEAR,  "blk.%d.attn_gate",        "E,H*dv") \
     X(ATTN_GATE_HEADS,  LINEAR,  "blk.%d.attn_gate",        "E,H") \
+    X(ATTN_Q_GATE,      LINEAR,  "blk.%d.attn_q",           "E,2*H*dk") \
+    X(CONV_IN,          LINEAR,  "blk.%d.shortconv.in_proj", "E,3*E") \
+    X(CONV_TAPS,        VECTOR,  "blk.%d.shortconv.conv",   "K,E") \
+    X(CONV_OUT,         LINEAR,  "blk.%d.shortconv.out_proj", "E,E") \
+    X(DELTA_QKV,        LINEAR,  "blk.%d.attn_qkv",         "E,2*G*S+D") \
+    X(DELTA_Z,          LINEAR,  "blk.%d.attn_gate",        "E,D") \
+    X(DELTA_QKVZ,       LINEAR,  "blk.%d.ssm_in",           "E,2*G*S+2*D") \
+    X(DELTA_BETA,       LINEAR,  "blk.%d.ssm_beta",         "E,T") \
+    X(DELTA_ALPHA,      LINEAR,  "blk.%d.ssm_alpha",        "E,T") \
+    X(DELTA_BA,         LINEAR,  "blk.%d.ssm_ba",           "E,2*T") \
+    X(DELTA_TAPS,       VECTOR,  "blk.%d.ssm_conv1d",       "K,2*G*S+D") \
+    X(DELTA_A,          NORM,    "blk.%d.ssm_a",            "T") \
+    X(DELTA_NORM,       NORM,    "blk.%d.ssm_norm",         "P") \
+    X(MAMBA_IN,         LINEAR,  "blk.%d.ssm_in",           "E,2*D") \
+    X(MAMBA_TAPS,       VECTOR,  "blk.%d.ssm_conv1d",       "K,D") \
+    X(MAMBA_TAPS_BIAS,  BIAS,    "blk.%d.ssm_conv1d",       "D") \
+    X(MAMBA_X,          LINEAR,  "blk.%d.ssm_x",            "D,T+2*S") \
+    X(MAMBA_DT,         LINEAR,  "blk.%d.ssm_dt",           "T,D") \
+    X(MAMBA_A,          NORM,    "blk.%d.ssm_a",            "S,D") \
+    X(MAMBA_D,          NORM,    "blk.%d.ssm_d",            "D") \
+    X(SSM_DT_NORM,      NORM,    "blk.%d.ssm_dt_norm",      "T") \
+    X(SSM_B_NORM,       NORM,    "blk.%d.ssm_b_norm",       "S") \
+    X(SSM_C_NORM,       NORM,    "blk.%d.ssm_c_norm",       "S") \
+    X(MAMBA2_IN,        LINEAR,  "blk.%d.ssm_in",           "E,2*D+2*G*S+T") \
+    X(MAMBA2_TAPS,      VECTOR,  "blk.%d.ssm_conv1d",       "K,D+2*G*S") \
+    X(MAMBA2_TAPS_BIAS, BIAS,    "blk.%d.ssm_conv1d",       "D+2*G*S") \
+    X(MAMBA2_NORM,      NORM,    "blk.%d.ssm_norm",         "Dg,G") \
+    X(SSM_A,            NORM,    "blk.%d.ssm_a",            "1,T") \
+    X(SSM_D,            NORM,    "blk.%d.ssm_d",            "1,T") \
+    X(PLAMO_X,          LINEAR,  "blk.%d.ssm_x",            "D,2*S+Td") \
+    X(PLAMO_DT,         LINEAR,  "blk.%d.ssm_dt",           "Td,T") \
+    X(PLAMO_DT_NORM,    NORM,    "blk.%d.ssm_dt_norm",      "Td") \
+    X(PLAMO_A,          NORM,    "blk.%d.ssm_a",            "T") \
+    X(PLAMO_D,          NORM,    "blk.%d.ssm_d",            "T") \
+    X(SSM_DT_BIAS,      BIAS,    "blk.%d.ssm_dt",           "T") \
+    X(SSM_OUT,          LINEAR,  "blk.%d.ssm_out",          "D,E") \
     X(FFN_NORM,         NORM,    "blk.%d.ffn_norm",         "E") \
     X(FFN_NORM_EXPS,    NORM,    "blk.%d.ffn_norm_exps",    "E") \
     X(FFN_GATE,         LINEAR2, "blk.%d.ffn_gate",         "E,F") \
@@ -87,10 +124,12 @@ enum {
     X(FFN_ROUTER_SHEXP, LINEAR,  "blk.%d.ffn_gate_inp_shexp", "E,1") \
     X(EXP_PROBS_B,      BIAS,    "blk.%d.exp_probs_b",      "N") \
     X(FFN_ROUTER,       LINEAR,  "blk.%d.ffn_gate_inp",     "E,N") \
-    X(FFN_GATE_UP_EXPS, EXPERTS, "blk.%d.ffn_gate_up_exps", "E,2*Fe,N") \
-    X(FFN_GATE_EXPS,    EXPERTS, "blk.%d.ffn_gate_exps",    "E,Fe,N") \
-    X(FFN_UP_EXPS,      EXPERTS, "blk.%d.ffn_up_exps",      "E,Fe,N") \
-    X(FFN_DOWN_EXPS,    EXPERTS, "blk.%d.ffn_down_exps",    "Fe,E,N") \
+    X(FFN_LATENT_DOWN,  LINEAR,  "blk.%d.ffn_latent_down",  "E,Ei") \
+    X(FFN_LATENT_UP,    LINEAR,  "blk.%d.ffn_latent_up",    "Ei,E") \
+    X(FFN_GATE_UP_EXPS, EXPERTS, "blk.%d.ffn_gate_up_exps", "Ei,2*Fe,N") \
+    X(FFN_GATE_EXPS,    EXPERTS, "blk.%d.ffn_gate_exps",    "Ei,Fe,N") \
+    X(FFN_UP_EXPS,      EXPERTS, "blk.%d.ffn_up_exps",      "Ei,Fe,N") \
+    X(FFN_DOWN_EXPS,    EXPERTS, "blk.%d.ffn_down_exps",    "Fe,Ei,N") \
     /* One matrix per expert, in files of the first such models: %e is the expert. */ \
     X(FFN_GATE_EXP,     LINEAR,  "blk.%d.ffn_gate.%e",      "E,Fe") \
     X(FFN_UP_EXP,       LINEAR,  "blk.%d.ffn_up.%e",        "E,Fe") \
@@ -163,7 +202,8 @@ int32_t sk_slot_vector(sk_weights *weights, int slot, int64_t layer, const float
 /* The bias of a norm, NULL where the file has none. */
 int32_t sk_slot_vector_bias(sk_weights *weights, int slot, int64_t layer, const float **out,
                             sk_error *error);
-/* A vector, read from the file at once: for what the plan itself works with. */
+/* A vector, or a matrix of floats, read from the file at once: for what the plan itself works with.
+ */
 int32_t sk_slot_vector_now(sk_weights *weights, int slot, int64_t layer, const float **out,
                            sk_error *error);
 

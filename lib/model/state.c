@@ -19,6 +19,8 @@ static void state_add(sk_state *state, const sk_part_kind *kind, void *data)
     state->parts[state->n_part++].data = data;
     if (kind == &sk_cache_kind)
         state->cache = data;
+    if (kind == &sk_memory_kind)
+        state->memory = data;
 }
 
 static int32_t state_check(const sk_model *model, int64_t n_ctx, int k_dtype, int v_dtype,
@@ -31,6 +33,28 @@ static int32_t state_check(const sk_model *model, int64_t n_ctx, int k_dtype, in
                        (long long)n_ctx);
     if ((k_dtype != SK_F32 && k_dtype != SK_F16) || (v_dtype != SK_F32 && v_dtype != SK_F16))
         return sk_fail(error, SKALD_E_ARGUMENT, "the type of a cache must be f16 or f32");
+    return SKALD_OK;
+}
+
+/* What the model's layers need. */
+static int32_t state_parts(sk_state *state, int k_dtype, int v_dtype, sk_error *error)
+{
+    const sk_plan *plan = &state->model->plan;
+    if (plan->n_kv > 0) {
+        sk_cache *cache;
+        int32_t status =
+            sk_cache_new(&cache, state->heap, plan, state->n_ctx, k_dtype, v_dtype, error);
+        if (status != SKALD_OK)
+            return status;
+        state_add(state, &sk_cache_kind, cache);
+    }
+    if (plan->n_memory > 0) {
+        sk_memory *memory;
+        int32_t status = sk_memory_new(&memory, state->heap, plan, error);
+        if (status != SKALD_OK)
+            return status;
+        state_add(state, &sk_memory_kind, memory);
+    }
     return SKALD_OK;
 }
 
@@ -47,13 +71,11 @@ int32_t sk_state_new(sk_state **out, sk_heap *heap, const sk_model *model, int64
     state->heap = heap;
     state->model = model;
     state->n_ctx = n_ctx;
-    sk_cache *cache;
-    status = sk_cache_new(&cache, heap, &model->plan, n_ctx, k_dtype, v_dtype, error);
+    status = state_parts(state, k_dtype, v_dtype, error);
     if (status != SKALD_OK) {
         sk_state_free(state);
         return status;
     }
-    state_add(state, &sk_cache_kind, cache);
     *out = state;
     return SKALD_OK;
 }
@@ -124,11 +146,22 @@ int32_t sk_state_prepare(sk_state *state, int64_t n_tokens, sk_error *error)
     return state_reserve(state, 0, n_tokens, error);
 }
 
-void sk_state_truncate(sk_state *state, int64_t n_tokens)
+int64_t sk_state_reach(const sk_state *state, int64_t n_tokens)
 {
     n_tokens = n_tokens > 0 ? n_tokens : 0;
-    if (n_tokens > state->n_held)
-        n_tokens = state->n_held;
+    n_tokens = n_tokens < state->n_held ? n_tokens : state->n_held;
+    for (int64_t before = -1; before != n_tokens;) { /* until all parts agree */
+        before = n_tokens;
+        for (int i = 0; i < state->n_part; i++)
+            if (state->parts[i].kind->reach)
+                n_tokens = state->parts[i].kind->reach(state->parts[i].data, n_tokens);
+    }
+    return n_tokens;
+}
+
+void sk_state_truncate(sk_state *state, int64_t n_tokens)
+{
+    n_tokens = sk_state_reach(state, n_tokens);
     state->n_held = n_tokens;
     state->n_reserved = n_tokens;
     for (int i = 0; i < state->n_part; i++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a model remembers of one conversation, of whatever kinds its layers need, behind one
- * interface: a state is a list of parts, each with a few functions. Now the only kind is the cache
- * of keys and values (cache.h); recurrent layers and windows will be others. Checkpoints become
- * more functions of a part.
+ * interface: a state is a list of parts, each with a few functions: the cache of keys and values
+ * (cache.h), and what recurrent layers remember (memory.h), which can go back to some positions
+ * only.
  *
  * A state belongs to one pass at a time.
  */
@@ -34,7 +34,12 @@ int32_t sk_state_reserve(sk_state *state, int64_t n_tokens, sk_error *error);
  * then. */
 int32_t sk_state_prepare(sk_state *state, int64_t n_tokens, sk_error *error);
 
-/* Forgets all but the first `n_tokens` tokens, and gives back memory that they do not need. */
+/* The most tokens, `n_tokens` at most, that the state can go back to: all of these, or, where
+ * layers are recurrent, those of a position that was kept. */
+int64_t sk_state_reach(const sk_state *state, int64_t n_tokens);
+
+/* Forgets all but the first `n_tokens` tokens, or as many as it can go back to (sk_state_length
+ * tells), and gives back memory that they do not need. */
 void sk_state_truncate(sk_state *state, int64_t n_tokens);
 
 int64_t sk_state_length(const sk_state *state); /* tokens held */
@@ -46,7 +51,8 @@ uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
  * sizes, which of two lists of rope factors holds. */
 uint64_t sk_state_layout(const sk_state *state);
 
-/* The first `n_tokens` tokens, at most those held, as so many bytes, the same on every machine. */
+/* The first `n_tokens` tokens, which the state can go back to, as so many bytes, the same on every
+ * machine. */
 uint64_t sk_state_save_size(const sk_state *state, int64_t n_tokens);
 void sk_state_save(const sk_state *state, int64_t n_tokens, uint8_t *out);
 

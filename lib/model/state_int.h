@@ -4,6 +4,7 @@
 #define SK_MODEL_STATE_INT_H
 
 #include "model/cache.h"
+#include "model/memory.h"
 #include "model/state.h"
 
 /* A kind of memory. */
@@ -13,7 +14,9 @@ typedef struct sk_part_kind {
      * held. */
     int32_t (*reserve)(void *part, int64_t first, int64_t n_held, int64_t n_tokens,
                        sk_error *error);
-    void (*truncate)(void *part, int64_t n_tokens);
+    /* The most tokens, up to n_tokens, that it can go back to; NULL: any. */
+    int64_t (*reach)(const void *part, int64_t n_tokens);
+    void (*truncate)(void *part, int64_t n_tokens); /* to what it can go back to */
     uint64_t (*bytes)(const void *part);
     /* Another part that holds the first n_tokens tokens, and shares what it can. */
     int32_t (*fork)(void **out, const void *part, int64_t n_tokens, sk_error *error);
@@ -32,16 +35,17 @@ struct sk_state {
     sk_heap *heap;         /* borrowed */
     const sk_model *model; /* borrowed */
     int64_t n_ctx;
-    int64_t n_held;       /* tokens whose memory is complete */
-    int64_t n_reserved;   /* tokens that there is memory for */
-    int32_t failed_layer; /* a pass's: of the first row that failed, or -1 */
-    int64_t n_next;       /* a pass's count of the rows it was given */
+    int64_t n_held;     /* tokens whose memory is complete */
+    int64_t n_reserved; /* tokens that there is memory for */
+    int64_t n_next;     /* a pass's count of the rows it was given */
+    int32_t last_row;   /* the last of these, or -1 */
     int n_part;
     struct {
         const sk_part_kind *kind;
         void *data; /* owned */
     } parts[SK_MAX_STATE_PARTS];
-    sk_cache *cache; /* the part of that kind, NULL: none */
+    sk_cache *cache;   /* the part of that kind, NULL: none */
+    sk_memory *memory; /* the same */
 };
 
 #endif

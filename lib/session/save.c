@@ -134,7 +134,7 @@ static void save_turn(saver *s, const sk_context *ctx)
 static void save_cache(saver *s, const sk_context *ctx)
 {
     int64_t n = ctx->n_evaluated < ctx->n_tokens ? ctx->n_evaluated : ctx->n_tokens - 1;
-    n = n > 0 ? n : 0;
+    n = sk_state_reach(ctx->state, n);
     begin_section(s, SK_SAVED_CACHE);
     save_u32(s, SKALD_NUMERIC_VERSION);
     save_u32(s, 0);

@@ -112,15 +112,15 @@ int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
 /* ---- Cutting and setting -------------------------------------------------------------------- */
 
 /* Forgets all but the first `n_tokens` tokens, and what was evaluated beyond the first
- * `n_evaluated`. */
+ * `n_evaluated`; recurrent layers may have to go back further, to what they kept. */
 static void forget_behind(sk_context *ctx, int64_t n_tokens, int64_t n_evaluated)
 {
     sk_context_ungroup(ctx);
     ctx->n_tokens = n_tokens;
     ctx->n_logits = 0;
     if (ctx->n_evaluated > n_evaluated) {
-        ctx->n_evaluated = n_evaluated;
         sk_state_truncate(ctx->state, n_evaluated);
+        ctx->n_evaluated = sk_state_length(ctx->state);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attention of one token, for one tier (tier_impl.h; no include guard).
+ * Attention, for one tier (tier_impl.h; no include guard).
  *
- * Per head, for each block of 64 keys by absolute position, over its seen keys j:
+ * Per query, for each block of 64 keys by absolute position, over its seen keys j:
  *
  *   score_j = (q . k_j) * scale       fused into 16 lanes (element i in lane i mod 16), the tree
  *   score_j = cap * tanh(score_j / cap)            where there is a cap
@@ -18,124 +18,222 @@
  *
  * A sink s is merged after them, with m_b = s, l_b = 1 and o_b = 0.
  *
- * The result is o / l, or zeros when no key is seen. Keys that are not seen are not read, nor are
+ * The result is o / l, or zeros when no key is seen. Keys that no row sees are not read, nor are
  * blocks without any. K and V are read as the cache holds them.
  *
- * A head's sums do not depend on which heads share its call, so heads are taken in tiles of 4, 2
- * and 1, which read each key once. `out` is the accumulator o; the stack holds m and l of 128 heads
- * and the p of one tile: about 2 KiB.
+ * A query is a head of a row; what it comes to does not depend on the others of its call. There are
+ * two ways to the same scores. Few queries: each key's elements lie in the lanes, as in memory, so
+ * that a score is a horizontal sum, taken of sixteen keys together; what is read is streamed once.
+ * Many: the block's keys are turned (kv_columns), a key in each lane; sixteen sums, one for each
+ * lane of the contract, are made one after another, and the tree is additions of whole vectors.
+ * Then nothing crosses lanes, and sixteen multiply-adds of a tile of four queries need eight loads.
+ * The tile's partial sums wait in memory: as each is complete, it is added to the last one of the
+ * same rank, as in counting by twos, so five are kept.
+ *
+ * A score of +0 for one of -0 (where zeros fill up a row of odd length) changes no result, since a
+ * score is only ever subtracted from another. In the sums of values nothing may be filled up.
+ *
+ * The stack holds some 6 KiB, the scratch memory the rest: the block's keys and values as floats
+ * (64 KiB of heads of 128), and the scores of 128 queries.
  */
-enum { TIER(ATTEND_HEADS) = 128, TIER(ATTEND_TILE) = 4 };
 
-/* What is fixed for one block and tile. */
+/* Vectors of a register tile's side, beside four queries: of keys, and of a value's elements. */
+#if TIER_AVX512
+enum { TIER(ATTEND_SIDE) = 4 };
+#else
+enum { TIER(ATTEND_SIDE) = 1 };
+#endif
+enum {
+    TIER(ATTEND_TILE) = 4,  /* queries */
+    TIER(ATTEND_MANY) = 16, /* from so many queries on, keys are turned */
+};
+
+/* What is fixed for one block. */
 typedef struct TIER(attend_block) {
     const sk_attend *a;
-    const unsigned char *k, *v; /* row 0 of the block */
-    int64_t head;               /* first of the tile */
-    int lo, hi;                 /* rows seen */
-    int64_t behind;             /* of row 0's key, less that of the last key seen */
-    bool fresh;                 /* no block before it */
+    int64_t index;
+    const float *turned; /* [dk][64], NULL: keys are read from rows */
+    const unsigned char *k, *v;
+    size_t k_size, v_size; /* bytes of a row */
+    int k_dtype, v_dtype;
+    bool padded;                /* rows of v are zeros up to a multiple of 16 */
+    const unsigned char *ahead; /* rows of keys that are wanted next, NULL: none */
+    float *p;                   /* [SK_ATTEND_QUERIES][64] */
+    float *parts;               /* of the block, or NULL */
 } TIER(attend_block);
 
-SK_INLINE v16 TIER(cache_load)(const unsigned char *row, int64_t i, int dtype)
+/* Some queries, all of which see keys [lo, hi) of the block. */
+typedef struct TIER(attend_tile) {
+    const float *q[TIER(ATTEND_TILE)];
+    float *o[TIER(ATTEND_TILE)];
+    float *p; /* [query][64] */
+    int lo, hi;
+    bool fresh[TIER(ATTEND_TILE)]; /* no block before it */
+    bool ahead;                    /* whether to fetch what is read next */
+} TIER(attend_tile);
+
+/* Fetches a row into the second level. */
+SK_INLINE void TIER(fetch_row)(const unsigned char *row, size_t size)
 {
-    return dtype == SK_F16 ? v16_load_f16((const uint16_t *)(const void *)row + i)
-                           : v16_load((const float *)(const void *)row + i);
+#if defined(__GNUC__)
+    for (size_t i = 0; i < size; i += 64)
+        __builtin_prefetch(row + i, 0, 2);
+#else
+    (void)row;
+    (void)size;
+#endif
 }
 
-SK_INLINE float TIER(cache_get)(const unsigned char *row, int64_t i, int dtype)
-{
-    return dtype == SK_F16 ? sk_f16_to_f32(((const uint16_t *)(const void *)row)[i])
-                           : ((const float *)(const void *)row)[i];
-}
+/* ---- Scores ---------------------------------------------------------------------------------- */
 
-/* Adds the elements past the last whole 16, and the lanes. */
-SK_INLINE float TIER(dot_end)(v16 s, const float *q, const unsigned char *key, int64_t i, int64_t n,
-                              int dtype)
-{
-    if (i < n) {
-        float lane[16];
-        v16_store(lane, s);
-        for (int j = 0; i < n; i++, j++)
-            lane[j] = SK_FMA(q[i], TIER(cache_get)(key, i, dtype), lane[j]);
-        s = v16_load(lane);
-    }
-    return v16_sum(s);
-}
-
-/* Scores of `n` heads (a constant) with the block's seen keys. */
-SK_INLINE void TIER(scores_n)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK], int dtype,
-                              int n)
+/* Products of `nk` keys, from row j on, with `n` queries (constants): their 16 lanes. */
+SK_INLINE void TIER(score_keys)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int j,
+                                v16 (*lanes)[16], int dtype, int n, int nk)
 {
     const int64_t dk = b->a->dk;
-    const float *q = b->a->q + b->head * dk;
-    for (int j = b->lo; j < b->hi; j++) {
-        const unsigned char *key = b->k + (size_t)j * b->a->k_size;
-        v16 s[TIER(ATTEND_TILE)];
-        for (int h = 0; h < n; h++)
-            s[h] = v16_zero();
-        int64_t i = 0;
-        for (; i + 16 <= dk; i += 16) {
-            const v16 k = TIER(cache_load)(key, i, dtype);
-            for (int h = 0; h < n; h++)
-                s[h] = v16_fma(v16_load(q + h * dk + i), k, s[h]);
+    const unsigned char *key = b->k + (size_t)j * b->k_size;
+    v16 s[TIER(ATTEND_TILE)][TIER(ATTEND_SIDE)];
+    for (int x = 0; x < n; x++)
+        for (int y = 0; y < nk; y++)
+            s[x][y] = v16_zero();
+    int64_t i = 0;
+    for (; i + 16 <= dk; i += 16) {
+        v16 k[TIER(ATTEND_SIDE)];
+        for (int y = 0; y < nk; y++)
+            k[y] = TIER(kv_load)(key + (size_t)y * b->k_size, i, dtype);
+        for (int x = 0; x < n; x++) {
+            const v16 q = v16_load(t->q[x] + i);
+            for (int y = 0; y < nk; y++)
+                s[x][y] = v16_fma(q, k[y], s[x][y]);
         }
-        for (int h = 0; h < n; h++)
-            p[h][j] = TIER(dot_end)(s[h], q + h * dk, key, i, dk, dtype) * b->a->scale;
+    }
+    for (int y = 0; i < dk && y < nk; y++) {
+        const v16 k = TIER(kv_load_part)(key + (size_t)y * b->k_size, i, dk - i, dtype);
+        for (int x = 0; x < n; x++)
+            s[x][y] = v16_fma(TIER(load_part)(t->q[x] + i, dk - i), k, s[x][y]);
+    }
+    for (int x = 0; x < n; x++)
+        for (int y = 0; y < nk; y++)
+            lanes[x][j % 16 + y] = s[x][y];
+}
+
+/* Scores of `n` queries (a constant) from rows of keys. */
+SK_INLINE void TIER(score_rows)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int dtype,
+                                int n)
+{
+    enum { SIDE = TIER(ATTEND_SIDE) };
+    const v16 scale = v16_splat(b->a->scale);
+    for (int first = t->lo / 16 * 16; first < t->hi; first += 16) {
+        v16 lanes[TIER(ATTEND_TILE)][16];
+        int j = first > t->lo ? first : t->lo;
+        const int end = first + 16 < t->hi ? first + 16 : t->hi;
+        if (end - j < 16)
+            memset(lanes, 0, sizeof lanes);
+        for (; j + SIDE <= end; j += SIDE) {
+            TIER(score_keys)(b, t, j, lanes, dtype, n, SIDE);
+            for (int y = 0; t->ahead && y < SIDE; y++)
+                TIER(fetch_row)(b->v + (size_t)(j + y) * b->v_size, b->v_size);
+        }
+        for (; j < end; j++)
+            TIER(score_keys)(b, t, j, lanes, dtype, n, 1);
+        for (int x = 0; x < n; x++)
+            v16_store(t->p + x * SK_KEY_BLOCK + first, v16_mul(TIER(sum16)(lanes[x]), scale));
     }
 }
 
-/* What some models do to one head's scores. */
-static void TIER(scores_bend)(const TIER(attend_block) * b, int64_t head, float *p)
+/* For 16 keys times ATTEND_SIDE from lane `first` on, lane l of the contract's sixteen sums. */
+SK_INLINE void TIER(score_lane)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int first,
+                                int l, v16 (*s)[TIER(ATTEND_SIDE)], int n)
+{
+    for (int x = 0; x < n; x++)
+        for (int y = 0; y < TIER(ATTEND_SIDE); y++)
+            s[x][y] = v16_zero();
+    for (int64_t i = l; i < b->a->dk; i += 16) {
+        v16 k[TIER(ATTEND_SIDE)];
+        for (int y = 0; y < TIER(ATTEND_SIDE); y++)
+            k[y] = v16_load(b->turned + i * SK_KEY_BLOCK + first + 16 * y);
+        for (int x = 0; x < n; x++) {
+            const v16 q = v16_splat(t->q[x][i]);
+            for (int y = 0; y < TIER(ATTEND_SIDE); y++)
+                s[x][y] = v16_fma(q, k[y], s[x][y]);
+        }
+    }
+}
+
+/* Scores of `n` queries (a constant) from turned keys. Lanes come in the order in which the tree
+ * adds them. */
+SK_INLINE void TIER(score_turned)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
+{
+    static const uint8_t order[16] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
+    enum { SIDE = TIER(ATTEND_SIDE) };
+    const v16 scale = v16_splat(b->a->scale);
+    v16 kept[5][TIER(ATTEND_TILE)][SIDE], s[TIER(ATTEND_TILE)][SIDE];
+    for (int first = t->lo / (16 * SIDE) * (16 * SIDE); first < t->hi; first += 16 * SIDE) {
+        for (int c = 0; c < 16; c++) {
+            int rank = 0;
+            TIER(score_lane)(b, t, first, order[c], s, n);
+            for (; c >> rank & 1; rank++)
+                for (int x = 0; x < n; x++)
+                    for (int y = 0; y < SIDE; y++)
+                        s[x][y] = v16_add(kept[rank][x][y], s[x][y]);
+            for (int x = 0; x < n; x++)
+                for (int y = 0; y < SIDE; y++)
+                    kept[rank][x][y] = s[x][y];
+        }
+        for (int x = 0; x < n; x++)
+            for (int y = 0; y < SIDE; y++)
+                v16_store(t->p + x * SK_KEY_BLOCK + first + 16 * y, v16_mul(s[x][y], scale));
+    }
+}
+
+SK_INLINE void TIER(score_n)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
+{
+    if (b->turned)
+        TIER(score_turned)(b, t, n);
+    else if (b->k_dtype == SK_F16)
+        TIER(score_rows)(b, t, SK_F16, n);
+    else
+        TIER(score_rows)(b, t, SK_F32, n);
+}
+
+/* ---- Softmax --------------------------------------------------------------------------------- */
+
+/* What some models do to a query's scores; the head's slope. */
+static void TIER(scores_bend)(const TIER(attend_block) * b, int64_t head, int64_t last, int lo,
+                              int hi, float *p)
 {
     const float cap = b->a->cap;
-    for (int j = b->lo; cap != 0 && j < b->hi; j++)
+    const int64_t behind = b->index * SK_KEY_BLOCK - (last - 1); /* + j: 0 for the last key seen */
+    for (int j = lo; cap != 0 && j < hi; j++)
         p[j] = cap * sk_tanhf(p[j] / cap);
-    for (int j = b->lo; b->a->slope && j < b->hi; j++) /* b->behind + j: 0 for the last key seen */
-        p[j] = p[j] + b->a->slope[head] * (float)(b->behind + j);
+    for (int j = lo; b->a->slope && j < hi; j++)
+        p[j] = p[j] + b->a->slope[head] * (float)(behind + j);
 }
 
-SK_INLINE void TIER(scores_of)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK], int dtype,
-                               int n)
-{
-    if (n == 4)
-        TIER(scores_n)(b, p, dtype, 4);
-    else if (n == 2)
-        TIER(scores_n)(b, p, dtype, 2);
-    else
-        TIER(scores_n)(b, p, dtype, 1);
-}
-
-/* Turns one head's scores into p, and returns their sum. Rows not seen become 0, which added to a
+/* Turns one query's scores into p, and returns their sum. Rows not seen become 0, which added to a
  * sum of non-negative numbers changes nothing. */
-static float TIER(block_softmax)(const TIER(attend_block) * b, float *p, float *max)
+static float TIER(block_softmax)(int lo, int hi, float *p, float *max)
 {
-    float m = -INFINITY;
-    for (int j = 0; j < b->lo; j++)
+    v16 m = v16_splat(-INFINITY), sum = v16_zero();
+    for (int j = 0; j < lo; j++)
         p[j] = -INFINITY;
-    for (int j = b->hi; j < SK_KEY_BLOCK; j++)
+    for (int j = hi; j < SK_KEY_BLOCK; j++)
         p[j] = -INFINITY;
-    for (int j = b->lo; j < b->hi; j++)
-        m = p[j] > m ? p[j] : m;
-    v16 sum = v16_zero();
+    for (int j = 0; j < SK_KEY_BLOCK; j += 16)
+        m = v16_max(v16_load(p + j), m); /* a NaN is passed over */
+    *max = TIER(max_lane)(m);
+    m = v16_splat(*max);
     for (int j = 0; j < SK_KEY_BLOCK; j += 16) {
-        const v16 e = v16_exp(v16_sub(v16_load(p + j), v16_splat(m)));
+        const v16 e = v16_exp(v16_sub(v16_load(p + j), m));
         v16_store(p + j, e);
         sum = v16_add(sum, e);
     }
-    *max = m;
     return v16_sum(sum);
 }
 
-/* Merges one head's m and l, and says what the old and the new o are multiplied by. */
-static void TIER(block_merge)(const TIER(attend_block) * b, float m_b, float l_b, float *m,
-                              float *l, float *keep, float *take)
+/* Merges a block's m and l, and says what the old and the new o are multiplied by. */
+static void TIER(block_merge)(float m_b, float l_b, float *m, float *l, float *keep, float *take)
 {
-    if (b->fresh) {
-        *m = m_b;
-        *l = l_b;
-        return;
-    }
     const float both = m_b > *m ? m_b : *m;
     *keep = sk_expf(*m - both);
     *take = sk_expf(m_b - both);
@@ -143,120 +241,284 @@ static void TIER(block_merge)(const TIER(attend_block) * b, float m_b, float l_b
     *l = *l * *keep + l_b * *take;
 }
 
-/* o of `n` heads (a constant): sixteen columns of V at a time, then one by one. */
-SK_INLINE void TIER(values_n)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK],
-                              const float *keep, const float *take, int dtype, int n)
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+/* o of `n` queries and elements [d, d + 16 * nd) (constants), or the last `left` < 16 of them. */
+SK_INLINE void TIER(value_tile)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int64_t d,
+                                int64_t left, const float *keep, const float *take, int dtype,
+                                int n, int nd)
 {
-    const int64_t dv = b->a->dv;
-    float *out = b->a->out + b->head * dv;
-    int64_t d = 0;
-    for (; d + 16 <= dv; d += 16) {
-        v16 o[TIER(ATTEND_TILE)];
-        for (int h = 0; h < n; h++)
-            o[h] = v16_zero();
-        for (int j = b->lo; j < b->hi; j++) {
-            const v16 v = TIER(cache_load)(b->v + (size_t)j * b->a->v_size, d, dtype);
-            for (int h = 0; h < n; h++)
-                o[h] = v16_fma(v16_splat(p[h][j]), v, o[h]);
+    v16 o[TIER(ATTEND_TILE)][TIER(ATTEND_SIDE)];
+    for (int x = 0; x < n; x++)
+        for (int y = 0; y < nd; y++)
+            o[x][y] = v16_zero();
+    for (int j = t->lo; j < t->hi; j++) {
+        const unsigned char *row = b->v + (size_t)j * b->v_size;
+        v16 v[TIER(ATTEND_SIDE)];
+        for (int y = 0; y < nd; y++)
+            v[y] = left && !b->padded ? TIER(kv_load_part)(row, d, left, dtype)
+                                      : TIER(kv_load)(row, d + 16 * y, dtype);
+        for (int x = 0; x < n; x++) {
+            const v16 p = v16_splat(t->p[x * SK_KEY_BLOCK + j]);
+            for (int y = 0; y < nd; y++)
+                o[x][y] = v16_fma(p, v[y], o[x][y]);
         }
-        for (int h = 0; h < n; h++) {
-            float *at = out + h * dv + d;
-            if (!b->fresh)
-                o[h] = v16_add(v16_mul(v16_load(at), v16_splat(keep[h])),
-                               v16_mul(o[h], v16_splat(take[h])));
-            v16_store(at, o[h]);
-        }
+        if (t->ahead && b->ahead && d == 0)
+            TIER(fetch_row)(b->ahead + (size_t)j * b->k_size, b->k_size);
     }
-    for (; d < dv; d++) {
-        for (int h = 0; h < n; h++) {
-            float o = 0, *at = out + h * dv + d;
-            for (int j = b->lo; j < b->hi; j++)
-                o = SK_FMA(p[h][j], TIER(cache_get)(b->v + (size_t)j * b->a->v_size, d, dtype), o);
-            *at = b->fresh ? o : *at * keep[h] + o * take[h];
+    for (int x = 0; x < n; x++)
+        for (int y = 0; y < nd; y++) {
+            float *at = t->o[x] + d + 16 * y;
+            if (!t->fresh[x]) {
+                const v16 old = left ? TIER(load_part)(at, left) : v16_load(at);
+                o[x][y] = v16_add(v16_mul(old, v16_splat(keep[x])),
+                                  v16_mul(o[x][y], v16_splat(take[x])));
+            }
+            if (left)
+                TIER(store_part)(at, o[x][y], left);
+            else
+                v16_store(at, o[x][y]);
         }
-    }
 }
 
-SK_INLINE void TIER(values_of)(const TIER(attend_block) * b, float (*p)[SK_KEY_BLOCK],
+/* o of `n` queries (a constant). */
+SK_INLINE void TIER(values_as)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
                                const float *keep, const float *take, int dtype, int n)
 {
+    enum { SIDE = TIER(ATTEND_SIDE) };
+    const int64_t dv = b->a->dv;
+    int64_t d = 0;
+    for (; d + 16 * SIDE <= dv; d += 16 * SIDE)
+        TIER(value_tile)(b, t, d, 0, keep, take, dtype, n, SIDE);
+    for (; SIDE > 1 && d + 16 <= dv; d += 16)
+        TIER(value_tile)(b, t, d, 0, keep, take, dtype, n, 1);
+    if (d < dv)
+        TIER(value_tile)(b, t, d, dv - d, keep, take, dtype, n, 1);
+}
+
+SK_INLINE void TIER(values_n)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                              const float *keep, const float *take, int n)
+{
+    if (b->v_dtype == SK_F16)
+        TIER(values_as)(b, t, keep, take, SK_F16, n);
+    else
+        TIER(values_as)(b, t, keep, take, SK_F32, n);
+}
+
+/* ---- A block --------------------------------------------------------------------------------- */
+
+/* Where a query's parts of a block are. */
+SK_INLINE float *TIER(part_of)(const sk_attend *a, float *parts, int64_t query)
+{
+    return parts + query * (a->dv + 2);
+}
+
+/* The tile of queries [query, query + n), which see keys [lo, hi) of the block; `slot` is the first
+ * one's place among the scores. */
+static TIER(attend_tile) TIER(tile_of)(const TIER(attend_block) * b, int64_t query, int n, int slot,
+                                       int lo, int hi)
+{
+    const sk_attend *a = b->a;
+    TIER(attend_tile) t = {.p = b->p + slot * SK_KEY_BLOCK, .lo = lo, .hi = hi};
+    t.ahead = slot == 0 && !b->turned;
+    for (int x = 0; x < n; x++) {
+        const int64_t row = (query + x) / a->n_head, head = (query + x) % a->n_head;
+        t.q[x] = a->q + row * a->q_stride + head * a->dk;
+        t.o[x] = b->parts ? TIER(part_of)(a, b->parts, query + x)
+                          : a->out + row * a->out_stride + head * a->dv;
+        t.fresh[x] = b->parts || a->seen[row].first / SK_KEY_BLOCK == b->index;
+    }
+    return t;
+}
+
+static void TIER(tile_scores)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
+{
     if (n == 4)
-        TIER(values_n)(b, p, keep, take, dtype, 4);
+        TIER(score_n)(b, t, 4);
     else if (n == 2)
-        TIER(values_n)(b, p, keep, take, dtype, 2);
+        TIER(score_n)(b, t, 2);
     else
-        TIER(values_n)(b, p, keep, take, dtype, 1);
+        TIER(score_n)(b, t, 1);
 }
 
-/* One block for `n` heads; m and l are the tile's. */
-static void TIER(attend_tile)(const TIER(attend_block) * b, int n, float *m, float *l)
+static void TIER(tile_values)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                              int64_t query, int n)
 {
-    float p[TIER(ATTEND_TILE)][SK_KEY_BLOCK];
+    const sk_attend *a = b->a;
     float keep[TIER(ATTEND_TILE)] = {0}, take[TIER(ATTEND_TILE)] = {0};
-    if (b->a->k_dtype == SK_F16)
-        TIER(scores_of)(b, p, SK_F16, n);
-    else
-        TIER(scores_of)(b, p, SK_F32, n);
-    for (int h = 0; h < n; h++) {
-        float m_b;
-        TIER(scores_bend)(b, b->head + h, p[h]);
-        const float l_b = TIER(block_softmax)(b, p[h], &m_b);
-        TIER(block_merge)(b, m_b, l_b, &m[h], &l[h], &keep[h], &take[h]);
-    }
-    if (b->a->v_dtype == SK_F16)
-        TIER(values_of)(b, p, keep, take, SK_F16, n);
-    else
-        TIER(values_of)(b, p, keep, take, SK_F32, n);
-}
-
-/* Merges a sink as a last block would be, of sum 1 and without values. */
-static void TIER(attend_sink)(const sk_attend *a, float sink, float m, float *l, float *out)
-{
-    const float both = sink > m ? sink : m;
-    const float keep = sk_expf(m - both), take = sk_expf(sink - both);
-    *l = *l * keep + take;
-    for (int64_t d = 0; d < a->dv; d++)
-        out[d] = out[d] * keep;
-}
-
-/* Heads [head, head + n), n <= 128, over all blocks. */
-static void TIER(attend_heads)(const sk_attend *a, int64_t head, int n)
-{
-    float m[TIER(ATTEND_HEADS)], l[TIER(ATTEND_HEADS)];
-    for (int64_t pos = a->first; pos < a->last;) {
-        const int64_t block = pos / SK_KEY_BLOCK, start = block * SK_KEY_BLOCK;
-        const int64_t left = a->last - start;
-        TIER(attend_block) b = {.a = a};
-        b.k = (const unsigned char *)a->k[block] + a->k_offset;
-        b.v = (const unsigned char *)a->v[block] + a->v_offset;
-        b.lo = (int)(pos - start);
-        b.hi = left < SK_KEY_BLOCK ? (int)left : SK_KEY_BLOCK;
-        b.behind = start - (a->last - 1);
-        b.fresh = pos == a->first;
-        for (int h = 0, tile; h < n; h += tile) {
-            tile = n - h >= 4 ? 4 : n - h >= 2 ? 2 : 1;
-            b.head = head + h;
-            TIER(attend_tile)(&b, tile, m + h, l + h);
+    for (int x = 0; x < n; x++) {
+        const int64_t row = (query + x) / a->n_head, head = (query + x) % a->n_head;
+        float *p = t->p + x * SK_KEY_BLOCK, m_b;
+        TIER(scores_bend)(b, head, a->seen[row].last, t->lo, t->hi, p);
+        const float l_b = TIER(block_softmax)(t->lo, t->hi, p, &m_b);
+        float *m = b->parts ? t->o[x] + a->dv : a->max + query + x;
+        float *l = b->parts ? t->o[x] + a->dv + 1 : a->sum + query + x;
+        if (t->fresh[x]) {
+            *m = m_b;
+            *l = l_b;
+        } else {
+            TIER(block_merge)(m_b, l_b, m, l, &keep[x], &take[x]);
         }
-        pos = start + b.hi;
     }
-    for (int h = 0; h < n; h++) {
-        float *out = a->out + (head + h) * a->dv;
-        if (a->sink)
-            TIER(attend_sink)(a, a->sink[head + h], m[h], &l[h], out);
-        for (int64_t d = 0; d < a->dv; d++)
-            out[d] = out[d] / l[h];
+    if (n == 4)
+        TIER(values_n)(b, t, keep, take, 4);
+    else if (n == 2)
+        TIER(values_n)(b, t, keep, take, 2);
+    else
+        TIER(values_n)(b, t, keep, take, 1);
+}
+
+SK_INLINE int TIER(tile_size)(int64_t left)
+{
+    return left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+/* Queries [query, end), all of which see keys [lo, hi) of the block: first all scores, while the
+ * keys are near, then the values. */
+static void TIER(attend_queries)(const TIER(attend_block) * b, int64_t query, int64_t end, int lo,
+                                 int hi)
+{
+    for (int64_t n; query < end; query += n) {
+        n = end - query < SK_ATTEND_QUERIES ? end - query : SK_ATTEND_QUERIES;
+        for (int x = 0, size; x < n; x += size) {
+            size = TIER(tile_size)(n - x);
+            const TIER(attend_tile) t = TIER(tile_of)(b, query + x, size, x, lo, hi);
+            TIER(tile_scores)(b, &t, size);
+        }
+        for (int x = 0, size; x < n; x += size) {
+            size = TIER(tile_size)(n - x);
+            const TIER(attend_tile) t = TIER(tile_of)(b, query + x, size, x, lo, hi);
+            TIER(tile_values)(b, &t, query + x, size);
+        }
     }
 }
 
-static void TIER(attend)(const sk_attend *a)
+/* The keys of a block that a row sees, empty (lo >= hi) if none. */
+SK_INLINE void TIER(seen_of)(const sk_span *seen, int64_t block, int *lo, int *hi)
 {
-    if (a->first >= a->last) {
-        memset(a->out, 0, (size_t)(a->n_head * a->dv) * sizeof *a->out);
+    const int64_t first = seen->first - block * SK_KEY_BLOCK;
+    const int64_t last = seen->last - block * SK_KEY_BLOCK;
+    *lo = first < 0 ? 0 : first > SK_KEY_BLOCK ? SK_KEY_BLOCK : (int)first;
+    *hi = last < 0 ? 0 : last > SK_KEY_BLOCK ? SK_KEY_BLOCK : (int)last;
+    *hi = seen->first < seen->last ? *hi : 0;
+}
+
+/* Makes floats of the block's keys [lo, hi) where that pays or is needed. */
+static void TIER(block_unpack)(TIER(attend_block) * b, int lo, int hi)
+{
+    const sk_attend *a = b->a;
+    float *k = a->scratch, *v = k + (a->dk + 15) / 16 * 16 * SK_KEY_BLOCK;
+    b->p = v + (a->dv + 15) / 16 * 16 * SK_KEY_BLOCK;
+    if (a->n_row * a->n_head < TIER(ATTEND_MANY))
         return;
+    TIER(kv_columns)(b->k_dtype, b->k, b->k_size, lo, hi, a->dk, k);
+    TIER(kv_rows)(b->v_dtype, b->v, b->v_size, lo, hi, a->dv, v);
+    b->turned = k;
+    b->v = (const unsigned char *)v;
+    b->v_size = (size_t)((a->dv + 15) / 16 * 16) * sizeof(float);
+    b->v_dtype = SK_F32;
+    b->padded = true;
+}
+
+/* Rows that see all of the block go together, the others by themselves. */
+static void TIER(attend_rows)(const TIER(attend_block) * b)
+{
+    const sk_attend *a = b->a;
+    for (int64_t row = 0, end; row < a->n_row; row = end) {
+        int lo, hi, next_lo = 0, next_hi = SK_KEY_BLOCK;
+        TIER(seen_of)(&a->seen[row], b->index, &lo, &hi);
+        const bool whole = lo == 0 && hi == SK_KEY_BLOCK;
+        for (end = row + 1; whole && end < a->n_row; end++) {
+            TIER(seen_of)(&a->seen[end], b->index, &next_lo, &next_hi);
+            if (next_lo != 0 || next_hi != SK_KEY_BLOCK)
+                break;
+        }
+        if (lo < hi)
+            TIER(attend_queries)(b, row * a->n_head, end * a->n_head, lo, hi);
     }
-    for (int64_t h = 0; h < a->n_head; h += TIER(ATTEND_HEADS)) {
-        const int64_t left = a->n_head - h;
-        TIER(attend_heads)(a, h, left < TIER(ATTEND_HEADS) ? (int)left : TIER(ATTEND_HEADS));
+}
+
+static void TIER(attend)(const sk_attend *a, int64_t block0, int64_t block1)
+{
+    for (int64_t i = block0; i < block1; i++) {
+        int lo = SK_KEY_BLOCK, hi = 0;
+        for (int64_t row = 0; row < a->n_row; row++) {
+            int row_lo, row_hi;
+            TIER(seen_of)(&a->seen[row], i, &row_lo, &row_hi);
+            lo = row_lo < row_hi && row_lo < lo ? row_lo : lo;
+            hi = row_lo < row_hi && row_hi > hi ? row_hi : hi;
+        }
+        if (lo >= hi)
+            continue;
+        TIER(attend_block) b = {.a = a, .index = i, .k_size = a->k_size, .v_size = a->v_size};
+        b.k = (const unsigned char *)a->k[i] + a->k_offset;
+        b.v = (const unsigned char *)a->v[i] + a->v_offset;
+        b.k_dtype = a->k_dtype;
+        b.v_dtype = a->v_dtype;
+        if (i + 1 < block1 && a->k[i + 1])
+            b.ahead = (const unsigned char *)a->k[i + 1] + a->k_offset;
+        if (a->parts)
+            b.parts = TIER(part_of)(a, a->parts, (i - block0) * a->n_row * a->n_head);
+        TIER(block_unpack)(&b, lo, hi);
+        TIER(attend_rows)(&b);
+    }
+}
+
+/* ---- What comes after the blocks ------------------------------------------------------------- */
+
+/* y = y * keep + x * take, or y * keep where x is NULL. */
+static void TIER(merge_values)(float *y, const float *x, float keep, float take, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const v16 kept = v16_mul(v16_load(y + i), v16_splat(keep));
+        v16_store(y + i, x ? v16_add(kept, v16_mul(v16_load(x + i), v16_splat(take))) : kept);
+    }
+    for (; i < n; i++)
+        y[i] = x ? y[i] * keep + x[i] * take : y[i] * keep;
+}
+
+static void TIER(attend_merge)(const sk_attend *a, int64_t block0, int64_t block1)
+{
+    const int64_t n = a->n_row * a->n_head, dv = a->dv;
+    for (int64_t query = 0; query < n; query++) {
+        const sk_span *seen = &a->seen[query / a->n_head];
+        float *out = a->out + query / a->n_head * a->out_stride + query % a->n_head * dv;
+        for (int64_t i = block0; i < block1; i++) {
+            const float *part = TIER(part_of)(a, a->parts, (i - block0) * n + query);
+            int lo, hi;
+            float keep, take;
+            TIER(seen_of)(seen, i, &lo, &hi);
+            if (lo >= hi)
+                continue;
+            if (seen->first / SK_KEY_BLOCK == i) {
+                memcpy(out, part, (size_t)dv * sizeof *out);
+                a->max[query] = part[dv];
+                a->sum[query] = part[dv + 1];
+                continue;
+            }
+            TIER(block_merge)(part[dv], part[dv + 1], &a->max[query], &a->sum[query], &keep, &take);
+            TIER(merge_values)(out, part, keep, take, dv);
+        }
+    }
+}
+
+/* The sink, a last block of sum 1 and without values; then the division. */
+static void TIER(attend_end)(const sk_attend *a)
+{
+    for (int64_t query = 0; query < a->n_row * a->n_head; query++) {
+        const int64_t row = query / a->n_head, head = query % a->n_head;
+        float *out = a->out + row * a->out_stride + head * a->dv, keep, take;
+        float m = a->max[query], l = a->sum[query];
+        if (a->seen[row].first >= a->seen[row].last) {
+            memset(out, 0, (size_t)a->dv * sizeof *out);
+            continue;
+        }
+        if (a->sink) {
+            TIER(block_merge)(a->sink[head], 1, &m, &l, &keep, &take);
+            TIER(merge_values)(out, NULL, keep, 0, a->dv);
+        }
+        for (int64_t d = 0; d < a->dv; d++)
+            out[d] = out[d] / l;
     }
 }

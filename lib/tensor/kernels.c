@@ -14,6 +14,7 @@
 extern const sk_kernels sk_kernels_c;
 #if defined(__x86_64__)
 extern const sk_kernels sk_kernels_avx2;
+extern const sk_kernels sk_kernels_avxvnni;
 extern const sk_kernels sk_kernels_avx512;
 #endif
 
@@ -22,11 +23,14 @@ typedef struct kernel_tier {
     uint32_t features; /* that the CPU must have */
 } kernel_tier;
 
+#define EIGHT_LANES (SK_CPU_AVX2 | SK_CPU_FMA | SK_CPU_F16C)
+
 static const kernel_tier kernel_tiers[] = {
     {&sk_kernels_c, 0},
 #if defined(__x86_64__)
-    {&sk_kernels_avx2, SK_CPU_AVX2 | SK_CPU_FMA | SK_CPU_F16C},
-    {&sk_kernels_avx512, SK_CPU_AVX2 | SK_CPU_FMA | SK_CPU_F16C | SK_CPU_AVX512 | SK_CPU_VNNI512},
+    {&sk_kernels_avx2, EIGHT_LANES},
+    {&sk_kernels_avxvnni, EIGHT_LANES | SK_CPU_AVXVNNI},
+    {&sk_kernels_avx512, EIGHT_LANES | SK_CPU_AVX512 | SK_CPU_VNNI512},
 #endif
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/dtype.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,27 +43,51 @@ typedef struct sk_matmul {
 
 #define SK_KEY_BLOCK 64 /* keys per block of attention and of the cache, by absolute position */
 
-/* Attention of one token's query heads that share a K/V head. Key j lies in block j / 64, row
- * j % 64. Keys [first, last) are seen. */
+typedef struct sk_span {
+    int64_t first, last; /* [first, last) */
+} sk_span;
+
+/*
+ * Attention of rows (tokens) over the cache of one conversation: of the query heads that share one
+ * K/V head. Key j lies in block j / 64, row j % 64. What is seen of earlier blocks is kept in `out`,
+ * `max` and `sum`, which need no beginning, so that blocks may be taken in several calls.
+ */
 typedef struct sk_attend {
-    const float *q; /* [n_head][dk], query heads of the group */
-    int64_t n_head, dk, dv;
+    const float *q; /* [n_row][q_stride], n_head * dk of a row are these heads' */
+    int64_t q_stride;
+    int64_t n_row, n_head, dk, dv;
+    const sk_span *seen;  /* [n_row] the keys that a row sees */
     const void *const *k; /* [block]: addresses of the cache's blocks */
     const void *const *v;
     size_t k_offset, v_offset; /* bytes from a block's beginning to this K/V head's row 0 */
-    int k_dtype, v_dtype;      /* SK_F32 or SK_F16 */
+    int k_dtype, v_dtype;      /* of the cache: SK_F32, SK_F16 */
     size_t k_size, v_size;     /* bytes from one key's row to the next */
-    int64_t first, last;
-    float scale;        /* multiplies q.k */
-    float cap;          /* scores become cap * tanh(score / cap); 0: they do not */
-    const float *slope; /* [n_head], added times j - (last - 1) (ALiBi); NULL: none */
-    const float *sink;  /* [n_head], a score without a value that shares the softmax; NULL: none */
-    float *out;         /* [n_head][dv] */
+    float scale;               /* multiplies q.k */
+    float cap;                 /* scores become cap * tanh(score / cap); 0: they do not */
+    const float *slope;        /* [n_head], added times j - (last - 1) (ALiBi); NULL: none */
+    const float *sink; /* [n_head], a score without a value that shares the softmax; NULL: none */
+    float *out;        /* [n_row][out_stride], n_head * dv of a row are these heads' */
+    int64_t out_stride;
+    float *max, *sum; /* [n_row * n_head] */
+    /* NULL, or where each block's own results go instead, for attend_merge: dv floats of o, m and l
+     * for block 0, row 0, head 0, the next head, ... */
+    float *parts;
+    void *scratch; /* sk_attend_scratch bytes, 64-byte aligned */
 } sk_attend;
+
+/* Queries that attend works on at once. */
+#define SK_ATTEND_QUERIES 128
+
+/* Bytes: one block's keys and values as floats, and the scores of the queries. */
+static inline size_t sk_attend_scratch(int64_t dk, int64_t dv)
+{
+    const size_t n = (size_t)((dk + 15) / 16 * 16 + (dv + 15) / 16 * 16) + SK_ATTEND_QUERIES;
+    return n * SK_KEY_BLOCK * sizeof(float);
+}
 
 /* Functions of the kernel `apply`, y = f(g) * u: SiLU; GELU by its tanh form; max(g, 0), and that
  * squared; sigmoid; ln(1 + e^g); gpt-oss's, min(g, 7) sigmoid(1.702 g) (clamp(u) + 1), clamped to
- * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010). */
+ * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010); tanh; g itself. */
 enum {
     SK_FN_SILU = 0,
     SK_FN_GELU = 1,
@@ -72,7 +97,9 @@ enum {
     SK_FN_SOFTPLUS = 5,
     SK_FN_SWIGLU_OAI = 6,
     SK_FN_SWIGLU_CLAMPED = 7,
-    SK_FN_XIELU = 8
+    SK_FN_XIELU = 8,
+    SK_FN_TANH = 9,
+    SK_FN_NONE = 10
 };
 
 typedef struct sk_fn {
@@ -80,6 +107,46 @@ typedef struct sk_fn {
     float limit;                        /* of SWIGLU_CLAMPED */
     double alpha_p, alpha_n, beta, eps; /* of XIELU, after softplus */
 } sk_fn;
+
+/*
+ * One token of one head of a recurrence: a matrix s of n_key by n_value is read at `from`, written
+ * at `to` (which may be `from`), and asked with q. Both hold panels of sixteen values,
+ * [ceil(n_value / 16)][n_key][16]; values may be cut among calls at any panel. Rules:
+ *   LINEAR   s = s * decay + k (v beta);  out = sum of q s, the old s if `before`
+ *   DELTA    s = s * decay;  s = s + k ((v - sum of k s) beta);  out = sum of q s
+ *   REPLACE  s = s * decay + k v + write (sum of erase s);  out = sum of q s
+ *   SCAN     s = s * exp(step a) + k (step v);  out = sum of q s + skip v
+ */
+enum { SK_RULE_LINEAR = 0, SK_RULE_DELTA = 1, SK_RULE_REPLACE = 2, SK_RULE_SCAN = 3 };
+
+typedef struct sk_recur {
+    int rule;
+    bool before;
+    int64_t n_key, n_value;
+    const float *from;
+    float *to;
+    const float *q, *k;         /* [n_key] */
+    const float *v;             /* [n_value] */
+    const float *decay;         /* [n_key], or one for all keys */
+    int64_t decay_step;         /* 1, or 0 */
+    float beta;                 /* of LINEAR, DELTA */
+    const float *erase, *write; /* [n_key]; of REPLACE */
+    const float *step, *a;      /* [n_value], and panels as those of s; of SCAN */
+    const float *skip;          /* [n_value]; of SCAN */
+    float *out;                 /* [n_value] */
+} sk_recur;
+
+/* One token of a causal convolution of each channel: y = sum over t of taps[t] * input[t] (+ bias),
+ * the inputs being the last n_tap, x the newest; the n_tap - 1 at `from` are oldest first, `to`
+ * gets those that the next token needs and may be `from`. Rows are `stride` apart. */
+typedef struct sk_conv {
+    int64_t n, n_tap, stride;
+    const float *x, *from;
+    float *to;
+    const float *taps; /* [n_tap] rows */
+    const float *bias; /* NULL: none */
+    float *y;
+} sk_conv;
 
 enum { SK_ROPE_NONE = 0, SK_ROPE_NORM = 1, SK_ROPE_NEOX = 2 };
 
@@ -112,7 +179,19 @@ typedef struct sk_kernels {
     /* Rotates pairs of x[0, n_rot) in place by cs[i] = {cos, sin} of pair i (magnitude included).
      */
     void (*rope)(int kind, float *x, const float (*cs)[2], int64_t n_rot);
-    void (*attend)(const sk_attend *a);
+    /* Blocks [block0, block1), which follow those of the call before. */
+    void (*attend)(const sk_attend *a, int64_t block0, int64_t block1);
+    /* The same from the parts of these blocks; parts[0] is of block0. */
+    void (*attend_merge)(const sk_attend *a, int64_t block0, int64_t block1);
+    /* After the last block. */
+    void (*attend_end)(const sk_attend *a);
+    void (*recur)(const sk_recur *r);
+    void (*conv)(const sk_conv *c);
+    /* y = x * (factor / max(|x|, eps)); y may be x. */
+    void (*l2_norm)(float *y, const float *x, int64_t n, float eps, float factor);
+    /* y += v * (sum of a b c); y and v have n_value elements, the others n_key. */
+    void (*bonus)(float *y, const float *v, int64_t n_value, const float *a, const float *b,
+                  const float *c, int64_t n_key);
     void (*to_f16)(uint16_t *y, const float *x, int64_t n);
     void (*from_f16)(float *y, const uint16_t *x, int64_t n);
 } sk_kernels;

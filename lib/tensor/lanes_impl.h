@@ -215,6 +215,124 @@ SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
 
 #define LANES_DOT(sum, w, x) ((vi)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(w), (__m512i)(x)))
 
+/* ---- AVX2 ---------------------------------------------------------------------------------------
+ */
+#elif TIER_AVX2
+
+SK_INLINE vf vf_half(vi x)
+{
+    const __m256i low = _mm256_and_si256((__m256i)x, _mm256_set1_epi32(0xffff));
+    return (vf)_mm256_cvtph_ps(
+        _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1)));
+}
+
+SK_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+
+SK_INLINE void vi_lines(const uint8_t *p, size_t row_size, vi *w)
+{
+    const uint8_t *p4 = p + 4 * row_size;
+    __m256i x[4];
+    SK_UNROLL
+    for (size_t i = 0; i < 4; i++) { /* rows i, 4 + i */
+        const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)(p + i * row_size));
+        const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(p4 + i * row_size));
+        x[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+    }
+    const __m256i a = _mm256_unpacklo_epi32(x[0], x[1]), b = _mm256_unpacklo_epi32(x[2], x[3]);
+    const __m256i c = _mm256_unpackhi_epi32(x[0], x[1]), d = _mm256_unpackhi_epi32(x[2], x[3]);
+    w[0] = (vi)_mm256_unpacklo_epi64(a, b);
+    w[1] = (vi)_mm256_unpackhi_epi64(a, b);
+    w[2] = (vi)_mm256_unpacklo_epi64(c, d);
+    w[3] = (vi)_mm256_unpackhi_epi64(c, d);
+}
+
+SK_INLINE vi vi_table(const int8_t *table, int bias)
+{
+    const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)table),
+                                   _mm_set1_epi8((char)bias));
+    return (vi)_mm256_broadcastsi128_si256(t);
+}
+
+SK_INLINE vi vi_look_up(vi table, vi at)
+{
+    return (vi)_mm256_shuffle_epi8((__m256i)table, (__m256i)at);
+}
+
+SK_INLINE vi vi_bits(vi x, int j, vi set)
+{
+    const __m256i lane =
+        _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    const __m256i at = _mm256_add_epi8(lane, _mm256_set1_epi8((char)(j / 2)));
+    const __m256i bit = _mm256_set1_epi32(j % 2 ? (int)0x80402010u : 0x08040201);
+    const __m256i is = _mm256_and_si256(_mm256_shuffle_epi8((__m256i)x, at), bit);
+    return (vi)_mm256_and_si256(_mm256_cmpeq_epi8(is, bit), (__m256i)set);
+}
+
+SK_INLINE vi vi_madd(vi a, vi b)
+{
+    return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+}
+
+#if LANES_NARROW
+
+SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
+{
+    return sum + vi_madd(a, b);
+}
+
+typedef __m256i vs; /* sixteen int16 */
+typedef const uint8_t *vx;
+
+SK_INLINE vx vx_load(const uint8_t *p)
+{
+    return p;
+}
+
+SK_INLINE vs vs_from(vi start)
+{
+    (void)start;
+    return _mm256_setzero_si256();
+}
+
+/* Bytes with a sign give it to the codes, which are never -128. */
+SK_INLINE vs vs_dot(vs sum, vi w, vx x, int j, bool heavy)
+{
+    const __m256i y = (__m256i)w, code = (__m256i)vi_four(x + 4 * j);
+    return _mm256_add_epi16(
+        sum, heavy ? _mm256_maddubs_epi16(_mm256_abs_epi8(y), _mm256_sign_epi8(code, y))
+                   : _mm256_maddubs_epi16(y, code));
+}
+
+SK_INLINE vi vi_join(vi start, vs sum)
+{
+    return start + vi_madd((vi)sum, vi_splat(0x00010001));
+}
+
+SK_INLINE vi vi_factor(vi x)
+{
+    return vi_pair(x, x);
+}
+
+SK_INLINE vi vi_mac(vi start, vs sum, vi factor)
+{
+    return start + vi_madd((vi)sum, factor);
+}
+
+#else /* with VNNI */
+
+SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
+{
+    return (vi)_mm256_dpwssd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
+}
+
+#define LANES_DOT(sum, w, x) \
+    ((vi)_mm256_dpbusd_avx_epi32((__m256i)(sum), (__m256i)(w), (__m256i)(x)))
+
+#endif
+
 #endif
 
 /* ---- Sums of int32 ------------------------------------------------------------------------------

@@ -200,6 +200,8 @@ static inline v16 TIER(apply16)(const sk_fn *f, v16 g, v16 u)
         g = TIER(at_most)(g, 7);
         u = v16_add(TIER(clamp)(u, 7), v16_splat(1));
         return v16_mul(TIER(div_by_1_plus_exp)(g, v16_mul(g, v16_splat(-1.702f))), u);
+    case SK_FN_NONE:
+        return v16_mul(g, u);
     case SK_FN_SWIGLU_CLAMPED:
         g = TIER(at_most)(TIER(div_by_1_plus_exp)(g, minus_g), f->limit);
         return v16_mul(g, TIER(clamp)(u, f->limit));
@@ -208,12 +210,14 @@ static inline v16 TIER(apply16)(const sk_fn *f, v16 g, v16 u)
     }
 }
 
-/* Softplus and xIELU element by element, in double and rounded once. */
+/* Softplus, tanh and xIELU element by element, in double and rounded once. */
 static float TIER(apply1)(const sk_fn *f, float g)
 {
     const double x = (double)g;
     if (f->kind == SK_FN_SOFTPLUS)
         return x > 20 ? g : (float)sk_log(1 + sk_exp(x));
+    if (f->kind == SK_FN_TANH)
+        return sk_tanhf(g);
     if (x > 0)
         return (float)(f->alpha_p * x * x + f->beta * x);
     const double low = x < f->eps ? x : f->eps;
@@ -223,7 +227,8 @@ static float TIER(apply1)(const sk_fn *f, float g)
 static void TIER(apply_fn)(const sk_fn *f, float *y, const float *gate, const float *up, int64_t n)
 {
     const v16 one = v16_splat(1);
-    const bool single = f->kind == SK_FN_SOFTPLUS || f->kind == SK_FN_XIELU;
+    const bool single =
+        f->kind == SK_FN_SOFTPLUS || f->kind == SK_FN_XIELU || f->kind == SK_FN_TANH;
     int64_t i = 0;
     for (; single && i < n; i++)
         y[i] = up ? TIER(apply1)(f, gate[i]) * up[i] : TIER(apply1)(f, gate[i]);

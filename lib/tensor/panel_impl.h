@@ -22,6 +22,9 @@
 #include "tensor/lanes_impl.h"
 
 #define PANEL_COLS 96 /* columns that share an unpacked panel */
+#define PANEL_ROWS (PANEL_PAIR * LANES)
+#define PANEL_OUT (PANEL_PAIR * PANEL_TILE) /* sums and results of a tile */
+#define TILE_ROOM (LANES_NARROW ? 4 : 8)
 
 /* A unit of LANES rows. What there is besides q depends on the group (unit.h). */
 typedef struct TIER(panel) {
@@ -41,99 +44,138 @@ typedef struct TIER(panel_kind) {
     bool min;
 } TIER(panel_kind);
 
-/* ---- Tiles: a panel times n columns (a constant), group by group --------------------------------
+/* ---- Tiles: np panels times n columns (constants), group by group -------------------------------
+ *
+ * A broadcast of codes meets two panels where registers allow it, so that loads do not bound the
+ * tile. Output o is that of panel o / n and column o % n.
  */
 
-/* t[c] += register i of weights, times codes; `at` is where the columns' codes of the unit are. */
-SK_INLINE void TIER(tile_dot)(vi w, const uint8_t *const *x, size_t at, size_t i, vs *t, bool heavy,
-                              int n)
+/* t[o] += register i of each panel's weights at q, times codes; `at` is where the columns' codes
+ * are. */
+SK_INLINE void TIER(tile_dot)(const vi *w, const uint8_t *const *x, size_t at, size_t i, vs *t,
+                              bool heavy, int np, int n)
 {
     SK_UNROLL
-    for (int c = 0; c < n; c++)
-        t[c] = vs_dot(t[c], w, vx_load(x[c] + at + i / 4 * 16), (int)(i % 4), heavy);
-}
-
-/* s[c] += n4 registers of weights at q, times codes; 2^room registers at a time as `room` says. */
-SK_INLINE void TIER(tile_dots)(const uint8_t (*q)[4 * LANES], size_t n4, size_t room,
-                               const uint8_t *const *x, size_t at, vi *s, bool heavy, int n)
-{
-    vs t[PANEL_TILE];
-    SK_UNROLL
-    for (size_t i = 0; i < n4; i++) {
-        if (i % room == 0) {
-            SK_UNROLL
-            for (int c = 0; c < n; c++)
-                t[c] = vs_from(s[c]);
-        }
-        TIER(tile_dot)(vi_load(q[i]), x, at, i, t, heavy, n);
-        if (i % room < room - 1)
-            continue;
+    for (int c = 0; c < n; c++) {
+        const vx code = vx_load(x[c] + at + i / 4 * 16);
         SK_UNROLL
-        for (int c = 0; c < n; c++)
-            s[c] = vi_join(s[c], t[c]);
+        for (int k = 0; k < np; k++)
+            t[k * n + c] = vs_dot(t[k * n + c], w[k], code, (int)(i % 4), heavy);
     }
 }
 
-/* The same with a factor: s[c] += factor * sum. */
-SK_INLINE void TIER(tile_macs)(const uint8_t (*q)[4 * LANES], size_t n4, size_t room, vi factor,
-                               const uint8_t *const *x, size_t at, vi *s, bool heavy, int n)
+/* Register i of each panel. */
+SK_INLINE void TIER(tile_weights)(const TIER(panel) * p, size_t i, vi *w, int np)
 {
-    vs t[PANEL_TILE];
+    SK_UNROLL
+    for (int k = 0; k < np; k++)
+        w[k] = vi_load(p[k].q[i]);
+}
+
+/* s[o] += n4 registers of weights, the first being `first`, times codes; `room` registers at a time
+ * before sums are widened. */
+SK_INLINE void TIER(tile_dots)(const TIER(panel) * p, size_t first, size_t n4, size_t room,
+                               const uint8_t *const *x, size_t at, vi *s, bool heavy, int np, int n)
+{
+    vs t[PANEL_OUT];
     SK_UNROLL
     for (size_t i = 0; i < n4; i++) {
         if (i % room == 0) {
             SK_UNROLL
-            for (int c = 0; c < n; c++)
-                t[c] = vs_from((vi){0});
+            for (int o = 0; o < np * n; o++)
+                t[o] = vs_from(s[o]);
         }
-        TIER(tile_dot)(vi_load(q[i]), x, at, i, t, heavy, n);
+        vi w[PANEL_PAIR];
+        TIER(tile_weights)(p, first + i, w, np);
+        TIER(tile_dot)(w, x, at, i, t, heavy, np, n);
         if (i % room < room - 1)
             continue;
         SK_UNROLL
-        for (int c = 0; c < n; c++)
-            s[c] = vi_mac(s[c], t[c], factor);
+        for (int o = 0; o < np * n; o++)
+            s[o] = vi_join(s[o], t[o]);
+    }
+}
+
+/* The same with the panels' factor `at_scale`: s[o] += factor * sum. */
+SK_INLINE void TIER(tile_macs)(const TIER(panel) * p, size_t first, size_t n4, size_t room,
+                               size_t at_scale, const uint8_t *const *x, size_t at, vi *s,
+                               bool heavy, int np, int n)
+{
+    vs t[PANEL_OUT];
+    SK_UNROLL
+    for (size_t i = 0; i < n4; i++) {
+        if (i % room == 0) {
+            SK_UNROLL
+            for (int o = 0; o < np * n; o++)
+                t[o] = vs_from((vi){0});
+        }
+        vi w[PANEL_PAIR];
+        TIER(tile_weights)(p, first + i, w, np);
+        TIER(tile_dot)(w, x, at, i, t, heavy, np, n);
+        if (i % room < room - 1)
+            continue;
+        SK_UNROLL
+        for (int k = 0; k < np; k++) {
+            const vi factor = vi_load(p[k].scale[at_scale]);
+            SK_UNROLL
+            for (int o = k * n; o < k * n + n; o++)
+                s[o] = vi_mac(s[o], t[o], factor);
+        }
+    }
+}
+
+/* What takes off the bias of a group of 256, or its minimums: sums of codes times `pair`. */
+SK_INLINE void TIER(tile_pairs)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                                const uint8_t *const *x, vi *t, int np, int n)
+{
+    for (size_t i = 0; i < SK_UNIT / 32; i++) {
+        SK_UNROLL
+        for (int k = 0; k < np; k++) {
+            const vi pair = vi_load(p[k].pair[i]);
+            SK_UNROLL
+            for (int c = 0; c < n; c++)
+                t[k * n + c] = vi_pairs(t[k * n + c], pair, vi_four(x[c] + kind->sum + 4 * i));
+        }
     }
 }
 
 /* The end of a group of 256: what the bias added is taken off, or the minimums are applied. */
 SK_INLINE void TIER(end_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                             const uint8_t *const *x, vi *dot, vf *a, bool min, int n)
+                             const uint8_t *const *x, const vi *dot, float (*acc)[PANEL_ROWS],
+                             bool min, int np, int n)
 {
-    vi t[PANEL_TILE];
+    vi t[PANEL_OUT];
     SK_UNROLL
-    for (int c = 0; c < n; c++)
-        t[c] = (vi){0};
+    for (int o = 0; o < np * n; o++)
+        t[o] = (vi){0};
     if (min || p->bias)
-        for (size_t k = 0; k < SK_UNIT / 32; k++) {
-            const vi pair = vi_load(p->pair[k]);
-            SK_UNROLL
-            for (int c = 0; c < n; c++)
-                t[c] = vi_pairs(t[c], pair, vi_four(x[c] + kind->sum + 4 * k));
-        }
+        TIER(tile_pairs)(p, kind, x, t, np, n);
     SK_UNROLL
-    for (int c = 0; c < n; c++) {
+    for (int o = 0; o < np * n; o++) {
+        const int k = o / n, c = o % n;
         const vf d = vf_four(x[c] + kind->d);
-        dot[c] = min ? dot[c] : dot[c] - t[c];
-        a[c] = vf_fma(vf_of(dot[c]), vf_load(p->d[0]) * d, a[c]);
+        const vi sum = min ? dot[o] : dot[o] - t[o];
+        vf a = vf_fma(vf_of(sum), vf_load(p[k].d[0]) * d, vf_load(acc[c] + k * LANES));
         if (min)
-            a[c] = vf_fma(vf_of(t[c]), -(vf_load(p->m[0]) * d), a[c]);
+            a = vf_fma(vf_of(t[o]), -(vf_load(p[k].m[0]) * d), a);
+        vf_store(acc[c] + k * LANES, a);
     }
 }
 
 /* Group 256. `sub` weights share a factor: 16 or 32. */
 SK_INLINE void TIER(tile_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                              const uint8_t *const *x, vf *a, size_t sub, size_t room, bool heavy,
-                              int n)
+                              const uint8_t *const *x, float (*acc)[PANEL_ROWS], size_t sub,
+                              size_t room, bool heavy, int np, int n)
 {
-    vi dot[PANEL_TILE];
+    vi dot[PANEL_OUT];
     size_t at = kind->code;
     SK_UNROLL
-    for (int c = 0; c < n; c++)
-        dot[c] = (vi){0};
+    for (int o = 0; o < np * n; o++)
+        dot[o] = (vi){0};
     SK_ROLL
     for (size_t k = 0; k < SK_UNIT / 16; k += sub / 16, at += sub)
-        TIER(tile_macs)(p->q + 4 * k, sub / 4, room, vi_load(p->scale[k]), x, at, dot, heavy, n);
-    TIER(end_256)(p, kind, x, dot, a, kind->min, n);
+        TIER(tile_macs)(p, 4 * k, sub / 4, room, k, x, at, dot, heavy, np, n);
+    TIER(end_256)(p, kind, x, dot, acc, kind->min, np, n);
 }
 
 /* A factor for one of two neighbouring int16 in each lane, 0 for the other. */
@@ -148,119 +190,168 @@ SK_INLINE vi TIER(sums_of)(const TIER(panel_kind) * kind, const uint8_t *x, size
     return vi_four(x + kind->sum + 2 * (g & ~(size_t)1));
 }
 
-/* What a sum of 32 products begins with: less the bias. */
+/* What sums of 32 products begin with: less the bias, the same for all panels. */
 SK_INLINE void TIER(begin_32)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t g,
-                              const uint8_t *const *x, vi *s, bool biased, int n)
+                              const uint8_t *const *x, vi *s, bool biased, int np, int n)
 {
     const vi bias = TIER(one_of_two)(-p->bias, g & 1);
     SK_UNROLL
     for (int c = 0; c < n; c++)
         s[c] = biased ? vi_madd(TIER(sums_of)(kind, x[c], g), bias) : (vi){0};
+    SK_UNROLL
+    for (int o = n; o < np * n; o++)
+        s[o] = s[o - n];
 }
 
 SK_INLINE void TIER(end_32)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t g,
-                            const uint8_t *const *x, const vi *s, vf *a, bool min, int n)
+                            const uint8_t *const *x, const vi *s, vf *a, bool min, int np, int n)
 {
     const vi one = TIER(one_of_two)(1, g & 1);
-    const vf d = vf_load(p->d[g]), m = vf_load(p->m[g % 8]);
     SK_UNROLL
-    for (int c = 0; c < n; c++) {
+    for (int o = 0; o < np * n; o++) {
+        const int k = o / n, c = o % n;
         const vf x_d = vf_four(x[c] + kind->d + 4 * g);
-        a[c] = vf_fma(vf_of(s[c]), d * x_d, a[c]);
-        if (min)
-            a[c] = vf_fma(vf_of(vi_madd(TIER(sums_of)(kind, x[c], g), one)), m * x_d, a[c]);
+        a[o] = vf_fma(vf_of(s[o]), vf_load(p[k].d[g]) * x_d, a[o]);
+        if (!min)
+            continue;
+        const vi sum = vi_madd(TIER(sums_of)(kind, x[c], g), one);
+        a[o] = vf_fma(vf_of(sum), vf_load(p[k].m[g % 8]) * x_d, a[o]);
     }
+}
+
+SK_INLINE void TIER(tile_load)(vf *a, float (*acc)[PANEL_ROWS], int np, int n)
+{
+    SK_UNROLL
+    for (int o = 0; o < np * n; o++)
+        a[o] = vf_load(acc[o % n] + o / n * LANES);
+}
+
+SK_INLINE void TIER(tile_store)(const vf *a, float (*acc)[PANEL_ROWS], int np, int n)
+{
+    SK_UNROLL
+    for (int o = 0; o < np * n; o++)
+        vf_store(acc[o % n] + o / n * LANES, a[o]);
 }
 
 /* Group 32. A unit begins at an even group of the row. */
 SK_INLINE void TIER(tile_32)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                             const uint8_t *const *x, vf *a, bool min, size_t room, bool heavy,
-                             int n)
+                             const uint8_t *const *x, float (*acc)[PANEL_ROWS], bool min,
+                             size_t room, bool heavy, int np, int n)
 {
     const bool biased = !min && (LANES_BIAS || !heavy);
     const size_t n_group = (size_t)kind->n_group;
+    vf a[PANEL_OUT];
+    TIER(tile_load)(a, acc, np, n);
     SK_ROLL
     for (size_t g = 0; g < n_group; g++) {
-        vi s[PANEL_TILE];
-        TIER(begin_32)(p, kind, g, x, s, biased, n);
-        TIER(tile_dots)(p->q + 8 * g, 8, room, x, kind->code + 32 * g, s, heavy, n);
-        TIER(end_32)(p, kind, g, x, s, a, min, n);
+        vi s[PANEL_OUT];
+        TIER(begin_32)(p, kind, g, x, s, biased, np, n);
+        TIER(tile_dots)(p, 8 * g, 8, room, x, kind->code + 32 * g, s, heavy, np, n);
+        TIER(end_32)(p, kind, g, x, s, a, min, np, n);
+    }
+    TIER(tile_store)(a, acc, np, n);
+}
+
+/* The sums of 16 codes, which the columns do not have for group 16, times the bias. */
+SK_INLINE void TIER(tile_bias)(int bias, const uint8_t *const *x, size_t at, size_t room, vi *u,
+                               bool heavy, int n)
+{
+    SK_UNROLL
+    for (int c = 0; c < n; c++) {
+        vs t = vs_from((vi){0});
+        u[c] = (vi){0};
+        SK_UNROLL
+        for (size_t i = 0; i < 4; i++) {
+            t = vs_dot(t, vi_bytes(bias), vx_load(x[c] + at), (int)i, heavy);
+            if (i % room < room - 1)
+                continue;
+            u[c] = vi_join(u[c], t);
+            t = vs_from(u[c]);
+        }
     }
 }
 
-/* Group 16. The columns have no sums of 16 codes; they are made here, times the bias. */
+/* Group 16. */
 SK_INLINE void TIER(tile_16)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                             const uint8_t *const *x, vf *a, size_t room, bool heavy, int n)
+                             const uint8_t *const *x, float (*acc)[PANEL_ROWS], size_t room,
+                             bool heavy, int np, int n)
 {
-    _Alignas(64) uint8_t bias[4][4 * LANES];
-    memset(bias, p->bias, sizeof bias);
+    vf a[PANEL_OUT];
+    TIER(tile_load)(a, acc, np, n);
     SK_ROLL
     for (size_t g = 0; g < (size_t)kind->n_group; g++) {
         const size_t at = kind->code + 16 * g, d_at = kind->d + g / 2 * 4;
-        vi s[PANEL_TILE], u[PANEL_TILE];
+        vi s[PANEL_OUT], u[PANEL_TILE];
         SK_UNROLL
-        for (int c = 0; c < n; c++)
-            s[c] = u[c] = (vi){0};
-        TIER(tile_dots)(p->q + 4 * g, 4, room, x, at, s, heavy, n);
+        for (int o = 0; o < np * n; o++)
+            s[o] = (vi){0};
+        TIER(tile_dots)(p, 4 * g, 4, room, x, at, s, heavy, np, n);
         if (LANES_BIAS || !heavy)
-            TIER(tile_dots)(bias, 4, room, x, at, u, heavy, n);
+            TIER(tile_bias)(p->bias, x, at, room, u, heavy, n);
         SK_UNROLL
-        for (int c = 0; c < n; c++)
-            a[c] = vf_fma(vf_of(s[c] - u[c]), vf_load(p->d[g]) * vf_four(x[c] + d_at), a[c]);
+        for (int o = 0; o < np * n; o++) {
+            const vi sum = LANES_BIAS || !heavy ? s[o] - u[o % n] : s[o];
+            a[o] = vf_fma(vf_of(sum), vf_load(p[o / n].d[g]) * vf_four(x[o % n] + d_at), a[o]);
+        }
     }
+    TIER(tile_store)(a, acc, np, n);
 }
 
-SK_INLINE void TIER(tile_n)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                            const uint8_t *const *columns, float (*acc)[LANES], int n)
-{
-    const int room = LANES_NARROW ? p->room : 8;
-    const uint8_t *x[PANEL_TILE];
-    vf a[PANEL_TILE];
-    SK_UNROLL
-    for (int c = 0; c < n; c++) {
-        x[c] = columns[c];
-        a[c] = vf_load(acc[c]);
+/* Each kind of tile is a function of its own: a compiler that sees them all in one, gcc at least,
+ * no longer keeps their sums in registers. */
+#define TILE(kind_name, n, call) \
+    static SK_APART void TIER(tile_##kind_name##_##n)( \
+        const TIER(panel) * p, const TIER(panel_kind) * kind, const uint8_t *const *columns, \
+        float(*acc)[PANEL_ROWS]) \
+    { \
+        const uint8_t *x[n]; \
+        SK_UNROLL \
+        for (int c = 0; c < n; c++) \
+            x[c] = columns[c]; \
+        call; \
     }
-    if (kind->group == 256 && room == 1)
-        TIER(tile_256)(p, kind, x, a, 16, 1, true, n);
-    else if (kind->group == 256 && room == 2)
-        TIER(tile_256)(p, kind, x, a, 16, 2, false, n);
-    else if (kind->group == 256 && kind->sub == 32)
-        TIER(tile_256)(p, kind, x, a, 32, LANES_NARROW ? 4 : 8, false, n);
-    else if (kind->group == 256)
-        TIER(tile_256)(p, kind, x, a, 16, 4, false, n);
-    else if (kind->group == 16)
-        TIER(tile_16)(p, kind, x, a, LANES_NARROW ? 1 : 4, LANES_NARROW, n);
-    else if (room == 1)
-        TIER(tile_32)(p, kind, x, a, false, 1, true, n);
-    else if (kind->min)
-        TIER(tile_32)(p, kind, x, a, true, LANES_NARROW ? 4 : 8, false, n);
-    else
-        TIER(tile_32)(p, kind, x, a, false, LANES_NARROW ? 4 : 8, false, n);
-    SK_UNROLL
-    for (int c = 0; c < n; c++)
-        vf_store(acc[c], a[c]);
-}
 
-static void TIER(tile_most)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                            const uint8_t *const *x, float (*acc)[LANES])
-{
-    TIER(tile_n)(p, kind, x, acc, PANEL_TILE);
-}
+/* All kinds of n columns, and the choice among them. */
+#define TILES(n) \
+    TILE(k1, n, TIER(tile_256)(p, kind, x, acc, 16, 1, true, PANEL_PAIR, n)) \
+    TILE(k2, n, TIER(tile_256)(p, kind, x, acc, 16, 2, false, PANEL_PAIR, n)) \
+    TILE(k16, n, TIER(tile_256)(p, kind, x, acc, 16, 4, false, PANEL_PAIR, n)) \
+    TILE(k32, n, TIER(tile_256)(p, kind, x, acc, 32, TILE_ROOM, false, PANEL_PAIR, n)) \
+    TILE(g32_1, n, TIER(tile_32)(p, kind, x, acc, false, 1, true, PANEL_PAIR, n)) \
+    TILE(g32, n, TIER(tile_32)(p, kind, x, acc, false, TILE_ROOM, false, PANEL_PAIR, n)) \
+    TILE(g32_min, n, TIER(tile_32)(p, kind, x, acc, true, TILE_ROOM, false, PANEL_PAIR, n)) \
+    TILE(g16, n, \
+         TIER(tile_16)(p, kind, x, acc, LANES_NARROW ? 1 : 4, LANES_NARROW, PANEL_PAIR, n)) \
+    static void TIER(tile_##n)(const TIER(panel) * p, const TIER(panel_kind) * kind, \
+                               const uint8_t *const *x, float(*acc)[PANEL_ROWS]) \
+    { \
+        const int room = LANES_NARROW ? p->room : 8; \
+        if (kind->group == 256 && room == 1) \
+            TIER(tile_k1_##n)(p, kind, x, acc); \
+        else if (kind->group == 256 && room == 2) \
+            TIER(tile_k2_##n)(p, kind, x, acc); \
+        else if (kind->group == 256 && kind->sub == 32) \
+            TIER(tile_k32_##n)(p, kind, x, acc); \
+        else if (kind->group == 256) \
+            TIER(tile_k16_##n)(p, kind, x, acc); \
+        else if (kind->group == 16) \
+            TIER(tile_g16_##n)(p, kind, x, acc); \
+        else if (room == 1) \
+            TIER(tile_g32_1_##n)(p, kind, x, acc); \
+        else if (kind->min) \
+            TIER(tile_g32_min_##n)(p, kind, x, acc); \
+        else \
+            TIER(tile_g32_##n)(p, kind, x, acc); \
+    }
 
 #if PANEL_TILE > 4
-static void TIER(tile_four)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                            const uint8_t *const *x, float (*acc)[LANES])
-{
-    TIER(tile_n)(p, kind, x, acc, 4);
-}
+TILES(6)
 #endif
-
-static void TIER(tile_one)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                           const uint8_t *const *x, float (*acc)[LANES])
-{
-    TIER(tile_n)(p, kind, x, acc, 1);
-}
+TILES(4)
+TILES(2)
+TILES(1)
+#undef TILE
+#undef TILES
 
 #include "tensor/unpack_impl.h"
 
@@ -290,13 +381,11 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
     }
 }
 
-/* n weights of n_row rows, from `w` on; fewer than LANES are repeated. */
+/* n weights of n_row rows, from `w` on, of any type; fewer than LANES are repeated. */
 static void TIER(panel_fill)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
                              size_t row_size, int n_row, int n)
 {
     sk_unit u;
-    if (n == SK_UNIT && n_row == LANES && TIER(unpack)(dtype, p, w, row_size))
-        return;
     p->bias = f->min ? 0 : LANES_BIAS;
     p->room = f->min ? 4 : 1; /* the types with a minimum have codes up to 31 */
     for (int r = 0; r < LANES; r++) {
@@ -328,19 +417,55 @@ static int TIER(panel_sub)(int dtype)
     }
 }
 
-/* One unit of a panel's rows times all columns of a chunk. */
-static void TIER(panel_times)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                              const uint8_t *const *x, float (*acc)[LANES], int n_col)
+/* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
+ * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or
+ * something of little use is asked for, which never faults. A line is asked for once, by the call
+ * in whose bytes it begins: to ask for one that is on its way holds up those behind it. */
+SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
 {
+    const uintptr_t end = p + n;
+    for (p = (p + 63) / 64 * 64; p < end; p += 64)
+        __builtin_prefetch((const char *)p, 0, 0);
+}
+
+/* Asks for the lines of `n` bytes at `p`, a share at each tile: all at once they would stall it. */
+typedef struct TIER(panel_ahead) {
+    uintptr_t p;
+    size_t n, share;
+} TIER(panel_ahead);
+
+SK_INLINE void TIER(fetch_share)(TIER(panel_ahead) * ahead)
+{
+    const size_t n = ahead->n < ahead->share ? ahead->n : ahead->share;
+    TIER(fetch)(ahead->p, n);
+    ahead->p += n;
+    ahead->n -= n;
+}
+
+/* One unit of the panels' rows times all columns of a chunk; `next` is what the next panels' unit
+ * lies in. */
+static void TIER(panel_times)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                              const uint8_t *const *x, float (*acc)[PANEL_ROWS], int n_col,
+                              uintptr_t next, size_t n_next)
+{
+    const size_t n_tile = (size_t)(n_col / PANEL_TILE + 1);
+    TIER(panel_ahead) ahead = {next, n_next, (n_next / n_tile + 64) / 64 * 64};
     int c = 0;
-    for (; c + PANEL_TILE <= n_col; c += PANEL_TILE)
-        TIER(tile_most)(p, kind, x + c, acc + c);
 #if PANEL_TILE > 4
-    for (; c + 4 <= n_col; c += 4)
-        TIER(tile_four)(p, kind, x + c, acc + c);
+    for (; c + 6 <= n_col; c += 6) {
+        TIER(fetch_share)(&ahead);
+        TIER(tile_6)(p, kind, x + c, acc + c);
+    }
 #endif
-    for (; c < n_col; c++)
-        TIER(tile_one)(p, kind, x + c, acc + c);
+    for (; c + 4 <= n_col; c += 4) {
+        TIER(fetch_share)(&ahead);
+        TIER(tile_4)(p, kind, x + c, acc + c);
+    }
+    TIER(fetch)(ahead.p, ahead.n);
+    for (; c + 2 <= n_col; c += 2)
+        TIER(tile_2)(p, kind, x + c, acc + c);
+    if (c < n_col)
+        TIER(tile_1)(p, kind, x + c, acc + c);
 }
 
 /* The next unit's numbers. */
@@ -373,38 +498,40 @@ SK_INLINE float *TIER(outputs)(const sk_matmul *m, int64_t c)
     return m->out + (m->out_col ? m->out_col[c] : c) * m->out_stride;
 }
 
-/* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
- * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or
- * something of little use is asked for, which never faults. Each line is asked for once, by the
- * call in whose bytes it begins: to ask for a line that is on its way holds up those behind it. */
-SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
+/* n weights of n_row rows, at most PANEL_ROWS, as panels, all with the same bias. */
+static void TIER(panels_fill)(TIER(panel) * p, int dtype, const sk_coding *f, const uint8_t *w,
+                              size_t row_size, int n_row, int n)
 {
-    const uintptr_t end = p + n;
-    for (p = (p + 63) / 64 * 64; p < end; p += 64)
-        __builtin_prefetch((const char *)p, 0, 0);
+    const bool whole = n_row % LANES == 0 && n == SK_UNIT;
+    for (int k = 0; k < PANEL_PAIR; k++) {
+        const int last = whole ? n_row - LANES : n_row - 1; /* repeated where there are no more */
+        const int first = k * LANES < last ? k * LANES : last;
+        const uint8_t *rows = w + (size_t)first * row_size;
+        if (!whole || !TIER(unpack)(dtype, p + k, rows, row_size))
+            TIER(panel_fill)(p + k, dtype, f, rows, row_size, n_row - first, n);
+    }
 }
 
-/* Rows [r, r + n_row) times columns [first, first + n_col), at most LANES and PANEL_COLS. */
+/* Rows [r, r + n_row) times columns [first, first + n_col), at most PANEL_ROWS and PANEL_COLS. */
 static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int n_row, int64_t first, int n_col)
 {
     const sk_coding *f = sk_coding_get(m->dtype);
     const sk_dtype *type = sk_dtype_get((uint64_t)m->dtype);
     const size_t unit_size = SK_UNIT / type->n_elem * type->n_byte;
     const uint8_t *w = (const uint8_t *)m->w + (size_t)r * m->row_size;
-    uintptr_t ahead = (uintptr_t)w + LANES * m->row_size;
+    uintptr_t ahead = (uintptr_t)w + PANEL_ROWS * m->row_size;
     TIER(panel_kind) kind = TIER(panel_first)(m);
-    TIER(panel) panel;
+    TIER(panel) panels[PANEL_PAIR];
     const uint8_t *x[PANEL_COLS];
-    _Alignas(64) float acc[PANEL_COLS][LANES];
+    _Alignas(64) float acc[PANEL_COLS][PANEL_ROWS];
     memset(acc, 0, (size_t)n_col * sizeof acc[0]);
     for (int c = 0; c < n_col; c++)
         x[c] = TIER(column)(m, first + c);
-    for (int64_t i = 0; i < m->n; i += SK_UNIT, w += unit_size, ahead += LANES * unit_size) {
+    for (int64_t i = 0; i < m->n; i += SK_UNIT, w += unit_size, ahead += PANEL_ROWS * unit_size) {
         const int n = m->n - i < SK_UNIT ? (int)(m->n - i) : SK_UNIT;
         kind.n_group = n / f->group;
-        TIER(fetch)(ahead, LANES * unit_size);
-        TIER(panel_fill)(&panel, m->dtype, f, w, m->row_size, n_row, n);
-        TIER(panel_times)(&panel, &kind, x, acc, n_col);
+        TIER(panels_fill)(panels, m->dtype, f, w, m->row_size, n_row, n);
+        TIER(panel_times)(panels, &kind, x, acc, n_col, ahead, PANEL_ROWS * unit_size);
         TIER(panel_next)(&kind);
     }
     for (int c = 0; c < n_col; c++)
@@ -419,7 +546,7 @@ static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int n_row, int64_t 
 static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int n_row, int64_t col0, int64_t col1)
 {
 #if PANEL_FUSED
-    if (col1 - col0 == 1 && n_row == LANES && TIER(fused)(m, r, col0))
+    if (col1 - col0 == 1 && n_row % LANES == 0 && TIER(fused)(m, r, n_row, col0))
         return;
 #endif
     for (int64_t c = col0; c < col1; c += PANEL_COLS) {
@@ -428,16 +555,20 @@ static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int n_row, int64_t c
     }
 }
 
-/* The last panel of a call may overlap the one before: the same sums are then made twice. */
+/* The last panels of a call may overlap the ones before: the same sums are then made twice. */
 static void TIER(matmul_panels)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0,
                                 int64_t col1)
 {
-    if (row1 - row0 < LANES)
+    if (row1 - row0 < PANEL_ROWS)
         TIER(panel_rows)(m, row0, (int)(row1 - row0), col0, col1);
     else
-        for (int64_t r = row0; r < row1; r += LANES)
-            TIER(panel_rows)(m, r + LANES <= row1 ? r : row1 - LANES, LANES, col0, col1);
+        for (int64_t r = row0; r < row1; r += PANEL_ROWS)
+            TIER(panel_rows)
+    (m, r + PANEL_ROWS <= row1 ? r : row1 - PANEL_ROWS, PANEL_ROWS, col0, col1);
 }
 
+#undef PANEL_ROWS
+#undef PANEL_OUT
+#undef TILE_ROOM
 #undef PANEL_COLS
 #undef UNPACK_TYPES

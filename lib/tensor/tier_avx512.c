@@ -25,10 +25,13 @@
 #define TIER_NAME "avx512"
 #define TIER_AVX2 1
 #define TIER_AVX512 1
+#define TIER_FLOATS 1
+#define FLOATS TIER
 #define LANES 16
 #define LANES_NARROW 0
 #define LANES_BIAS 128
-#define PANEL_TILE 8 /* columns at once: as many sums and results as there are registers */
+#define PANEL_PAIR 2 /* panels at once */
+#define PANEL_TILE 6 /* columns at once: twelve sums and twelve results in registers */
 #define PANEL_FUSED 1
 #include "tensor/tier_impl.h"
 

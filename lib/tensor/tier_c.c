@@ -11,5 +11,7 @@
 #define TIER_NAME "c"
 #define TIER_AVX2 0
 #define TIER_AVX512 0
+#define TIER_FLOATS 1
+#define FLOATS TIER
 #define LANES 0
 #include "tensor/tier_impl.h"

@@ -9,6 +9,8 @@
  *   TIER_AVX512  1 where they are also compiled for AVX-512 F, BW, VL, DQ and VNNI
  *   LANES, ...   of the register that quantised weights are multiplied in, and what goes with it
  *                (lanes_impl.h); 0: none, they are multiplied row by row
+ *   FLOATS(name) TIER(name), or the name's function of another tier in the same file, whose float
+ *                kernels are this one's too; TIER_FLOATS is 0 then
  *
  * and includes what all tiers use (tier_common.h) outside of its target region. The *_impl.h files
  * have no include guards: a tier is a second inclusion. All macros are undefined at the end, so
@@ -20,16 +22,38 @@
 #define SK_FMA(a, b, c) SK_FMA_DEFAULT(a, b, c)
 #endif
 
+#if TIER_FLOATS
 #include "tensor/vec_impl.h"
+#include "tensor/cross_impl.h"
 #include "tensor/ops_impl.h"
+#include "tensor/kv_impl.h"
 #include "tensor/attend_impl.h"
+#include "tensor/recur_impl.h"
 #include "tensor/act_impl.h"
+#include "tensor/floats_impl.h"
+#endif
 #if LANES
 #include "tensor/panel_impl.h"
 #else
 #include "tensor/quants_impl.h"
 #endif
-#include "tensor/matmul_impl.h"
+
+/* Every output is one sum with one order (CONTRACT.md), whatever the call's rows and columns, so a
+ * call may be cut anywhere. */
+static void TIER(matmul)(const sk_matmul *m, int64_t row0, int64_t row1, int64_t col0, int64_t col1)
+{
+    const sk_coding *f = sk_coding_get(m->dtype);
+    if (!f->known)
+        return;
+    if (!f->group)
+        FLOATS(matmul_floats)(m, row0, row1, col0, col1);
+    else
+#if LANES
+        TIER(matmul_panels)(m, row0, row1, col0, col1);
+#else
+        TIER(matmul_quants)(m, row0, row1, col0, col1);
+#endif
+}
 
 /* Whether a product and a sum were compiled as the two roundings that they are. The inputs are
  * volatile, so that it is computed here; (1 + 2^-12)^2 - (1 + 2^-11) is 0 then, else 2^-24. */
@@ -45,20 +69,26 @@ extern const sk_kernels TIER(sk_kernels);
 const sk_kernels TIER(sk_kernels) = {
     .name = TIER_NAME,
     .is_exact = TIER(is_exact),
-    .quantise = TIER(quantise),
+    .quantise = FLOATS(quantise),
     .matmul = TIER(matmul),
-    .rms_norm = TIER(rms_norm),
-    .layer_norm = TIER(layer_norm),
-    .add = TIER(add),
-    .scale = TIER(scale),
-    .fma = TIER(fma),
-    .silu_mul = TIER(silu_mul),
-    .apply = TIER(apply_fn),
-    .softmax = TIER(softmax),
-    .rope = TIER(rope),
-    .attend = TIER(attend),
-    .to_f16 = TIER(to_f16),
-    .from_f16 = TIER(from_f16),
+    .rms_norm = FLOATS(rms_norm),
+    .layer_norm = FLOATS(layer_norm),
+    .add = FLOATS(add),
+    .scale = FLOATS(scale),
+    .fma = FLOATS(fma),
+    .silu_mul = FLOATS(silu_mul),
+    .apply = FLOATS(apply_fn),
+    .softmax = FLOATS(softmax),
+    .rope = FLOATS(rope),
+    .attend = FLOATS(attend),
+    .recur = FLOATS(recur),
+    .conv = FLOATS(conv),
+    .l2_norm = FLOATS(l2_norm),
+    .bonus = FLOATS(bonus),
+    .to_f16 = FLOATS(to_f16),
+    .from_f16 = FLOATS(from_f16),
+    .attend_merge = FLOATS(attend_merge),
+    .attend_end = FLOATS(attend_end),
 };
 
 #undef SK_FMA
@@ -66,10 +96,13 @@ const sk_kernels TIER(sk_kernels) = {
 #undef TIER_NAME
 #undef TIER_AVX2
 #undef TIER_AVX512
+#undef TIER_FLOATS
+#undef FLOATS
 #undef LANES
 #undef LANES_NARROW
 #undef LANES_BIAS
 #undef LANES_DOT
+#undef PANEL_PAIR
 #undef PANEL_TILE
 #undef PANEL_FUSED
 #undef v16
@@ -86,4 +119,11 @@ const sk_kernels TIER(sk_kernels) = {
 #undef v16_fma
 #undef v16_max
 #undef v16_exp
+#undef v16_keep
+#undef v16_fetch
 #undef v16_sum
+#undef v16_sums
+#undef v16_load_bf16
+#undef v16_le_f32
+#undef v16_le_f16
+#undef v16_le_bf16

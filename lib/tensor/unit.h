@@ -44,8 +44,10 @@ const sk_coding *sk_coding_get(int dtype);
  * instruction set. */
 #if defined(__GNUC__)
 #define SK_INLINE static inline __attribute__((always_inline))
+#define SK_APART __attribute__((noinline))
 #else
 #define SK_INLINE static inline
+#define SK_APART
 #endif
 
 /* Before a small loop over registers, which must not become memory; before one that should stay. */

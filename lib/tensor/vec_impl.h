@@ -20,7 +20,14 @@
 #define v16_fma TIER(v16_fma)
 #define v16_max TIER(v16_max)
 #define v16_exp TIER(v16_exp)
+#define v16_keep TIER(v16_keep)
+#define v16_fetch TIER(v16_fetch)
 #define v16_sum TIER(v16_sum)
+#define v16_sums TIER(v16_sums)
+#define v16_load_bf16 TIER(v16_load_bf16)
+#define v16_le_f32 TIER(v16_le_f32)
+#define v16_le_f16 TIER(v16_le_f16)
+#define v16_le_bf16 TIER(v16_le_bf16)
 
 #if TIER_AVX512
 
@@ -39,6 +46,12 @@ static inline v16 v16_load(const float *p)
 static inline v16 v16_load_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
+static inline v16 v16_load_bf16(const uint16_t *p)
+{
+    const __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
 }
 
 static inline void v16_store(float *p, v16 x)
@@ -91,6 +104,28 @@ static inline float v16_sum(v16 x)
     return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
+/* The sums of sixteen vectors, each by its tree, whose every step halves two vectors at once: lanes
+ * l + 8 first, then l + 4, after which a[i] has vectors i, i + 4, i + 8, i + 12; l + 2, l + 1. */
+static inline v16 v16_sums(const float (*x)[16])
+{
+    __m512 a[4];
+    SK_UNROLL
+    for (int i = 0; i < 4; i++) {
+        const __m512 p = _mm512_loadu_ps(x[i]), q = _mm512_loadu_ps(x[i + 4]);
+        const __m512 r = _mm512_loadu_ps(x[i + 8]), s = _mm512_loadu_ps(x[i + 12]);
+        const __m512 b =
+            _mm512_add_ps(_mm512_shuffle_f32x4(p, q, 0x44), _mm512_shuffle_f32x4(p, q, 0xee));
+        const __m512 c =
+            _mm512_add_ps(_mm512_shuffle_f32x4(r, s, 0x44), _mm512_shuffle_f32x4(r, s, 0xee));
+        a[i] = _mm512_add_ps(_mm512_shuffle_f32x4(b, c, 0x88), _mm512_shuffle_f32x4(b, c, 0xdd));
+    }
+    SK_UNROLL
+    for (int i = 0; i < 4; i += 2)
+        a[i] = _mm512_add_ps(_mm512_shuffle_ps(a[i], a[i + 1], 0x44),
+                             _mm512_shuffle_ps(a[i], a[i + 1], 0xee));
+    return _mm512_add_ps(_mm512_shuffle_ps(a[0], a[2], 0x88), _mm512_shuffle_ps(a[0], a[2], 0xdd));
+}
+
 #elif TIER_AVX2
 
 typedef struct v16 {
@@ -111,6 +146,14 @@ static inline v16 v16_load_f16(const uint16_t *p)
 {
     return (v16){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)),
                  _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 8)))};
+}
+
+static inline v16 v16_load_bf16(const uint16_t *p)
+{
+    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(p + 8));
+    return (v16){_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16)),
+                 _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(y), 16))};
 }
 
 static inline void v16_store(float *p, v16 x)
@@ -165,6 +208,30 @@ static inline float v16_sum(v16 x)
     return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
+/* The sums of eight vectors, each by its tree, whose every step halves two vectors at once: lanes
+ * l + 8 first, then l + 4, after which a[i] has vectors i and i + 4; l + 2, l + 1. */
+SK_INLINE __m256 TIER(v8_sums)(const float (*x)[16])
+{
+    __m256 a[8];
+    SK_UNROLL
+    for (int i = 0; i < 8; i++)
+        a[i] = _mm256_add_ps(_mm256_loadu_ps(x[i]), _mm256_loadu_ps(x[i] + 8));
+    SK_UNROLL
+    for (int i = 0; i < 4; i++)
+        a[i] = _mm256_add_ps(_mm256_permute2f128_ps(a[i], a[i + 4], 0x20),
+                             _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+    SK_UNROLL
+    for (int i = 0; i < 4; i += 2)
+        a[i] = _mm256_add_ps(_mm256_shuffle_ps(a[i], a[i + 1], 0x44),
+                             _mm256_shuffle_ps(a[i], a[i + 1], 0xee));
+    return _mm256_add_ps(_mm256_shuffle_ps(a[0], a[2], 0x88), _mm256_shuffle_ps(a[0], a[2], 0xdd));
+}
+
+static inline v16 v16_sums(const float (*x)[16])
+{
+    return (v16){TIER(v8_sums)(x), TIER(v8_sums)(x + 8)};
+}
+
 #else
 
 typedef struct v16 {
@@ -192,6 +259,14 @@ static inline v16 v16_load_f16(const uint16_t *p)
     v16 r;
     for (int i = 0; i < 16; i++)
         r.lane[i] = sk_f16_to_f32(p[i]);
+    return r;
+}
+
+static inline v16 v16_load_bf16(const uint16_t *p)
+{
+    v16 r;
+    for (int i = 0; i < 16; i++)
+        r.lane[i] = sk_bf16_to_f32(p[i]);
     return r;
 }
 
@@ -260,6 +335,15 @@ static inline float v16_sum(v16 x)
     return x.lane[0];
 }
 
+/* The sums of sixteen vectors. */
+static inline v16 v16_sums(const float (*x)[16])
+{
+    v16 r;
+    for (int i = 0; i < 16; i++)
+        r.lane[i] = v16_sum(v16_load(x[i]));
+    return r;
+}
+
 #endif
 
 static inline v16 v16_zero(void)
@@ -274,4 +358,69 @@ static inline v16 v16_exp(v16 x)
     for (int i = 0; i < 16; i++)
         lane[i] = sk_expf(lane[i]);
     return v16_load(lane);
+}
+
+/* Sixteen numbers of a file: little-endian, at any address. */
+#if TIER_AVX2
+
+static inline v16 v16_le_f32(const void *p)
+{
+    return v16_load(p);
+}
+
+static inline v16 v16_le_f16(const void *p)
+{
+    return v16_load_f16(p);
+}
+
+static inline v16 v16_le_bf16(const void *p)
+{
+    return v16_load_bf16(p);
+}
+
+#else
+
+static inline v16 v16_le_f32(const void *p)
+{
+    float x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = sk_f32_from_bits(sk_le32((const char *)p + 4 * i));
+    return v16_load(x);
+}
+
+static inline v16 v16_le_f16(const void *p)
+{
+    uint16_t x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = sk_le16((const char *)p + 2 * i);
+    return v16_load_f16(x);
+}
+
+static inline v16 v16_le_bf16(const void *p)
+{
+    uint16_t x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = sk_le16((const char *)p + 2 * i);
+    return v16_load_bf16(x);
+}
+
+#endif
+
+/* The same, but in a register: gcc else reads a vector from memory again for each use. */
+static inline v16 v16_keep(v16 x)
+{
+#if TIER_AVX512 && defined(__GNUC__)
+    __asm__("" : "+v"(x));
+#endif
+    return x;
+}
+
+/* Asks for the memory at p, which may be anywhere, to come nearer. */
+static inline void v16_fetch(uintptr_t p)
+{
+#if defined(__GNUC__)
+    __builtin_prefetch((const void *)p);
+#else
+    (void)p;
+#endif
 }

@@ -64,7 +64,7 @@ int32_t sk_template_new(sk_template **out, sk_heap *heap, const char *text, uint
 {
     *out = NULL;
     if (n > SK_JINJA_TEXT_MAX)
-        return sk_fail(error, SKALD_E_CORRUPT, "a template has %llu bytes, at most %u are allowed",
+        return sk_fail(error, SKALD_E_TEMPLATE, "a template has %llu bytes, at most %u are allowed",
                        (unsigned long long)n, SK_JINJA_TEXT_MAX);
     sk_template *t = sk_alloc_zero(heap, sizeof *t, "a template", error);
     if (!t)
@@ -96,29 +96,33 @@ void sk_template_free(sk_template *t)
     sk_free(t->heap, t);
 }
 
-int32_t sk_template_render(const sk_template *t, sk_heap *heap, const sk_json *variables,
-                           int64_t now, char **text, uint64_t *n, sk_error *error)
+void sk_rendering_free(sk_rendering *rendering, sk_heap *heap)
 {
-    sk_error own; /* the sentence is made in two steps */
-    *text = NULL;
-    *n = 0;
+    sk_free(heap, rendering->text);
+    sk_free(heap, rendering->origin);
+    *rendering = (sk_rendering){0};
+}
+
+int32_t sk_template_render(const sk_template *t, sk_heap *heap, const sk_json *variables,
+                           const sk_arena *own, int64_t now, sk_rendering *out, sk_error *error)
+{
+    sk_error ignored; /* the sentence is made in two steps */
+    *out = (sk_rendering){0};
     if (variables->kind != SK_JSON_OBJECT)
         return sk_fail(error, SKALD_E_ARGUMENT, "the variables of a template must be an object");
-    sk_jinja_run r = {.t = t, .heap = heap, .error = error ? error : &own, .variables = variables};
-    r.now = now;
+    sk_jinja_run r = {.t = t, .heap = heap, .variables = variables, .own = own, .now = now};
+    r.error = error ? error : &ignored;
     sk_arena_init(&r.arena, heap, SK_JINJA_MEMORY);
-    sk_buffer_init(&r.out, heap, SK_JINJA_OUTPUT);
-    sk_buffer_init(&r.scratch, heap, SK_JINJA_OUTPUT);
+    sk_jinja_ink_init(&r.out, heap);
+    sk_jinja_ink_init(&r.scratch, heap);
     int32_t status = sk_jinja_execute(&r);
     if (status >= 0)
-        status = sk_buffer_add(&r.out, "", 1, r.error);
-    if (status >= 0) {
-        *text = r.out.data;
-        *n = r.out.n - 1;
-    } else {
-        sk_buffer_free(&r.out);
-    }
-    sk_buffer_free(&r.scratch);
+        status = sk_jinja_put(&r, &r.out, "", 1);
+    if (status >= 0)
+        *out = (sk_rendering){r.out.text.data, (uint8_t *)r.out.origin.data, r.out.text.n - 1};
+    else
+        sk_jinja_ink_free(&r.out);
+    sk_jinja_ink_free(&r.scratch);
     sk_free(heap, r.blocks);
     sk_free(heap, r.stack);
     sk_arena_free(&r.arena);

@@ -11,7 +11,7 @@
  * parser nests to a fixed depth, the interpreter does not recurse on the template at all, and the
  * steps, the memory and the length of the text are limited. Different from Python: integers are 64
  * bits and an overflow is an error; upper(), lower() and the like know the simple mappings of the
- * Latin, Greek and Cyrillic letters only; `recursive` loops, imports and inheritance are refused.
+ * Latin, Greek and Cyrillic letters only; imports and inheritance are refused.
  *
  * A template is immutable: several threads may render it at once, each with a heap that allows it.
  */
@@ -19,19 +19,27 @@
 #define SK_TEXT_JINJA_H
 
 #include "format/json.h"
+#include "text/tokenize.h"
 
 typedef struct sk_template sk_template;
 
-/* Parses `text`, which is copied. Errors: CORRUPT (the sentence names the line), MEMORY. */
+/* Parses `text`, which is copied. Errors: TEMPLATE (the sentence names the line), MEMORY. */
 int32_t sk_template_new(sk_template **out, sk_heap *heap, const char *text, uint64_t n,
                         sk_error *error);
 void sk_template_free(sk_template *t);
 
-/* Renders with the members of the object `variables`; `now` is what strftime_now reads, in seconds
- * since 1970, UTC. *text (owned by the caller: sk_free with `heap`) has `n` bytes and a NUL behind
- * them. Errors: ARGUMENT (the template does not fit the variables, or raised an error of its own,
- * or takes too long; the sentence names the line), MEMORY. */
+typedef struct sk_rendering {
+    char *text;      /* [n], and a NUL behind */
+    uint8_t *origin; /* [n] SK_FROM_... */
+    uint64_t n;
+} sk_rendering;
+
+/* Renders with the members of the object `variables`, whose strings count as given unless they lie
+ * in the arena `own` (NULL: none); `now` is what strftime_now reads, in seconds since 1970, UTC.
+ * *out is owned by the caller (sk_rendering_free). Errors: TEMPLATE (it does not fit the variables,
+ * or raised an error of its own, or takes too long; the sentence names the line), MEMORY. */
 int32_t sk_template_render(const sk_template *t, sk_heap *heap, const sk_json *variables,
-                           int64_t now, char **text, uint64_t *n, sk_error *error);
+                           const sk_arena *own, int64_t now, sk_rendering *out, sk_error *error);
+void sk_rendering_free(sk_rendering *rendering, sk_heap *heap);
 
 #endif

@@ -260,7 +260,7 @@ static int32_t call_put_date(sk_jinja_run *r, const call_date *d, const char *p,
     int32_t status = SKALD_OK;
     for (uint64_t i = 0; i < n && status >= 0; i++) {
         if (p[i] != '%' || i + 1 == n) {
-            status = sk_buffer_add(&r->scratch, p + i, 1, r->error);
+            status = sk_jinja_put(r, &r->scratch, p + i, 1);
             continue;
         }
         bool bare = p[i + 1] == '-' && i + 2 < n;
@@ -272,10 +272,10 @@ static int32_t call_put_date(sk_jinja_run *r, const call_date *d, const char *p,
                 text[1] = 0;
                 if (*q == '%')
                     call_date_field(d, *++q, false, text);
-                status = sk_buffer_add(&r->scratch, text, strlen(text), r->error);
+                status = sk_jinja_put(r, &r->scratch, text, strlen(text));
             }
         } else if (call_date_field(d, p[i], bare, text)) {
-            status = sk_buffer_add(&r->scratch, text, strlen(text), r->error);
+            status = sk_jinja_put(r, &r->scratch, text, strlen(text));
         } else {
             return SK_JINJA_FAIL(r, "strftime_now() does not know %%%c", p[i]);
         }
@@ -288,7 +288,7 @@ static int32_t call_strftime_now(sk_jinja_run *r, const sk_jinja_args *args, sk_
     sk_json format;
     call_date d = call_date_of(r->now);
     int32_t status = sk_jinja_arg_text(r, args, 0, "format", &format);
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     if (status >= 0)
         status = sk_jinja_charge(r, format.n * 16);
     if (status >= 0)

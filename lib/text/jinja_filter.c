@@ -119,17 +119,17 @@ static int32_t filter_indent(sk_jinja_run *r, const sk_json *v, const sk_jinja_a
     int32_t status = sk_jinja_str(r, v, &text);
     if (status >= 0 && !by_text)
         status = sk_jinja_arg_int(r, args, 0, "width", 4, &n_spaces);
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     for (uint64_t at = 0; at <= text.n && status >= 0;) {
         const char *p = text.as.text + at;
         const char *newline = at < text.n ? memchr(p, '\n', text.n - at) : NULL;
         uint64_t n = newline ? (uint64_t)(newline - p) : text.n - at;
         if (at == 0 ? first : n > 0 || blank)
-            status = by_text ? sk_buffer_add(&r->scratch, width->as.text, width->n, r->error)
-                             : sk_buffer_fill(&r->scratch, ' ',
+            status = by_text ? sk_jinja_put(r, &r->scratch, width->as.text, width->n)
+                             : sk_buffer_fill(&r->scratch.text, ' ',
                                               n_spaces > 0 ? (uint64_t)n_spaces : 0, r->error);
         if (status >= 0 && n + (newline != NULL) > 0)
-            status = sk_buffer_add(&r->scratch, p, n + (newline != NULL), r->error);
+            status = sk_jinja_put(r, &r->scratch, p, n + (newline != NULL));
         at += n + 1;
     }
     return status < 0 ? status : sk_jinja_take_scratch(r, out);
@@ -254,7 +254,7 @@ static int32_t filter_round(sk_jinja_run *r, const sk_json *v, const sk_jinja_ar
 static int32_t filter_not_json(const sk_json *v, sk_buffer *out, sk_error *error)
 {
     (void)out;
-    return sk_fail(error, SKALD_E_ARGUMENT, "Object of type %s is not JSON serializable",
+    return sk_fail(error, SKALD_E_TEMPLATE, "Object of type %s is not JSON serializable",
                    sk_jinja_type(v));
 }
 
@@ -278,9 +278,9 @@ static int32_t filter_tojson(sk_jinja_run *r, const sk_json *v, const sk_jinja_a
         style.key_separator = separators->as.items[1].as.text;
         style.n_key_separator = separators->as.items[1].n;
     }
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     if (status >= 0)
-        status = sk_json_write(&r->scratch, v, &style, r->error);
+        status = sk_json_write(&r->scratch.text, v, &style, r->error);
     return status < 0 ? status : sk_jinja_take_scratch(r, out);
 }
 
@@ -293,7 +293,7 @@ static int32_t filter_from_json(sk_jinja_run *r, const sk_json *v, const sk_jinj
     int32_t status = sk_jinja_charge(r, 4 * v->n);
     if (status >= 0)
         status = sk_json_read(&r->arena, v->as.text, v->n, out, r->error);
-    return status == SKALD_E_CORRUPT ? SKALD_E_ARGUMENT : status;
+    return status == SKALD_E_CORRUPT ? SKALD_E_TEMPLATE : status;
 }
 
 /* ---- access ------------------------------------------------------------------------------- */

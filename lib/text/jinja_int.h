@@ -82,6 +82,9 @@ typedef struct sk_jinja_loop {
     uint64_t n_collected, capacity;
     sk_json changed; /* what changed() saw last */
     bool has_changed;
+    int32_t again; /* where a call of the loop begins; 0: it is not recursive */
+    uint32_t depth;
+    struct sk_jinja_env *env; /* around it */
 } sk_jinja_loop;
 
 /* ---- tokens ------------------------------------------------------------------------------- */
@@ -106,7 +109,7 @@ typedef struct sk_jinja_token {
     uint32_t line, start, n;
 } sk_jinja_token;
 
-/* Errors: CORRUPT, MEMORY. *tokens is owned by the caller (sk_free), NULL on failure. */
+/* Errors: TEMPLATE, MEMORY. *tokens is owned by the caller (sk_free), NULL on failure. */
 int32_t sk_jinja_lex(sk_heap *heap, const char *text, uint32_t n, sk_jinja_token **tokens,
                      uint64_t *n_tokens, sk_error *error);
 
@@ -141,11 +144,12 @@ enum {
     SK_JO_STORE,   /* a: name */
     SK_JO_SETATTR, /* a: name of the namespace, b: attribute */
     SK_JO_UNPACK,  /* pops a sequence of a values, pushes them, the first on top */
-    SK_JO_FOR,     /* pops an iterable, opens a loop; flag 1: one that collects */
-    SK_JO_NEXT,    /* pushes the next item, or jumps to a */
+    SK_JO_FOR,  /* pops an iterable, opens a loop; flag 1: one that collects; a: see loop->again */
+    SK_JO_NEXT, /* pushes the next item, or jumps to a */
     SK_JO_COLLECT,
-    SK_JO_END_FOR, /* jumps to a if there were items; flag 1: pushes what was collected */
-    SK_JO_CAPTURE, /* what is written goes to a string; a new scope */
+    SK_JO_END_FOR,       /* jumps to a if there were items; flag 1: pushes what was collected */
+    SK_JO_END_RECURSION, /* returns from a call of the loop, if it was called */
+    SK_JO_CAPTURE,       /* what is written goes to a string; a new scope */
     SK_JO_CAPTURED,
     SK_JO_SCOPE,
     SK_JO_LEAVE,   /* closes a scope or drops a capture */
@@ -248,14 +252,23 @@ typedef struct sk_jinja_tail {
 } sk_jinja_tail;
 #define SK_JINJA_TAILS 8
 
+/* Text that grows, and the origin of each byte; what is added to the text alone counts as given. */
+typedef struct sk_jinja_ink {
+    sk_buffer text, origin;
+} sk_jinja_ink;
+
+typedef struct sk_jinja_texts sk_jinja_texts; /* jinja_origin.c */
+
 typedef struct sk_jinja_run {
     const sk_template *t;
     sk_heap *heap;
     sk_arena arena;
-    sk_buffer out;
-    sk_buffer scratch; /* of functions that make text; empty between them */
+    sk_jinja_texts *texts; /* in the arena */
+    sk_jinja_ink out;
+    sk_jinja_ink scratch; /* of functions that make text; empty between them */
     sk_error *error;
     const sk_json *variables;
+    const sk_arena *own; /* texts that count as the template's; NULL: none */
     int64_t now;
     sk_json *stack;
     uint64_t n_stack, stack_capacity;
@@ -278,9 +291,9 @@ typedef struct sk_jinja_args {
 
 int32_t sk_jinja_execute(sk_jinja_run *r);
 
-#define SK_JINJA_FAIL(r, ...) sk_fail((r)->error, SKALD_E_ARGUMENT, __VA_ARGS__)
+#define SK_JINJA_FAIL(r, ...) sk_fail((r)->error, SKALD_E_TEMPLATE, __VA_ARGS__)
 
-/* Counts work on `n` bytes or values. Errors: ARGUMENT (too many steps). */
+/* Counts work on `n` bytes or values. Errors: TEMPLATE (too many steps). */
 int32_t sk_jinja_charge(sk_jinja_run *r, uint64_t n);
 void *sk_jinja_alloc(sk_jinja_run *r, uint64_t n, uint64_t size);
 
@@ -304,6 +317,22 @@ static inline sk_json sk_jinja_list(const sk_json *items, uint64_t n)
     return (sk_json){.kind = SK_JSON_ARRAY, .n = n, .as.items = items};
 }
 
+/* jinja_origin.c */
+/* A text of `n` bytes to be filled; it counts as given where sk_jinja_copy does not say better. */
+char *sk_jinja_new_text(sk_jinja_run *r, uint64_t n);
+/* Copies bytes to a part of a new text, with their origins. */
+void sk_jinja_copy(sk_jinja_run *r, char *to, const char *from, uint64_t n);
+void sk_jinja_ink_init(sk_jinja_ink *ink, sk_heap *heap);
+void sk_jinja_ink_free(sk_jinja_ink *ink);
+void sk_jinja_ink_cut(sk_jinja_ink *ink, uint64_t n);            /* to its first n bytes */
+int32_t sk_jinja_ink_settle(sk_jinja_run *r, sk_jinja_ink *ink); /* an origin for every byte */
+/* Adds a text; sk_jinja_put_as one that stands for the byte at `source`. */
+int32_t sk_jinja_put(sk_jinja_run *r, sk_jinja_ink *ink, const char *text, uint64_t n);
+int32_t sk_jinja_put_as(sk_jinja_run *r, sk_jinja_ink *ink, const char *text, uint64_t n,
+                        const char *source);
+/* What was added behind the first `from` bytes, as a value; it is cut off. */
+int32_t sk_jinja_take(sk_jinja_run *r, sk_jinja_ink *ink, uint64_t from, sk_json *out);
+
 /* jinja_value.c */
 const char *sk_jinja_type(const sk_json *v); /* Python's name of its type */
 bool sk_jinja_is(const sk_json *v, const char *text);
@@ -312,7 +341,7 @@ bool sk_jinja_truth(const sk_json *v);
 bool sk_jinja_number(const sk_json *v, double *out);   /* bool, int, float */
 bool sk_jinja_integer(const sk_json *v, int64_t *out); /* bool, int */
 int32_t sk_jinja_str(sk_jinja_run *r, const sk_json *v, sk_json *out);
-int32_t sk_jinja_write(sk_jinja_run *r, sk_buffer *out, const sk_json *v); /* as str */
+int32_t sk_jinja_write(sk_jinja_run *r, sk_jinja_ink *out, const sk_json *v); /* as str */
 int32_t sk_jinja_equal(sk_jinja_run *r, const sk_json *a, const sk_json *b, bool *out);
 /* *out < 0, 0, > 0; for values that have an order. */
 int32_t sk_jinja_order(sk_jinja_run *r, const sk_json *a, const sk_json *b, int *out);

@@ -242,8 +242,8 @@ static bool item_loop_attr(const sk_jinja_loop *l, const sk_json *name, sk_json 
                 {"length", sk_jinja_int(n)},
                 {"revindex", sk_jinja_int(n - at)},
                 {"revindex0", sk_jinja_int(n - at - 1)},
-                {"depth", sk_jinja_int(1)},
-                {"depth0", sk_jinja_int(0)}};
+                {"depth", sk_jinja_int((int64_t)l->depth + 1)},
+                {"depth0", sk_jinja_int(l->depth)}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (sk_jinja_is(name, rows[i].name)) {
             *out = rows[i].value;
@@ -383,9 +383,9 @@ static int32_t item_slice_text(sk_jinja_run *r, const sk_json *v, int64_t start,
     int32_t status = item_characters(r, v, &all);
     if (status >= 0)
         status = item_slice_array(r, &all, start, step, n, &some);
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     for (uint64_t i = 0; status >= 0 && i < n; i++)
-        status = sk_buffer_add(&r->scratch, some.as.items[i].as.text, some.as.items[i].n, r->error);
+        status = sk_jinja_put(r, &r->scratch, some.as.items[i].as.text, some.as.items[i].n);
     return status < 0 ? status : sk_jinja_take_scratch(r, out);
 }
 

@@ -20,7 +20,7 @@ typedef struct jinja_lexer {
 
 static int32_t lex_fail(const jinja_lexer *x, const char *what)
 {
-    return sk_fail(x->error, SKALD_E_CORRUPT, "template, line %u: %s", x->line, what);
+    return sk_fail(x->error, SKALD_E_TEMPLATE, "template, line %u: %s", x->line, what);
 }
 
 static int32_t lex_add(jinja_lexer *x, uint8_t kind, uint16_t code, uint32_t start, uint32_t n)

@@ -44,8 +44,8 @@ static int32_t list_join(sk_jinja_run *r, const sk_json *v, const sk_jinja_args 
 {
     const sk_json *glue = sk_jinja_arg(args, 0, "d"), *path = sk_jinja_arg(args, 1, "attribute");
     sk_json items, item, between = sk_jinja_text("", 0);
-    sk_buffer text;
-    sk_buffer_init(&text, r->heap, SK_JINJA_OUTPUT);
+    sk_jinja_ink text;
+    sk_jinja_ink_init(&text, r->heap);
     int32_t status = sk_jinja_iterable(r, v, &items);
     if (status >= 0 && glue)
         status = sk_jinja_str(r, glue, &between);
@@ -55,15 +55,14 @@ static int32_t list_join(sk_jinja_run *r, const sk_json *v, const sk_jinja_args 
         if (path)
             status = sk_jinja_path(r, &element, path, NULL, &item);
         if (status >= 0 && i > 0)
-            status = sk_buffer_add(&text, between.as.text, between.n, r->error);
+            status = sk_jinja_put(r, &text, between.as.text, between.n);
         if (status >= 0)
             status = sk_jinja_write(r, &text, &item);
     }
-    r->scratch.n = 0;
     if (status >= 0)
-        status = sk_buffer_add(&r->scratch, text.data, text.n, r->error);
-    sk_buffer_free(&text);
-    return status < 0 ? status : sk_jinja_take_scratch(r, out);
+        status = sk_jinja_take(r, &text, 0, out);
+    sk_jinja_ink_free(&text);
+    return status;
 }
 
 /* For map, select and their kin what is false is empty, none included. */

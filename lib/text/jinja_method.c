@@ -137,16 +137,16 @@ static int32_t method_join(sk_jinja_run *r, const sk_jinja_bound *m, const sk_ji
     if (!given)
         return SK_JINJA_FAIL(r, "join() wants one argument");
     int32_t status = sk_jinja_array(r, given, &items);
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     for (uint64_t i = 0; status >= 0 && i < items.n; i++) {
         const sk_json *item = &items.as.items[i];
         if (item->kind != SK_JSON_STRING)
             return SK_JINJA_FAIL(r, "sequence item %llu: expected str instance, %s found",
                                  (unsigned long long)i, sk_jinja_type(item));
         if (i > 0)
-            status = sk_buffer_add(&r->scratch, m->self.as.text, m->self.n, r->error);
+            status = sk_jinja_put(r, &r->scratch, m->self.as.text, m->self.n);
         if (status >= 0)
-            status = sk_buffer_add(&r->scratch, item->as.text, item->n, r->error);
+            status = sk_jinja_put(r, &r->scratch, item->as.text, item->n);
     }
     return status < 0 ? status : sk_jinja_take_scratch(r, out);
 }
@@ -191,14 +191,14 @@ static int32_t method_class(sk_jinja_run *r, const sk_jinja_bound *m, const sk_j
 static int32_t method_format(sk_jinja_run *r, const sk_jinja_bound *m, const sk_jinja_args *args,
                              sk_json *out)
 {
-    sk_buffer text;
+    sk_jinja_ink text;
     const char *p = m->self.as.text, *end = p + m->self.n;
     uint64_t automatic = 0;
     int32_t status = SKALD_OK;
-    sk_buffer_init(&text, r->heap, SK_JINJA_OUTPUT);
+    sk_jinja_ink_init(&text, r->heap);
     while (p < end && status >= 0) {
         if ((*p != '{' && *p != '}') || (p + 1 < end && p[1] == *p)) {
-            status = sk_buffer_add(&text, p, 1, r->error);
+            status = sk_jinja_put(r, &text, p, 1);
             p += *p == '{' || *p == '}' ? 2 : 1;
             continue;
         }
@@ -223,11 +223,10 @@ static int32_t method_format(sk_jinja_run *r, const sk_jinja_bound *m, const sk_
                        : SK_JINJA_FAIL(r, "a format string names what is not given");
         p = close + 1;
     }
-    r->scratch.n = 0;
     if (status >= 0)
-        status = sk_buffer_add(&r->scratch, text.data, text.n, r->error);
-    sk_buffer_free(&text);
-    return status < 0 ? status : sk_jinja_take_scratch(r, out);
+        status = sk_jinja_take(r, &text, 0, out);
+    sk_jinja_ink_free(&text);
+    return status;
 }
 
 static int32_t method_remove_affix(sk_jinja_run *r, const sk_jinja_bound *m,

@@ -13,7 +13,7 @@
 
 int32_t sk_jinja_syntax(const sk_jinja_parser *p, const char *what)
 {
-    return sk_fail(p->error, SKALD_E_CORRUPT, "template, line %u: %s, found '%.*s'", p->at->line,
+    return sk_fail(p->error, SKALD_E_TEMPLATE, "template, line %u: %s, found '%.*s'", p->at->line,
                    what, p->at->n < 40 ? (int)p->at->n : 40, p->text + p->at->start);
 }
 

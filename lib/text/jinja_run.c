@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { BLOCK_LOOP, BLOCK_CAPTURE, BLOCK_CALL, BLOCK_SCOPE };
+enum { BLOCK_LOOP, BLOCK_CAPTURE, BLOCK_CALL, BLOCK_SCOPE, BLOCK_RECURSION };
 
 int32_t sk_jinja_charge(sk_jinja_run *r, uint64_t n)
 {
@@ -125,7 +125,7 @@ static int32_t run_open(sk_jinja_run *r, uint8_t kind, sk_jinja_block **out)
     if (status < 0)
         return status;
     *out = &r->blocks[r->n_blocks++];
-    **out = (sk_jinja_block){.kind = kind, .env = r->env, .mark = r->out.n};
+    **out = (sk_jinja_block){.kind = kind, .env = r->env, .mark = r->out.text.n};
     return SKALD_OK;
 }
 
@@ -140,25 +140,23 @@ static int32_t run_open_scope(sk_jinja_run *r, uint8_t kind)
 static int32_t run_capture_end(sk_jinja_run *r, sk_json *text)
 {
     sk_jinja_block *b = &r->blocks[--r->n_blocks];
-    uint64_t n = r->out.n - b->mark;
-    char *copy = sk_arena_copy(&r->arena, n ? r->out.data + b->mark : "", n, "a text", r->error);
-    if (!copy)
-        return SKALD_E_MEMORY;
-    r->out.n = b->mark;
     r->env = b->env;
-    *text = sk_jinja_text(copy, n);
-    return sk_jinja_charge(r, n);
+    return sk_jinja_take(r, &r->out, b->mark, text);
 }
 
-static int32_t run_for(sk_jinja_run *r)
+static int32_t run_for(sk_jinja_run *r, const sk_jinja_op *op)
 {
     sk_json iterable = run_pop(r);
-    sk_jinja_block *b;
+    sk_jinja_block *b = r->n_blocks ? &r->blocks[r->n_blocks - 1] : NULL;
+    uint32_t depth = b && b->kind == BLOCK_RECURSION ? b->loop->depth + 1 : 0;
     int32_t status = run_open(r, BLOCK_LOOP, &b);
     sk_jinja_loop *loop = status < 0 ? NULL : sk_jinja_alloc(r, 1, sizeof *loop);
     if (!loop)
         return status < 0 ? status : SKALD_E_MEMORY;
     memset(loop, 0, sizeof *loop);
+    loop->again = op->a;
+    loop->depth = depth;
+    loop->env = r->env;
     b->loop = loop;
     status = sk_jinja_iterable(r, &iterable, &loop->items);
     loop->n = loop->items.n;
@@ -346,6 +344,27 @@ static int32_t run_call_macro(sk_jinja_run *r, const sk_jinja_closure *c, const 
     return status;
 }
 
+/* loop(items): the loop anew, with other items; what it writes is the value of the call. */
+static int32_t run_call_loop(sk_jinja_run *r, sk_jinja_loop *loop, const sk_jinja_args *args,
+                             uint64_t n_stack)
+{
+    sk_jinja_block *b;
+    if (!loop->again)
+        return SK_JINJA_FAIL(r, "the loop must have the 'recursive' marker to be called");
+    if (args->n != 1 || args->n_keywords)
+        return SK_JINJA_FAIL(r, "a loop is called with one iterable");
+    sk_json items = args->items[0];
+    int32_t status = run_open(r, BLOCK_RECURSION, &b);
+    if (status < 0)
+        return status;
+    b->return_to = r->pc;
+    b->loop = loop;
+    r->env = loop->env;
+    r->n_stack = n_stack;
+    r->pc = loop->again;
+    return run_push(r, items);
+}
+
 static int32_t run_call(sk_jinja_run *r, const sk_jinja_op *op)
 {
     uint64_t n = (uint64_t)op->a, base = r->n_stack - n - 1;
@@ -354,6 +373,8 @@ static int32_t run_call(sk_jinja_run *r, const sk_jinja_op *op)
     int32_t status = run_arguments(r, n, &args);
     if (status >= 0 && callee.kind == SK_J_MACRO)
         return run_call_macro(r, callee.as.pointer, &args, base);
+    if (status >= 0 && callee.kind == SK_J_LOOP)
+        return run_call_loop(r, callee.as.pointer, &args, base);
     if (status >= 0)
         status = sk_jinja_call(r, &callee, &args, &result);
     r->n_stack = base;
@@ -366,6 +387,12 @@ static int32_t run_return(sk_jinja_run *r)
     int32_t status = run_capture_end(r, &text);
     r->pc = r->blocks[r->n_blocks].return_to;
     return status < 0 ? status : run_push(r, text);
+}
+
+static int32_t run_end_recursion(sk_jinja_run *r)
+{
+    bool called = r->n_blocks > 0 && r->blocks[r->n_blocks - 1].kind == BLOCK_RECURSION;
+    return called ? run_return(r) : SKALD_OK;
 }
 
 static int32_t run_default(sk_jinja_run *r, const sk_jinja_op *op)
@@ -553,7 +580,7 @@ static int32_t run_block(sk_jinja_run *r, const sk_jinja_op *op)
         r->n_blocks--;
         r->env = r->blocks[r->n_blocks].env;
         if (r->blocks[r->n_blocks].kind == BLOCK_CAPTURE)
-            r->out.n = r->blocks[r->n_blocks].mark;
+            sk_jinja_ink_cut(&r->out, r->blocks[r->n_blocks].mark);
         return SKALD_OK;
     }
 }
@@ -562,7 +589,7 @@ static int32_t run_print(sk_jinja_run *r, const sk_jinja_op *op)
 {
     if (op->op == SK_JO_TEXT) {
         const sk_json *text = &r->t->constants[op->a];
-        return sk_buffer_add(&r->out, text->as.text, text->n, r->error);
+        return sk_jinja_put(r, &r->out, text->as.text, text->n);
     }
     sk_json value = run_pop(r);
     return sk_jinja_write(r, &r->out, &value);
@@ -624,7 +651,7 @@ static int32_t run_op(sk_jinja_run *r, const sk_jinja_op *op)
     case SK_JO_UNPACK:
         return run_unpack(r, op);
     case SK_JO_FOR:
-        return run_for(r);
+        return run_for(r, op);
     case SK_JO_NEXT:
         return run_next(r, op);
     case SK_JO_COLLECT:
@@ -637,6 +664,8 @@ static int32_t run_op(sk_jinja_run *r, const sk_jinja_op *op)
         return run_default(r, op);
     case SK_JO_RETURN:
         return run_return(r);
+    case SK_JO_END_RECURSION:
+        return run_end_recursion(r);
     default:
         return run_block(r, op);
     }
@@ -646,9 +675,9 @@ static int32_t run_op(sk_jinja_run *r, const sk_jinja_op *op)
 static int32_t run_fail(sk_jinja_run *r, int32_t status, uint32_t line)
 {
     char text[SK_MESSAGE_SIZE];
-    if (!r->error)
-        return status;
     sk_format(text, sizeof text, "%s", r->error->text);
+    if (status == SKALD_E_ARGUMENT) /* a value that cannot be written */
+        status = SKALD_E_TEMPLATE;
     return sk_fail(r->error, status, "template, line %u: %s", line, text);
 }
 

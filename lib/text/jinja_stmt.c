@@ -150,10 +150,12 @@ static int32_t stmt_for_filter(sk_jinja_parser *p, const sk_jinja_token *targets
     return sk_jinja_emit(p, (sk_jinja_op){.op = SK_JO_END_FOR, .flag = 1}, NULL);
 }
 
-/* From FOR to END_FOR; *end_for is the latter. At the body. */
-static int32_t stmt_for_body(sk_jinja_parser *p, const sk_jinja_token *targets, int32_t *end_for)
+/* From FOR to END_FOR; *end_for is the latter. At the body. `again` is where loop(...) begins anew
+ * with another iterable; 0: it does not. */
+static int32_t stmt_for_body(sk_jinja_parser *p, const sk_jinja_token *targets, int32_t again,
+                             int32_t *end_for)
 {
-    int32_t next, status = stmt_emit(p, SK_JO_FOR, 0);
+    int32_t next, status = stmt_emit(p, SK_JO_FOR, again);
     if (status >= 0)
         status = sk_jinja_emit(p, (sk_jinja_op){.op = SK_JO_NEXT}, &next);
     if (status < 0)
@@ -201,14 +203,14 @@ static int32_t stmt_for(sk_jinja_parser *p)
     int32_t end_for = 0, status = stmt_skip_targets(p);
     if (status >= 0)
         status = sk_jinja_tuple(p, true);
+    int32_t again = stmt_here(p);
     if (status >= 0 && sk_jinja_take_name(p, "if"))
         status = stmt_for_filter(p, targets);
-    if (status >= 0 && sk_jinja_is_name(p, "recursive"))
-        return sk_jinja_syntax(p, "recursive loops are not supported");
+    bool recursive = status >= 0 && sk_jinja_take_name(p, "recursive");
     if (status >= 0)
         status = stmt_end(p);
     if (status >= 0)
-        status = stmt_for_body(p, targets, &end_for);
+        status = stmt_for_body(p, targets, recursive ? again : 0, &end_for);
     if (status >= 0 && sk_jinja_take_name(p, "else")) {
         status = stmt_end(p);
         if (status >= 0)
@@ -218,7 +220,9 @@ static int32_t stmt_for(sk_jinja_parser *p)
         return status;
     p->t->code[end_for].a = stmt_here(p);
     p->at++;
-    return stmt_end(p);
+    if (recursive)
+        status = stmt_emit(p, SK_JO_END_RECURSION, 0);
+    return status < 0 ? status : stmt_end(p);
 }
 
 static int32_t stmt_break(sk_jinja_parser *p, bool next)

@@ -117,7 +117,7 @@ int32_t sk_jinja_case(sk_jinja_run *r, sk_json s, int how, sk_json *out)
     uint8_t bytes[SK_UTF8_MAX];
     bool begin = true;
     int32_t status = sk_jinja_charge(r, 4 * s.n);
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     for (uint64_t at = 0; at < s.n && status >= 0;) {
         uint32_t code, n = string_read(&s, at, &code), sharp = code == 0xDF;
         bool letter = sk_unicode_class(code) & SK_UC_L;
@@ -125,11 +125,11 @@ int32_t sk_jinja_case(sk_jinja_run *r, sk_json s, int how, sk_json *out)
         uint32_t n_out =
             sk_utf8_write(bytes, upper ? sk_jinja_upper_code(code) : sk_jinja_lower_code(code));
         if (upper && sharp)
-            status = sk_buffer_add(&r->scratch, how == SK_JC_UPPER ? "SS" : "Ss", 2, r->error);
+            status = sk_jinja_put(r, &r->scratch, how == SK_JC_UPPER ? "SS" : "Ss", 2);
         else if (n == 1 && code >= 0x80) /* not UTF-8: kept */
-            status = sk_buffer_add(&r->scratch, s.as.text + at, 1, r->error);
+            status = sk_jinja_put(r, &r->scratch, s.as.text + at, 1);
         else
-            status = sk_buffer_add(&r->scratch, (char *)bytes, n_out, r->error);
+            status = sk_jinja_put_as(r, &r->scratch, (char *)bytes, n_out, s.as.text + at);
         begin = how == SK_JC_TITLE && !letter;
         at += n;
     }
@@ -159,26 +159,26 @@ int32_t sk_jinja_replace(sk_jinja_run *r, sk_json s, sk_json old, sk_json new, i
     uint64_t at = 0;
     /* The search looks at every byte of `old` at worst. */
     int32_t status = sk_jinja_charge(r, s.n + s.n / 16 * (old.n < 16 ? 1 : old.n / 16));
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     for (; status >= 0 && count != 0; count--) {
         uint64_t found = sk_jinja_find(s, old, at), stop = found;
         if (found == UINT64_MAX)
             break;
-        status = sk_buffer_add(&r->scratch, s.as.text + at, found - at, r->error);
+        status = sk_jinja_put(r, &r->scratch, s.as.text + at, found - at);
         if (status >= 0)
-            status = sk_buffer_add(&r->scratch, new.as.text, new.n, r->error);
+            status = sk_jinja_put(r, &r->scratch, new.as.text, new.n);
         if (old.n == 0 && found < s.n) { /* between all code points */
             uint32_t code;
             stop = found + string_read(&s, found, &code);
             if (status >= 0)
-                status = sk_buffer_add(&r->scratch, s.as.text + found, stop - found, r->error);
+                status = sk_jinja_put(r, &r->scratch, s.as.text + found, stop - found);
         }
         at = stop + old.n;
         if (old.n == 0 && found == s.n)
             break;
     }
     if (status >= 0 && at < s.n)
-        status = sk_buffer_add(&r->scratch, s.as.text + at, s.n - at, r->error);
+        status = sk_jinja_put(r, &r->scratch, s.as.text + at, s.n - at);
     return status < 0 ? status : sk_jinja_take_scratch(r, out);
 }
 
@@ -305,11 +305,11 @@ int32_t sk_jinja_escape(sk_jinja_run *r, const sk_json *s, sk_json *out)
     static const char from[] = "&<>'\"";
     static const char *const to[] = {"&amp;", "&lt;", "&gt;", "&#39;", "&#34;"};
     int32_t status = SKALD_OK;
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     for (uint64_t i = 0; i < s->n && status >= 0; i++) {
         const char *p = s->as.text + i, *found = *p ? strchr(from, *p) : NULL;
-        status = sk_buffer_add(&r->scratch, found ? to[found - from] : p,
-                               found ? strlen(to[found - from]) : 1, r->error);
+        status = sk_jinja_put(r, &r->scratch, found ? to[found - from] : p,
+                              found ? strlen(to[found - from]) : 1);
     }
     if (status >= 0)
         status = sk_jinja_take_scratch(r, out);

@@ -89,10 +89,7 @@ bool sk_jinja_number(const sk_json *v, double *out)
 
 int32_t sk_jinja_take_scratch(sk_jinja_run *r, sk_json *out)
 {
-    char *copy = sk_arena_copy(&r->arena, r->scratch.data, r->scratch.n, "a text", r->error);
-    *out = sk_jinja_text(copy, r->scratch.n);
-    r->scratch.n = 0;
-    return copy ? sk_jinja_charge(r, out->n) : SKALD_E_MEMORY;
+    return sk_jinja_take(r, &r->scratch, 0, out);
 }
 
 static int32_t value_write_other(const sk_json *v, sk_buffer *out, sk_error *error)
@@ -104,16 +101,16 @@ static int32_t value_write_other(const sk_json *v, sk_buffer *out, sk_error *err
     return sk_buffer_add(out, text, strlen(text), error);
 }
 
-int32_t sk_jinja_write(sk_jinja_run *r, sk_buffer *out, const sk_json *v)
+int32_t sk_jinja_write(sk_jinja_run *r, sk_jinja_ink *out, const sk_json *v)
 {
     sk_json_style style = SK_JSON_REPR;
-    uint64_t before = out->n;
+    uint64_t before = out->text.n;
     style.other = value_write_other;
     if (v->kind == SK_J_UNDEFINED)
         return SKALD_OK;
-    int32_t status = v->kind == SK_JSON_STRING ? sk_buffer_add(out, v->as.text, v->n, r->error)
-                                               : sk_json_write(out, v, &style, r->error);
-    return status < 0 ? status : sk_jinja_charge(r, out->n - before);
+    int32_t status = v->kind == SK_JSON_STRING ? sk_jinja_put(r, out, v->as.text, v->n)
+                                               : sk_json_write(&out->text, v, &style, r->error);
+    return status < 0 ? status : sk_jinja_charge(r, out->text.n - before);
 }
 
 int32_t sk_jinja_str(sk_jinja_run *r, const sk_json *v, sk_json *out)
@@ -121,7 +118,7 @@ int32_t sk_jinja_str(sk_jinja_run *r, const sk_json *v, sk_json *out)
     *out = *v;
     if (v->kind == SK_JSON_STRING)
         return SKALD_OK;
-    r->scratch.n = 0;
+    sk_jinja_ink_cut(&r->scratch, 0);
     int32_t status = sk_jinja_write(r, &r->scratch, v);
     return status < 0 ? status : sk_jinja_take_scratch(r, out);
 }
@@ -134,19 +131,17 @@ int32_t sk_jinja_concat(sk_jinja_run *r, const sk_json *a, const sk_json *b, sk_
         sk_jinja_tail *tail = &r->tails[i];
         if (tail->end != a->as.text + a->n || (uint64_t)(tail->limit - tail->end) < b->n)
             continue;
-        memcpy((char *)(uintptr_t)tail->end, b->as.text, b->n);
+        sk_jinja_copy(r, (char *)(uintptr_t)tail->end, b->as.text, b->n);
         tail->end += b->n;
         *out = sk_jinja_text(a->as.text, a->n + b->n);
         return sk_jinja_charge(r, b->n);
     }
     uint64_t n = a->n + b->n, room = n < 128 ? n : n * 2;
-    char *text = sk_arena_alloc(&r->arena, room, "a text", r->error);
+    char *text = sk_jinja_new_text(r, room);
     if (!text)
         return SKALD_E_MEMORY;
-    if (a->n)
-        memcpy(text, a->as.text, a->n);
-    if (b->n)
-        memcpy(text + a->n, b->as.text, b->n);
+    sk_jinja_copy(r, text, a->as.text, a->n);
+    sk_jinja_copy(r, text + a->n, b->as.text, b->n);
     *out = sk_jinja_text(text, n);
     if (room > n)
         r->tails[r->tail++ % SK_JINJA_TAILS] = (sk_jinja_tail){text + n, text + room};
@@ -415,7 +410,7 @@ static int32_t value_add_arrays(sk_jinja_run *r, const sk_json *a, const sk_json
 /* text * n, list * n */
 static int32_t value_repeat(sk_jinja_run *r, const sk_json *v, int64_t times, sk_json *out)
 {
-    uint64_t size = v->kind == SK_JSON_STRING ? 1 : sizeof(sk_json);
+    bool text = v->kind == SK_JSON_STRING;
     uint64_t n = times <= 0 ? 0 : (uint64_t)times;
     *out = *v;
     if (v->n == 0 || n == 0) {
@@ -425,13 +420,23 @@ static int32_t value_repeat(sk_jinja_run *r, const sk_json *v, int64_t times, sk
     if (n > SK_JINJA_MEMORY / v->n)
         return sk_fail(r->error, SKALD_E_MEMORY, "a repeated value is too large");
     int32_t status = sk_jinja_charge(r, n * v->n);
-    char *copy = status < 0 ? NULL : sk_jinja_alloc(r, n * v->n, size);
-    if (!copy)
-        return status < 0 ? status : SKALD_E_MEMORY;
-    for (uint64_t i = 0; i < n; i++)
-        memcpy(copy + i * v->n * size, v->as.pointer, v->n * size);
+    if (status < 0)
+        return status;
+    char *copy = text ? sk_jinja_new_text(r, n * v->n) : NULL;
+    sk_json *items = text ? NULL : sk_jinja_alloc(r, n * v->n, sizeof *items);
+    if (!copy && !items)
+        return SKALD_E_MEMORY;
+    for (uint64_t i = 0; i < n; i++) {
+        if (text)
+            sk_jinja_copy(r, copy + i * v->n, v->as.text, v->n);
+        else
+            memcpy(items + i * v->n, v->as.items, v->n * sizeof *items);
+    }
     out->n = n * v->n;
-    out->as.pointer = copy;
+    if (text)
+        out->as.text = copy;
+    else
+        out->as.items = items;
     return SKALD_OK;
 }
 

@@ -19,10 +19,11 @@ typedef struct partition {
     const uint8_t *text;
     uint32_t n;
     bool parse_special;
-    sk_queue places; /* (longest possible - length) << 32 | start */
-    sk_queue starts; /* start << 32 | index into cuts */
-    uint64_t *taken; /* owned, a bit per byte */
-    sk_cut *cuts;    /* owned, in the order in which they were found */
+    const sk_guard *guard; /* NULL: the whole text is trusted */
+    sk_queue places;       /* (longest possible - length) << 32 | start */
+    sk_queue starts;       /* start << 32 | index into cuts */
+    uint64_t *taken;       /* owned, a bit per byte */
+    sk_cut *cuts;          /* owned, in the order in which they were found */
     uint64_t n_cuts, capacity;
     sk_error *error;
 } partition;
@@ -68,18 +69,29 @@ static uint32_t narrow_cuts(const sk_vocab_cut *cuts, uint32_t low, uint32_t hig
     return low;
 }
 
+/* Whether a token may be cut out; `own`: all bytes of it are the template's. */
+static bool may_cut(const partition *part, uint32_t id, bool own)
+{
+    bool user = part->vocab->tokens[id].type == SK_TOKEN_USER;
+    if (!part->guard)
+        return part->parse_special || user;
+    return own || (user && !sk_is_barred(part->guard, id));
+}
+
 /* The longest token of at most `limit` bytes at `at`, or NULL. */
 static const sk_vocab_cut *longest_cut(const partition *part, uint32_t at, uint32_t limit)
 {
     const sk_vocab *vocab = part->vocab;
     const sk_vocab_cut *cuts = vocab->cuts, *found = NULL;
     const uint8_t *text = part->text + at;
+    const uint8_t *origin = part->guard ? part->guard->origin + at : NULL;
     uint32_t low = vocab->cut_first[text[0]], high = vocab->cut_first[text[0] + 1];
+    bool own = true;
     for (uint32_t depth = 1; low < high && depth <= limit; depth++) {
         /* The shortest of those with the same beginning is the first. */
+        own = own && (!origin || origin[depth - 1] == SK_FROM_TEMPLATE);
         if (cuts[low].n == depth) {
-            uint8_t type = vocab->tokens[cuts[low].id].type;
-            if (part->parse_special || type == SK_TOKEN_USER)
+            if (may_cut(part, cuts[low].id, own))
                 found = &cuts[low];
             low++;
         }
@@ -174,7 +186,8 @@ static int32_t order_cuts(partition *part, sk_cut **cuts, uint64_t *n_cuts)
 }
 
 int32_t sk_partition(const sk_vocab *vocab, sk_heap *heap, const uint8_t *text, uint32_t n,
-                     bool parse_special, sk_cut **cuts, uint64_t *n_cuts, sk_error *error)
+                     bool parse_special, const sk_guard *guard, sk_cut **cuts, uint64_t *n_cuts,
+                     sk_error *error)
 {
     *cuts = NULL;
     *n_cuts = 0;
@@ -183,6 +196,7 @@ int32_t sk_partition(const sk_vocab *vocab, sk_heap *heap, const uint8_t *text, 
                       .text = text,
                       .n = n,
                       .parse_special = parse_special,
+                      .guard = guard,
                       .error = error};
     int32_t status = find_places(&part);
     if (status == SKALD_OK && part.places.n > 0) {

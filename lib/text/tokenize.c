@@ -75,6 +75,16 @@ const uint8_t *sk_part_end(const sk_vocab *vocab, const uint8_t *at, const uint8
     return at;
 }
 
+void sk_emit_barred(sk_encoder *encoder, uint32_t id)
+{
+    const sk_vocab_token *token = &encoder->vocab->tokens[id];
+    const char *piece = encoder->vocab->arena + token->piece;
+    encoder->in_stretch = false; /* what a byte is written as is no mark */
+    for (uint32_t i = 0; i < token->n_piece; i++)
+        sk_emit_byte(encoder, (uint8_t)piece[i]);
+    encoder->in_stretch = true;
+}
+
 /* ---- Tokenising ----------------------------------------------------------------------------- */
 
 static int32_t encode_stretch(sk_encoder *encoder, const uint8_t *text, uint32_t n)
@@ -86,7 +96,10 @@ static int32_t encode_stretch(sk_encoder *encoder, const uint8_t *text, uint32_t
                                       [SK_VOCAB_UNIGRAM] = sk_unigram_encode,
                                       [SK_VOCAB_RWKV] = sk_rwkv_encode,
                                       [SK_VOCAB_PLAMO] = sk_plamo_encode};
-    return n ? engines[encoder->vocab->kind](encoder, text, n) : SKALD_OK;
+    encoder->in_stretch = true;
+    int32_t status = n ? engines[encoder->vocab->kind](encoder, text, n) : SKALD_OK;
+    encoder->in_stretch = false;
+    return status;
 }
 
 static void emit_special(sk_encoder *encoder, int32_t which, bool wanted)
@@ -104,7 +117,7 @@ static int32_t encode_text(sk_encoder *encoder, const uint8_t *text, uint32_t n,
     uint64_t n_cuts = 0;
     uint32_t at = 0;
     int32_t status = sk_partition(vocab, encoder->heap, text, n, (flags & SKALD_PARSE_SPECIAL) != 0,
-                                  &cuts, &n_cuts, encoder->error);
+                                  encoder->guard, &cuts, &n_cuts, encoder->error);
     emit_special(encoder, SK_SPECIAL_BOS, add && vocab->starts);
     for (uint64_t i = 0; i < n_cuts && status == SKALD_OK; i++) {
         status = encode_stretch(encoder, text + at, cuts[i].start - at);
@@ -123,9 +136,9 @@ static int32_t check_vocab(const sk_vocab *vocab, sk_error *error)
     return vocab->n ? SKALD_OK : sk_fail(error, SKALD_E_TOKENIZER, "the model has no vocabulary");
 }
 
-int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint64_t n,
-                    int32_t flags, int32_t *ids, uint64_t capacity, uint64_t *needed,
-                    sk_error *error)
+static int32_t tokenize_text(const sk_vocab *vocab, sk_heap *heap, const char *text, uint64_t n,
+                             int32_t flags, const sk_guard *guard, int32_t *ids, uint64_t capacity,
+                             uint64_t *needed, sk_error *error)
 {
     *needed = 0;
     int32_t status = check_vocab(vocab, error);
@@ -137,6 +150,7 @@ int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint
     sk_encoder encoder = {.vocab = vocab,
                           .heap = heap,
                           .error = error,
+                          .guard = guard,
                           .ids = ids,
                           .capacity = ids ? capacity : 0,
                           .n_text = (uint32_t)n,
@@ -154,6 +168,47 @@ int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint
         return sk_fail(error, SKALD_E_BUFFER, "the text has %llu tokens, there is room for %llu",
                        (unsigned long long)encoder.n, (unsigned long long)encoder.capacity);
     return SKALD_OK;
+}
+
+int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint64_t n,
+                    int32_t flags, int32_t *ids, uint64_t capacity, uint64_t *needed,
+                    sk_error *error)
+{
+    return tokenize_text(vocab, heap, text, n, flags, NULL, ids, capacity, needed, error);
+}
+
+int32_t sk_tokenize_guarded(const sk_vocab *vocab, sk_heap *heap, const char *text, uint64_t n,
+                            const sk_guard *guard, int32_t *ids, uint64_t capacity,
+                            uint64_t *needed, sk_error *error)
+{
+    return tokenize_text(vocab, heap, text, n, SKALD_PARSE_SPECIAL, guard, ids, capacity, needed,
+                         error);
+}
+
+static bool text_holds(const char *text, uint64_t n, const char *part, uint64_t n_part)
+{
+    for (uint64_t i = 0; n_part > 0 && n_part <= n && i <= n - n_part; i++)
+        if (text[i] == *part && memcmp(text + i, part, (size_t)n_part) == 0)
+            return true;
+    return false;
+}
+
+int32_t sk_guard_bar(uint64_t **barred, sk_heap *heap, const sk_vocab *vocab, const char *marks,
+                     uint64_t n_marks, sk_error *error)
+{
+    uint64_t *bits = sk_alloc_array(heap, vocab->n / 64 + 1, sizeof *bits, "control tokens", error);
+    *barred = bits;
+    for (uint32_t id = 0; bits && id < vocab->n; id++) {
+        const sk_vocab_token *token = &vocab->tokens[id];
+        const char *text = vocab->arena + token->text;
+        uint64_t n = token->n_text;
+        bool mark = token->type == SK_TOKEN_CONTROL;
+        if (token->type == SK_TOKEN_USER)
+            mark = text_holds(text, n, "<|", 2) || text_holds(text, n, "|>", 2) ||
+                   (n > 2 && text_holds(marks, n_marks, text, n));
+        bits[id / 64] |= (uint64_t)mark << id % 64;
+    }
+    return bits ? SKALD_OK : SKALD_E_MEMORY;
 }
 
 /* ---- Detokenising --------------------------------------------------------------------------- */

@@ -28,6 +28,30 @@ int32_t sk_tokenize(const sk_vocab *vocab, sk_heap *heap, const char *text, uint
                     int32_t flags, int32_t *ids, uint64_t capacity, uint64_t *needed,
                     sk_error *error);
 
+/* Where a byte of a text comes from: what was given to a template, or the template itself. */
+enum { SK_FROM_GIVEN, SK_FROM_TEMPLATE };
+
+/*
+ * What may become special tokens in a text of which parts are not to be trusted. A token that is
+ * barred is found only where all of its bytes are the template's; it never comes out of other text,
+ * whatever that says and however the vocabulary could merge it. Unknown tokens are found like
+ * those that are barred; other user-defined ones everywhere.
+ */
+typedef struct sk_guard {
+    const uint8_t *origin;  /* [n] SK_FROM_..., of each byte of the text */
+    const uint64_t *barred; /* a bit per token of the vocabulary */
+} sk_guard;
+
+/* Bars all control tokens and those user-defined tokens whose texts look like marks of a chat: they
+ * hold "<|" or "|>", or stand in `marks`. *barred is owned by the caller (sk_free). */
+int32_t sk_guard_bar(uint64_t **barred, sk_heap *heap, const sk_vocab *vocab, const char *marks,
+                     uint64_t n_marks, sk_error *error);
+
+/* sk_tokenize with SKALD_PARSE_SPECIAL, as far as the guard allows. */
+int32_t sk_tokenize_guarded(const sk_vocab *vocab, sk_heap *heap, const char *text, uint64_t n,
+                            const sk_guard *guard, int32_t *ids, uint64_t capacity,
+                            uint64_t *needed, sk_error *error);
+
 /* The bytes of `n` tokens into `out` of `size` bytes; `*needed` is the number of bytes, also when
  * they did not fit. No NUL is added. `flags`: SKALD_ADD_SPECIAL (the BOS and EOS that tokenising
  * adds are dropped), SKALD_PARSE_SPECIAL (control tokens are written out). The blank that

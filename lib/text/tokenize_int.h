@@ -29,8 +29,10 @@ typedef struct sk_encoder {
     sk_heap *heap;
     sk_error *error;
     int32_t *ids;
-    uint32_t n_text;      /* bytes of the whole text */
-    uint64_t capacity, n; /* ids so far, also those for which there was no room */
+    uint32_t n_text;       /* bytes of the whole text */
+    const sk_guard *guard; /* NULL: the text is trusted */
+    bool in_stretch;       /* ids come from text, not from special tokens in it */
+    uint64_t capacity, n;  /* ids so far, also those for which there was no room */
     sk_merger merger;
     uint8_t *text; /* owned: the stretch as the engine wants it */
     uint64_t text_capacity;
@@ -54,7 +56,8 @@ typedef struct sk_cut {
 /* Finds the special tokens in a text, ascending. `*cuts` is owned by the caller, NULL when there
  * are none. Errors: MEMORY. */
 int32_t sk_partition(const sk_vocab *vocab, sk_heap *heap, const uint8_t *text, uint32_t n,
-                     bool parse_special, sk_cut **cuts, uint64_t *n_cuts, sk_error *error);
+                     bool parse_special, const sk_guard *guard, sk_cut **cuts, uint64_t *n_cuts,
+                     sk_error *error);
 
 /* Tokenise a stretch, which is not empty. Each stands at the start of the text or behind a special
  * token, so that SPM puts its blank in front of each. Errors: MEMORY. */
@@ -81,8 +84,20 @@ uint64_t sk_escape_blanks(uint8_t *out, const uint8_t *text, uint64_t n);
  * something else, if the vocabulary never joins the two. */
 const uint8_t *sk_part_end(const sk_vocab *vocab, const uint8_t *at, const uint8_t *end);
 
+static inline bool sk_is_barred(const sk_guard *guard, uint32_t id)
+{
+    return guard->barred[id / 64] >> id % 64 & 1;
+}
+
+/* Writes a token that text must not become as its bytes. */
+void sk_emit_barred(sk_encoder *encoder, uint32_t id);
+
 static inline void sk_emit(sk_encoder *encoder, uint32_t id)
 {
+    if (encoder->guard && encoder->in_stretch && sk_is_barred(encoder->guard, id)) {
+        sk_emit_barred(encoder, id);
+        return;
+    }
     if (encoder->n < encoder->capacity)
         encoder->ids[encoder->n] = (int32_t)id;
     encoder->n++;

@@ -39,14 +39,16 @@ static const golden_case cases[] = {
     {"deci-dense", 1e-8},
     {"deepseek-moe", 1e-8},
     {"dots1-moe", 1e-8},
+    {"ernie4_5-moe", 1e-8},
     {"ernie4_5-moe-deep", 1e-9},
     {"ernie4_5-moe-moe", 1e-8},
-    {"ernie4_5-moe", 1e-8},
     {"exaone-dense", 1e-8},
     {"exaone-moe-moe", 1e-8},
     {"exaone4-dense", 1e-8},
     {"exaone4-swa64", 1e-9},
     {"falcon-dense", 1e-6},
+    {"falcon-h1-deep", 3e-9},
+    {"falcon-h1-dense", 1e-8},
     {"gemma-dense", 1e-6},
     {"gemma2-deep", 1e-7},
     {"gemma2-dense", 1e-6},
@@ -66,6 +68,8 @@ static const golden_case cases[] = {
     {"gptneox-partial", 3e-7},
     {"granite-dense", 1e-8},
     {"granite-moe", 1e-8},
+    {"granitehybrid-dense", 1e-8},
+    {"granitehybrid-rope", 1e-9},
     {"granitemoe-dense", 1e-8},
     {"granitemoe-moe", 1e-8},
     {"grok-moe", 1e-6},
@@ -78,8 +82,12 @@ static const golden_case cases[] = {
     {"internlm2-dense", 1e-8},
     {"jais-dense", 1e-8},
     {"jais2-dense", 1e-8},
+    {"jamba-dense", 1e-8},
     {"laguna-deep", 3e-9},
     {"laguna-moe", 1e-8},
+    {"lfm2-dense", 1e-8},
+    {"lfm2moe-deep", 1e-9},
+    {"lfm2moe-moe", 1e-8},
     {"llama-dense", 1e-8},
     {"llama-f16", 3e-6},
     {"llama-keylen", 1e-9},
@@ -91,6 +99,8 @@ static const golden_case cases[] = {
     {"llama-yarn-attn", 3e-9},
     {"llama4-moe", 1e-8},
     {"maincoder-dense", 1e-8},
+    {"mamba-dense", 1e-8},
+    {"mamba2-dense", 1e-8},
     {"mellum-moe", 1e-8},
     {"mimo2-moe", 1e-8},
     {"minicpm-dense", 1e-8},
@@ -102,6 +112,10 @@ static const golden_case cases[] = {
     {"mistral3-yarn-beta", 1e-9},
     {"mpt-dense", 1e-6},
     {"nemotron-dense", 1e-8},
+    {"nemotron_h-dense", 1e-8},
+    {"nemotron_h_moe-deep", 1e-9},
+    {"nemotron_h_moe-dense", 1e-8},
+    {"nemotron_h_moe-moe", 1e-8},
     {"olmo-dense", 1e-8},
     {"olmo2-dense", 1e-8},
     {"olmo2-swa-deep", 1e-9},
@@ -117,6 +131,7 @@ static const golden_case cases[] = {
     {"phi3-partial", 1e-9},
     {"phimoe-moe", 1e-8},
     {"plamo-dense", 1e-8},
+    {"plamo2-dense", 1e-8},
     {"plamo3-dense", 1e-8},
     {"qwen2-dense", 1e-8},
     {"qwen2-fusedqkv", 1e-9},
@@ -126,7 +141,13 @@ static const golden_case cases[] = {
     {"qwen2vl-dense", 1e-8},
     {"qwen3-dense", 1e-8},
     {"qwen3-odd5", 1e-9},
+    {"qwen35-dense", 1e-8},
+    {"qwen35-mtp", 3e-9},
+    {"qwen35moe-deep", 1e-7},
+    {"qwen35moe-fusedgu", 3e-9},
+    {"qwen35moe-moe", 1e-8},
     {"qwen3moe-moe", 1e-8},
+    {"qwen3next-moe", 1e-8},
     {"qwen3vl-dense", 1e-8},
     {"qwen3vlmoe-moe", 1e-8},
     {"refact-dense", 1e-8},
@@ -164,18 +185,23 @@ static const golden_case cases[] = {
     {"v-gpt-oss-ybases", 1e-6},
     {"v-gptneox-par", 1e-6},
     {"v-granite-nope", 1e-6},
+    {"v-granitehybrid-moe", 1e-6},
+    {"v-granitehybrid-nope", 1e-6},
     {"v-granitemoe-shexp", 1e-6},
     {"v-grok-yarn-keys", 1e-6},
     {"v-hunyuan_vl-alpha", 1e-6},
+    {"v-jamba-moe", 1e-6},
     {"v-laguna-base", 1e-6},
     {"v-laguna-yarn", 1e-6},
+    {"v-lfm2-swabase", 1e-6},
     {"v-llama-lin-yattnf", 1e-6},
     {"v-llama-moe-wscale", 1e-6},
+    {"v-llama-yarn", 1e-6},
     {"v-llama-yarn-beta", 1e-6},
     {"v-llama-yarn-ext0", 1e-6},
     {"v-llama-yarn-lm", 1e-6},
-    {"v-llama-yarn", 1e-6},
     {"v-llama4-swabase", 1e-6},
+    {"v-mamba-rms", 1e-6},
     {"v-mellum-swabase", 1e-6},
     {"v-mimo2-bases", 1e-6},
     {"v-mimo2-swabase", 1e-6},
@@ -184,12 +210,16 @@ static const golden_case cases[] = {
     {"v-mistral3-temp", 1e-6},
     {"v-mpt-nopos", 1e-6},
     {"v-nemotron-nrot", 1e-6},
+    {"v-nemotron_h_moe-group", 1e-6},
     {"v-olmo2-bases", 1e-6},
     {"v-olmo2-yarn", 1e-6},
     {"v-phi2-nrot", 1e-6},
     {"v-phi3-short", 1e-6},
     {"v-plamo3-bases", 1e-6},
     {"v-plamo3-ybases", 1e-6},
+    {"v-qwen35-hv4", 1e-6},
+    {"v-qwen35moe-hv4", 1e-6},
+    {"v-qwen3next-hv4", 1e-6},
     {"v-smallthinker-bases", 1e-6},
     {"v-smallthinker-swabase", 1e-6},
     {"v-stablelm-par", 1e-6},
@@ -220,7 +250,7 @@ static void check_logits(const sk_model *model, const char *what, const char *pa
 static bool has_spares(const char *name)
 {
     static const char *const names[] = {"qwen3",  "hy_v3",          "mimo2",           "v-mimo2",
-                                        "refact", "v-granite-nope", "v-step35-shexp-y"};
+                                        "refact", "v-granite-nope", "v-step35-shexp-y", "lfm2moe-deep", "v-granitehybrid-nope"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;
@@ -254,11 +284,14 @@ static void put_epsilon(uint8_t *data, size_t size, float epsilon)
     }
 }
 
-static void test_heads(void)
+/* All of them, or those that `only` begins the name of. */
+static void test_heads(const char *only)
 {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char head[200], logits[200];
         size_t size;
+        if (only && strncmp(cases[i].name, only, strlen(only)) != 0)
+            continue;
         snprintf(head, sizeof head, "model/golden/%s.head.gguf", cases[i].name);
         snprintf(logits, sizeof logits, "model/golden/%s.logits", cases[i].name);
         uint8_t *data = golden_expand(test_data(head), 11, &size);
@@ -295,9 +328,10 @@ static void test_quantised(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    test_heads();
-    test_quantised();
+    test_heads(argc > 1 ? argv[1] : NULL);
+    if (argc == 1)
+        test_quantised();
     return test_end();
 }

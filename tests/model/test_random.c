@@ -49,13 +49,13 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     sk_heap_init(&m->heap, NULL, 0, NULL);
     m->arch = arch;
     m->random = seed * 7919 + 1;
-    m->traits = seed * 104729 + 3;
+    m->traits = seed * UINT64_C(0x9E3779B97F4A7C15) + 3;
     m->n_layer = pick(m, 1, 3);
     m->n_embd = pick(m, 1, 90);
     m->n_head_kv = pick(m, 1, 3);
     m->n_head = m->n_head_kv * pick(m, 1, 5);
     m->dk = pick(m, 1, 40);
-    m->dv = pick(m, 1, 40);
+    m->dv = arch->attn_gate == SK_ATTN_GATE_BESIDE_Q ? m->dk : pick(m, 1, 40);
     m->n_rot = pick(m, 0, m->dk / 2) * 2;
     m->n_rot = arch->turn_half ? m->n_rot / 4 * 4 : m->n_rot;
     m->n_ff = pick(m, 1, 90);
@@ -84,6 +84,21 @@ static void put_f32(made_model *m, sk_gguf_writer *writer, const char *key, doub
     char name[100];
     snprintf(name, sizeof name, "%s.%s", m->arch->name, key);
     sk_gguf_put_float(writer, name, SK_GGUF_F32, value);
+}
+
+/* Sizes of recurrent layers: any taps, heads of values a multiple of those of keys. */
+static void put_recurrent(made_model *m, sk_gguf_writer *writer)
+{
+    uint32_t n_group = pick(m, 1, 3), n_head = n_group * pick(m, 1, 3);
+    put_u32(m, writer, "ssm.conv_kernel", pick(m, 1, 5));
+    put_u32(m, writer, "ssm.state_size", pick(m, 1, 40));
+    put_u32(m, writer, "ssm.group_count", n_group);
+    put_u32(m, writer, "ssm.time_step_rank", n_head);
+    put_u32(m, writer, "ssm.inner_size", n_head * pick(m, 1, 40));
+    put_u32(m, writer, "full_attention_interval", pick(m, 1, 3));
+    put_u32(m, writer, "shortconv.l_cache", pick(m, 1, 4));
+    put_u32(m, writer, "ssm.dt_b_c_rms", pick(m, 0, 1));
+    put_u32(m, writer, "moe_latent_size", pick(m, 0, 1) * pick(m, 1, 40));
 }
 
 /* Keys of which each architecture reads its own. Windows are shorter than the run. */
@@ -119,6 +134,7 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     put_f32(m, writer, "attention.temperature_scale", pick(m, 0, 1) * 0.1);
     put_f32(m, writer, "attn_logit_softcapping", pick(m, 0, 1) * 5.0);
     put_f32(m, writer, "final_logit_softcapping", pick(m, 0, 1) * 30.0);
+    put_recurrent(m, writer);
     put_f32(m, writer, "swiglu_clamp_exp", pick(m, 0, 1) * 0.5);
     put_f32(m, writer, "swiglu_clamp_shexp", pick(m, 0, 1) * 0.5);
     for (int i = 0; i < 3; i++)
@@ -127,15 +143,18 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     m->random = random;
 }
 
-/* Heads; where a row may have gaps, the second layer has none. */
+/* Heads; where a row may have gaps, the second layer has none, where layers without heads of keys
+ * are recurrent, any. */
 static void put_heads(made_model *m, sk_gguf_writer *writer)
 {
-    bool gap = m->arch->gaps && m->n_layer > 1;
+    bool keyless = m->arch->mixes == SK_MIXES_KEYLESS;
+    bool gap = keyless || (m->arch->gaps && m->n_layer > 1);
     char name[100];
     uint8_t n[2][12];
     for (uint32_t i = 0; i < 3; i++) {
-        sk_put_le32(n[0] + 4 * i, i == 1 ? 0 : m->n_head);
-        sk_put_le32(n[1] + 4 * i, i == 1 ? 0 : m->n_head_kv);
+        bool none = keyless ? (m->traits >> (40 + i)) % 2 : i == 1;
+        sk_put_le32(n[0] + 4 * i, none ? 0 : m->n_head);
+        sk_put_le32(n[1] + 4 * i, none ? 0 : m->n_head_kv);
     }
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s.attention.head_count%s", m->arch->name, i ? "_kv" : "");
@@ -144,6 +163,20 @@ static void put_heads(made_model *m, sk_gguf_writer *writer)
         else
             sk_gguf_put_int(writer, name, SK_GGUF_U32, i ? m->n_head_kv : m->n_head);
     }
+}
+
+/* The width of the feed-forward; where layers have only that or only the rest, any of them. */
+static void put_widths(made_model *m, sk_gguf_writer *writer)
+{
+    char name[100];
+    uint8_t n[12];
+    for (uint32_t i = 0; i < 3; i++)
+        sk_put_le32(n + 4 * i, (m->traits >> (50 + i)) % 2 ? m->n_ff : 0);
+    snprintf(name, sizeof name, "%s.feed_forward_length", m->arch->name);
+    if (m->arch->feeds == SK_FEEDS_ALONE)
+        sk_gguf_put_array(writer, name, SK_GGUF_U32, n, m->n_layer);
+    else
+        sk_gguf_put_int(writer, name, SK_GGUF_U32, m->n_ff);
 }
 
 static void put_metadata(made_model *m, sk_gguf_writer *writer)
@@ -160,7 +193,7 @@ static void put_metadata(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "attention.key_length", m->dk);
     put_u32(m, writer, "attention.value_length", m->dv);
     put_u32(m, writer, "rope.dimension_count", m->n_rot);
-    put_u32(m, writer, "feed_forward_length", m->n_ff);
+    put_widths(m, writer);
     put_f32(m, writer, "attention.layer_norm_rms_epsilon", 1e-5);
     put_traits(m, writer);
     put_f32(m, writer, "rope.scaling.factor", 1.0 + m->n_ff / 16.0);
@@ -211,7 +244,7 @@ static void made_add_beside(made_model *m, const char *weight, const uint64_t *n
     char name[64];
     int n = (int)strlen(weight) - 7;
     bool experts = n_dims == 3;
-    if (n_dims < 2 || strncmp(weight, "blk.", 4) != 0)
+    if (n_dims < 2 || strncmp(weight, "blk.", 4) != 0 || strstr(weight, "norm"))
         return;
     if (pick(m, 0, 3) == 0) {
         snprintf(name, sizeof name, "%.*s.bias", n, weight);
@@ -264,7 +297,7 @@ static void made_add_choices(made_model *m)
             snprintf(name, sizeof name, "blk.%u.attn_norm_2.weight", layer);
             made_add(m, name, (uint64_t[]){m->n_embd}, 1);
         }
-        if (pick(m, 0, 3) == 0) {
+        if (m->arch->attn_gate != SK_ATTN_GATE_BESIDE_Q && pick(m, 0, 3) == 0) {
             snprintf(name, sizeof name, "blk.%u.attn_gate.weight", layer);
             made_add(m, name, (uint64_t[]){m->n_embd, m->n_head}, 2);
         }

@@ -54,6 +54,45 @@ static inline void random_adversaries(float *x, int64_t n, uint64_t *seed, bool 
         x[i] = random_adversary(seed, finite);
 }
 
+/* Attention over all blocks that are seen, in each of three ways: at once, block by block, and by
+ * parts that are merged later in two calls. */
+enum { ATTEND_AT_ONCE, ATTEND_BY_BLOCK, ATTEND_APART, ATTEND_WAYS };
+
+static inline void attend_all(const sk_kernels *k, const sk_attend *call, int way)
+{
+    enum { MOST_DIM = 640, MOST_QUERIES = 400, MOST_PARTS = 1 << 21 };
+    static _Alignas(64) float scratch[(2 * MOST_DIM + SK_ATTEND_QUERIES) * SK_KEY_BLOCK];
+    static float parts[MOST_PARTS], sums[2][MOST_QUERIES];
+    sk_attend a = *call;
+    int64_t first = INT64_MAX, last = 0;
+    for (int64_t r = 0; r < a.n_row; r++) {
+        first = a.seen[r].first < first ? a.seen[r].first : first;
+        last = a.seen[r].last > last ? a.seen[r].last : last;
+    }
+    const int64_t block0 = first / SK_KEY_BLOCK, block1 = (last + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
+    const int64_t n = a.n_row * a.n_head, middle = (block0 + block1 + 1) / 2;
+    a.max = sums[0];
+    a.sum = sums[1];
+    a.scratch = scratch;
+    CHECK(sk_attend_scratch(a.dk, a.dv) <= sizeof scratch && n <= MOST_QUERIES);
+    CHECK((block1 - block0) * n * (a.dv + 2) <= MOST_PARTS);
+    if (way == ATTEND_AT_ONCE)
+        k->attend(&a, block0, block1);
+    for (int64_t b = block0; way == ATTEND_BY_BLOCK && b < block1; b++)
+        k->attend(&a, b, b + 1);
+    if (way == ATTEND_APART) {
+        for (int64_t b = block1; b-- > block0;) {
+            a.parts = parts + (b - block0) * n * (a.dv + 2);
+            k->attend(&a, b, b + 1);
+        }
+        a.parts = parts;
+        k->attend_merge(&a, block0, middle);
+        a.parts = parts + (middle - block0) * n * (a.dv + 2);
+        k->attend_merge(&a, middle, block1);
+    }
+    k->attend_end(&a);
+}
+
 /* The same bits, except that any NaN equals any NaN. Returns the first index that differs, or n. */
 static inline int64_t first_difference(const float *a, const float *b, int64_t n)
 {

@@ -17,7 +17,7 @@
 
 #include <math.h>
 
-enum { ROWS = 37, COLS = 37, N_MAX = 1024, ROW_MAX = 4 * N_MAX };
+enum { ROWS = 37, COLS = 37, N_MAX = 1280, ROW_MAX = 4 * N_MAX };
 
 static uint8_t weights[ROWS * ROW_MAX + 64];
 static _Alignas(64) uint8_t acts[COLS * 2 * ROW_MAX];
@@ -322,9 +322,11 @@ int main(void)
                 continue;
             check_type(k, dtype, t->n_elem);
             check_type(k, dtype, t->n_elem * 3);
-            check_type(k, dtype, N_MAX);
-            if (t->n_elem == 1)
-                check_type(k, dtype, 271);
+            check_type(k, dtype, 1024);
+            for (int64_t n = 2; t->n_elem == 1 && n < 19; n++)
+                check_type(k, dtype, n);
+            for (int64_t n = 1021; t->n_elem == 1 && n < N_MAX; n += 51)
+                check_type(k, dtype, n);
             if (t->n_elem == 32)
                 check_type(k, dtype, 288);
         }

@@ -117,8 +117,10 @@ static void check_elementwise(void)
                                         "softplus",
                                         "swiglu_oai",
                                         "clamped",
-                                        "xielu"};
-    for (int slot = 0; slot < 22; slot++)
+                                        "xielu",
+                                        "tanh",
+                                        "none"};
+    for (int slot = 0; slot < 24; slot++)
         for (int64_t n = 1; n < 200; n++)
             for (int round = 0; round < 8; round++) {
                 vectors want, got;
@@ -163,27 +165,37 @@ static void check_halves(void)
     }
 }
 
+enum { ATTEND_ROWS = 9, ATTEND_DIM = 160, ATTEND_FLOATS = 8 * ATTEND_ROWS * ATTEND_DIM };
+
+static sk_span seen[ATTEND_ROWS];
+
 static void random_attend(sk_attend *a, const void **k, const void **v, void *pool, bool adverse)
 {
-    static float q[8 * 160];
+    static float q[ATTEND_FLOATS];
     *a = (sk_attend){.k_offset = 4, .v_offset = 8};
+    a->n_row = test_random(&seed) % 2 ? 1 : 1 + (int64_t)(test_random(&seed) % ATTEND_ROWS);
     a->n_head = 1 + (int64_t)(test_random(&seed) % 8);
-    a->dk = 1 + (int64_t)(test_random(&seed) % 160);
-    a->dv = 1 + (int64_t)(test_random(&seed) % 160);
+    a->dk = 1 + (int64_t)(test_random(&seed) % ATTEND_DIM);
+    a->dv = 1 + (int64_t)(test_random(&seed) % ATTEND_DIM);
+    a->q_stride = a->n_head * a->dk;
+    a->out_stride = a->n_head * a->dv;
     a->k_dtype = test_random(&seed) % 2 ? SK_F16 : SK_F32;
     a->v_dtype = test_random(&seed) % 2 ? SK_F16 : SK_F32;
-    a->k_size = a->v_size = 160 * 4;
-    a->k_offset = a->v_offset = 0;
-    a->first = (int64_t)(test_random(&seed) % 130);
-    a->last = a->first + 1 + (int64_t)(test_random(&seed) % (uint64_t)(192 - a->first));
+    a->k_size = a->v_size = ATTEND_DIM * 4;
+    a->seen = seen;
+    for (int64_t r = 0; r < a->n_row; r++) {
+        seen[r].first = (int64_t)(test_random(&seed) % 130);
+        seen[r].last = seen[r].first + 1 +
+                       (int64_t)(test_random(&seed) % (uint64_t)(192 - seen[r].first));
+    }
     a->scale = 0.25f;
     a->cap = test_random(&seed) % 4 ? 0 : 2;
     a->slope = test_random(&seed) % 4 ? NULL : q + 3;
     a->sink = test_random(&seed) % 4 ? NULL : q + 5;
     a->q = q;
-    random_units(q, 8 * 160, &seed);
+    random_units(q, ATTEND_FLOATS, &seed);
     if (adverse)
-        random_adversaries(q, 8 * 160, &seed, true);
+        random_adversaries(q, ATTEND_FLOATS, &seed, true);
     for (int b = 0; b < 3; b++) {
         k[b] = (const char *)pool + b * 64 * 640 - 4;
         v[b] = (const char *)pool + (b + 3) * 64 * 640 - 8;
@@ -194,7 +206,8 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
 
 static void check_attend(void)
 {
-    static float memory[2 + 6 * 64 * 160], *pool = memory + 2, want[8 * 160], got[8 * 160];
+    static float memory[2 + 6 * 64 * 160], *pool = memory + 2;
+    static float want[ATTEND_FLOATS], got[ATTEND_FLOATS];
     const void *k[3], *v[3];
     for (int round = 0; round < 600; round++) {
         sk_attend a;
@@ -208,10 +221,10 @@ static void check_attend(void)
                 pool[i] =
                     sk_f32_from_bits(0x3c003800u ^ ((uint32_t)test_random(&seed) & 0x87ff87ffu));
         a.out = want;
-        c->attend(&a);
+        attend_all(c, &a, ATTEND_AT_ONCE);
         a.out = got;
-        other->attend(&a);
-        compare("attend", want, got, a.n_head * a.dv, a.dk);
+        attend_all(other, &a, round % ATTEND_WAYS);
+        compare("attend", want, got, a.n_row * a.n_head * a.dv, a.dk);
     }
 }
 
@@ -269,6 +282,64 @@ static void check_matmul_of(int dtype, const sk_dtype *t)
     }
 }
 
+enum { FLOAT_ROWS = 400, FLOAT_COLS = 20, FLOAT_N = 1100 };
+
+static uint8_t float_w[FLOAT_ROWS * FLOAT_N * 4 + 64];
+static _Alignas(64) uint8_t float_act[FLOAT_COLS * (FLOAT_N + 16) * 4];
+
+/* Rows [row0, row0 + n_row) times columns [col0, n_col) of floats, weights at any address, columns
+ * in any order; what lies beside must stay as it is. */
+static void check_floats_of(int dtype, int64_t n_row, int64_t n_col, int64_t n)
+{
+    static float want[FLOAT_COLS * FLOAT_ROWS], got[FLOAT_COLS * FLOAT_ROWS];
+    int32_t in_col[FLOAT_COLS], out_col[FLOAT_COLS];
+    const sk_dtype *t = sk_dtype_get((uint64_t)dtype);
+    const int64_t row0 = (int64_t)(test_random(&seed) % 3), col0 = n_col > 6 ? 1 : 0;
+    const bool mapped = test_random(&seed) % 2;
+    sk_matmul m = {.dtype = dtype, .w = float_w + test_random(&seed) % 64, .n = n};
+    m.row_size = (size_t)n * t->n_byte;
+    m.act = float_act;
+    m.act_size = sk_act_row_size(SK_ACT_F32, n);
+    m.out_stride = FLOAT_ROWS;
+    m.in_col = mapped ? in_col : NULL;
+    m.out_col = mapped ? out_col : NULL;
+    for (int32_t i = 0; i < n_col; i++) {
+        in_col[i] = (int32_t)(test_random(&seed) % (uint64_t)n_col);
+        out_col[i] = (i * 7 + 3) % FLOAT_COLS;
+    }
+    n_row = n_row + row0 < FLOAT_ROWS ? n_row : FLOAT_ROWS - row0;
+    memset(want, 0x5a, sizeof want);
+    memset(got, 0x5a, sizeof got);
+    m.out = want;
+    c->matmul(&m, row0, row0 + n_row, col0, n_col);
+    m.out = got;
+    other->matmul(&m, row0, row0 + n_row, col0, n_col);
+    compare(t->name, want, got, FLOAT_COLS * FLOAT_ROWS, n);
+}
+
+/* Every small number of rows and columns; and more rows than are taken together. */
+static void check_floats(void)
+{
+    static const int types[] = {SK_F32, SK_F16, SK_BF16};
+    for (int adverse = 0; adverse < 2; adverse++)
+        for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+            random_units((float *)(void *)float_act, FLOAT_COLS * (FLOAT_N + 16), &seed);
+            for (size_t at = 0; at < sizeof float_w; at++) /* exponents that neither end is near */
+                float_w[at] = (uint8_t)(adverse || at % (types[i] == SK_F32 ? 4 : 2) == 0
+                                            ? test_random(&seed) >> 32
+                                            : 0x30 | (test_random(&seed) >> 32 & 0x8f));
+            for (int64_t n_row = 1; n_row <= 20; n_row++)
+                for (int64_t n_col = 1; n_col <= FLOAT_COLS; n_col++)
+                    check_floats_of(types[i], n_row, n_col,
+                                    1 + (int64_t)(test_random(&seed) % 100));
+            for (int64_t n_col = 1; n_col <= 7; n_col++) {
+                check_floats_of(types[i], FLOAT_ROWS - 5, n_col, 47);
+                check_floats_of(types[i], 67, n_col, FLOAT_N - 13);
+            }
+            check_floats_of(types[i], 300, 7, FLOAT_N);
+        }
+}
+
 static void check_matmul(void)
 {
     for (int dtype = 0; dtype < SK_DTYPE_END; dtype++) {
@@ -306,6 +377,7 @@ int main(void)
         check_attend();
         check_quantise();
         check_matmul();
+        check_floats();
     }
     return test_end();
 }

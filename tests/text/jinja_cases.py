@@ -18,7 +18,8 @@ PEOPLE = [{"name": "Zoe", "age": 31, "tags": ["a"]}, {"name": "adam", "age": 25}
           {"name": "Bob", "age": 31, "at": {"x": 3}}]
 V = {"people": PEOPLE, "n": 5, "s": "Hello, wörld", "d": {"b": 2, "a": 1, "C": None},
      "flag": True, "nothing": None, "nested": {"items": [1, 2], "q": {"r": ["x", "y"]}},
-     "text": "  two words\n second line \n", "empty": "", "f": 1.5, "l": [3, 1, 2]}
+     "text": "  two words\n second line \n", "empty": "", "f": 1.5, "l": [3, 1, 2],
+     "tree": [{"n": "a", "c": [{"n": "b"}, {"n": "c", "c": [{"n": "d", "c": []}]}]}, {"n": "e"}]}
 
 CASES = r"""
 plain
@@ -57,6 +58,13 @@ plain
 {% for x in l %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{% endfor %}
 {% for x in l %}{% if x == 1 %}{% break %}{% endif %}{{ x }}{% else %}no{% endfor %}!
 {% for x in range(3) %}{% for y in range(3) %}{% if y > x %}{% break %}{% endif %}{{ x }}{{ y }} {% endfor %}{% endfor %}
+{% for x in tree recursive %}{{ x.n }}{% if x.c %}({{ loop(x.c) }}){% endif %}{{ loop.depth }}{{ loop.index }},{% endfor %}
+{% for x in tree if x.n != 'b' recursive %}<{{ x.n }}{{ loop(x.c or []) }}>{% else %}-{% endfor %}
+{% macro m() %}{% for y in [1, 2] recursive %}{{ y }}{% endfor %}{% endmacro %}{% for x in tree recursive %}{{ m() }}{{ loop(x.c) if x.c }}{{ loop.depth0 }}{% endfor %}
+{% for x in l %}{{ loop(l) }}{% endfor %}
+{% for x in tree recursive %}{{ loop() }}{% endfor %}
+{% for x in tree recursive %}{{ loop(x) }}{% endfor %}
+{% for x in tree recursive %}{% for y in l %}{{ y }}{% if y == 1 %}{% break %}{% endif %}{% endfor %}{{ loop(x.c)|upper if x.c }}{% endfor %}
 {% for c in 'aé中' %}<{{ c }}>{% endfor %}
 {% for i in range(5, 0, -2) %}{{ i }}{% endfor %} {{ range(3)|list }} {{ range(2, 4)|list }} {{ range(0)|length }}
 {% for x in 1, 2, 3 %}{{ x }}{% endfor %}

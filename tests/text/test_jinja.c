@@ -32,6 +32,17 @@ static const sk_json *get(const sk_json *object, const char *name)
     return sk_json_get(object, name, strlen(name));
 }
 
+static int32_t render(const sk_template *t, sk_heap *from, const sk_json *variables, char **text,
+                      uint64_t *n, sk_error *error)
+{
+    sk_rendering r;
+    int32_t status = sk_template_render(t, from, variables, NULL, NOW, &r, error);
+    *text = r.text;
+    *n = r.n;
+    sk_free(from, r.origin);
+    return status;
+}
+
 /* Renders and compares; `want` NULL: an error is expected, which holds `error_part`. */
 static void check_render(const char *name, const char *text, uint64_t n, const sk_json *variables,
                          const sk_json *want, const sk_json *error_part)
@@ -42,7 +53,7 @@ static void check_render(const char *name, const char *text, uint64_t n, const s
     uint64_t n_found = 0;
     int32_t status = sk_template_new(&t, &heap, text, n, &error);
     if (status >= 0)
-        status = sk_template_render(t, &heap, variables, NOW, &found, &n_found, &error);
+        status = render(t, &heap, variables, &found, &n_found, &error);
     bool good =
         want ? status >= 0 && n_found == want->n && memcmp(found, want->as.text, n_found) == 0
              : status < 0;
@@ -212,7 +223,7 @@ static void hostile(const char *text, bool fails)
     clock_t start = clock();
     int32_t status = sk_template_new(&t, &heap, text, strlen(text), &error);
     if (status >= 0)
-        status = sk_template_render(t, &heap, &variables, NOW, &found, &n, &error);
+        status = render(t, &heap, &variables, &found, &n, &error);
     double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
     CHECKF((status < 0) == fails, "%.60s: %s", text, error.text);
     CHECKF(status >= 0 || strstr(error.text, "line ") || status == SKALD_E_MEMORY,
@@ -360,11 +371,70 @@ static void damaged_templates(void)
         }
         int32_t status = sk_template_new(&t, &heap, copy, n, &error);
         if (status >= 0)
-            status = sk_template_render(t, &heap, &variables, NOW, &found, &n_found, &error);
+            status = render(t, &heap, &variables, &found, &n_found, &error);
         CHECK(status >= 0 || error.text[0]);
         sk_free(&heap, found);
         sk_template_free(t);
     }
+}
+
+/* ---- where bytes come from ------------------------------------------------------------------ */
+
+/* `want` has a letter for each byte: t the template's, g given. */
+static void check_origin(const char *text, const char *want)
+{
+    static const char vars[] =
+        "{\"u\": \"<X>\", \"l\": [\"<a>\", \"<b>\"], \"d\": {\"k\": \"<v>\"}, \"bos\": \"<s>\"}";
+    sk_template *t;
+    sk_error error = {0};
+    sk_arena own, given;
+    sk_rendering r = {0};
+    sk_json variables;
+    char found[256] = "";
+    sk_arena_init(&own, &heap, 0);
+    sk_arena_init(&given, &heap, 0);
+    int32_t status = sk_json_read(&given, vars, sizeof vars - 1, &variables, &error);
+    sk_json_member *bos = (sk_json_member *)(uintptr_t)&variables.as.members[variables.n - 1];
+    bos->value.as.text = sk_arena_copy(&own, "<s>", 3, "test", &error);
+    if (status >= 0)
+        status = sk_template_new(&t, &heap, text, strlen(text), &error);
+    if (status >= 0)
+        status = sk_template_render(t, &heap, &variables, &own, NOW, &r, &error);
+    for (uint64_t i = 0; i < r.n && i < sizeof found - 1; i++)
+        found[i] = r.origin[i] == SK_FROM_TEMPLATE ? 't' : 'g';
+    CHECKF(status >= 0 && strcmp(found, want) == 0, "%s: %s %s, wanted %s (%s)", text, error.text,
+           found, want, r.text ? r.text : "");
+    sk_rendering_free(&r, &heap);
+    sk_template_free(t);
+    sk_arena_free(&own);
+    sk_arena_free(&given);
+}
+
+static void origins(void)
+{
+    check_origin("<i>{{ u }}</i>", "tttgggtttt");
+    check_origin("{{ '<i>' + u + '</i>' }}", "tttgggtttt");
+    check_origin("{{ '<i>' ~ u }}{{ bos }}", "tttgggttt");
+    check_origin("{% set x %}<i>{{ u }}{% endset %}{{ x }}!", "tttgggt");
+    check_origin("{% macro m(a) %}({{ a }}){% endmacro %}{{ m(u) ~ m('q') }}", "tgggtttt");
+    check_origin("{{ l|join('--') }}", "gggttggg");
+    check_origin("{{ '--'.join(l) }}", "gggttggg");
+    check_origin("{{ '<Q>'.replace('Q', u) }}", "tgggt");
+    check_origin("{{ u.replace('X', '<i>') }}", "gtttg");
+    check_origin("{{ ('<' ~ u ~ '>')[1:-1] }}{{ ('<' ~ u ~ '>')|trim }}", "gggtgggt");
+    check_origin("{{ 'ab'|upper }}{{ u|lower }}{{ ('a' ~ u)|title }}", "ttggg"
+                                                                       "tggg");
+    check_origin("{{ d|tojson }}", "gggggggggggg");
+    check_origin("{{ ('a' ~ u) * 2 }}", "tgggtggg");
+    check_origin("{{ '{}-'.format(u) }}", "gggt");
+    check_origin("{% for x in l %}{{ x }}{% endfor %}{{ u[::-1] }}{{ '<>'|reverse }}", "gggggg"
+                                                                                       "ggg"
+                                                                                       "tt");
+    check_origin("{% set ns = namespace(t='') %}{% for x in l %}{% set ns.t = ns.t ~ x ~ '|' %}"
+                 "{% endfor %}{{ ns.t }}",
+                 "gggtgggt");
+    check_origin("{{ u.split('X')[0] }}{{ '<i> b'.split()[0] }}{{ u|first }}", "gtttg");
+    check_origin("{{ '{\"a\": \"<|i|>\"}'|from_json }}", "gggggggggggggg");
 }
 
 /* ---- memory that runs out ----------------------------------------------------------------- */
@@ -409,7 +479,7 @@ static void failing_memory(void)
         CHECK_INT(sk_heap_init(&small, &host, 0, &error), SKALD_OK);
         status = sk_template_new(&t, &small, text, sizeof text - 1, &error);
         if (status >= 0)
-            status = sk_template_render(t, &small, &variables, NOW, &found, &n, &error);
+            status = render(t, &small, &variables, &found, &n, &error);
         CHECKF(status >= 0 || status == SKALD_E_MEMORY, "call %ld: %s", fail_at, error.text);
         if (status >= 0)
             CHECK_STR(found, want);
@@ -435,6 +505,7 @@ int main(void)
     hostile_templates();
     hostile_nesting();
     damaged_templates();
+    origins();
     failing_memory();
     sk_arena_free(&arena);
     CHECK_INT(heap.live, 0);

@@ -518,7 +518,7 @@ static void check_partition(void)
         int32_t wanted[600], found[600];
         uint64_t n_wanted = slow_partition(&bpe_data, text, n, wanted), n_found = 0, n_cuts;
         sk_cut *cuts;
-        CHECK(sk_partition(vocab, &heap, (uint8_t *)text, (uint32_t)n, false, &cuts, &n_cuts,
+        CHECK(sk_partition(vocab, &heap, (uint8_t *)text, (uint32_t)n, false, NULL, &cuts, &n_cuts,
                            NULL) == SKALD_OK);
         for (uint64_t i = 0; i < n_cuts; i++) {
             found[n_found++] = (int32_t)cuts[i].start;
