@@ -421,8 +421,8 @@ static int TIER(panel_sub)(int dtype)
 
 /* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
  * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or
- * something of little use is asked for, which never faults. Each line is asked for once, by the
- * call in whose bytes it begins: to ask for a line that is on its way holds up those behind it. */
+ * something of little use is asked for, which never faults. A line is asked for once, by the call
+ * in whose bytes it begins: to ask for one that is on its way holds up those behind it. */
 SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
 {
     const uintptr_t end = p + n;
