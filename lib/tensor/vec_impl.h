@@ -324,6 +324,7 @@ static inline void v16_store_pairs(float *p, v16 even, v16 odd)
 #define v4 TIER(v4)
 #define v4_any TIER(v4_any)
 #define v4_bits TIER(v4_bits)
+#define v4_int TIER(v4_int)
 #define v4_fma TIER(v4_fma)
 #define v4_half TIER(v4_half)
 #define v4_halves TIER(v4_halves)
@@ -332,6 +333,7 @@ static inline void v16_store_pairs(float *p, v16 even, v16 odd)
 /* Four registers of four lanes; what needs no more than +, -, * and / is left to the compiler. */
 typedef float v4 __attribute__((vector_size(16)));
 typedef uint32_t v4_bits __attribute__((vector_size(16)));
+typedef int32_t v4_int __attribute__((vector_size(16)));
 typedef v4 v4_any __attribute__((aligned(1), may_alias)); /* in memory */
 
 typedef struct v16 {
@@ -520,6 +522,64 @@ static inline v16 v16_sums(const float (*x)[16])
     for (int i = 0; i < 16; i++)
         sum[i] = v16_sum(v16_load(x[i]));
     return v16_load(sum);
+}
+
+SK_INLINE v4 TIER(v4_abs_max)(v4 m, v4 x)
+{
+    const v4_bits bits = (v4_bits)x & 0x7fffffff, more = (v4_bits)((v4_int)bits > (v4_int)m);
+    return (v4)((bits & more) | ((v4_bits)m & ~more));
+}
+
+/* The bits of m or of |x|, whichever are more; m is not negative. */
+static inline v16 v16_abs_max(v16 m, v16 x)
+{
+    return (v16){TIER(v4_abs_max)(m.a, x.a), TIER(v4_abs_max)(m.b, x.b), TIER(v4_abs_max)(m.c, x.c),
+                 TIER(v4_abs_max)(m.d, x.d)};
+}
+
+/* The most bits of a lane, none of which is negative. */
+static inline uint32_t v16_most(v16 m)
+{
+    const v4 most = TIER(v4_abs_max)(TIER(v4_abs_max)(m.a, m.b), TIER(v4_abs_max)(m.c, m.d));
+    const v4_bits bits = (v4_bits)most;
+    const uint32_t even = bits[0] > bits[2] ? bits[0] : bits[2];
+    const uint32_t odd = bits[1] > bits[3] ? bits[1] : bits[3];
+    return even > odd ? even : odd;
+}
+
+/* To the nearest integers, ties to even, within +-127: adding 1.5 * 2^23 to a float below 2^22
+ * leaves the rounded integer in the low bits of the sum. */
+static inline void v16_store_codes(int8_t *p, v16 x)
+{
+    const v4 part[4] = {x.a, x.b, x.c, x.d};
+    for (int i = 0; i < 16; i += 4) {
+        const v4_int v = (v4_int)(part[i / 4] + 12582912.0f) - 0x4b400000;
+        for (int l = 0; l < 4; l++)
+            p[i + l] = (int8_t)(v[l] > 127 ? 127 : v[l] < -127 ? -127 : v[l]);
+    }
+}
+
+/* Numbers with even indices and with odd ones, of 32; and back. */
+static inline void v16_load_pairs(const float *p, v16 *even, v16 *odd)
+{
+    float e[16], o[16];
+    for (int i = 0; i < 16; i++) {
+        e[i] = p[2 * i];
+        o[i] = p[2 * i + 1];
+    }
+    *even = v16_load(e);
+    *odd = v16_load(o);
+}
+
+static inline void v16_store_pairs(float *p, v16 even, v16 odd)
+{
+    float e[16], o[16];
+    v16_store(e, even);
+    v16_store(o, odd);
+    for (int i = 0; i < 16; i++) {
+        p[2 * i] = e[i];
+        p[2 * i + 1] = o[i];
+    }
 }
 
 #else
