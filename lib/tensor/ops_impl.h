@@ -301,7 +301,8 @@ static void TIER(rope)(int kind, float *x, const float (*cs)[2], int64_t n_rot)
     int64_t i = 0;
     if (kind == SK_ROPE_NONE)
         return;
-    for (; i + 16 <= n_pair; i += 16) {
+    /* Not in C: gcc 12 sees complex products in it and fuses them, whatever it is told. */
+    for (; TIER_AVX2 && i + 16 <= n_pair; i += 16) {
         v16 a, b;
         if (kind == SK_ROPE_NORM) {
             v16_load_pairs(x + 2 * i, &a, &b);
