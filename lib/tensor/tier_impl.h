@@ -32,9 +32,9 @@
 /* Without registers for its sums, or a multiply-add of one instruction, a tile gains nothing by
  * having its loops unrolled, and takes ten times the room. */
 #if !TIER_AVX2 && !TIER_NEON
-#pragma push_macro("SK_UNROLL")
-#undef SK_UNROLL
-#define SK_UNROLL SK_ROLL
+#define TIER_ROLLED 1
+#else
+#define TIER_ROLLED 0
 #endif
 #if TIER_FLOATS
 #include "tensor/vec_impl.h"
@@ -46,9 +46,8 @@
 #include "tensor/act_impl.h"
 #include "tensor/floats_impl.h"
 #endif
-#if !TIER_AVX2 && !TIER_NEON
-#pragma pop_macro("SK_UNROLL")
-#endif
+#undef TIER_ROLLED
+#define TIER_ROLLED 0
 #if LANES
 #include "tensor/panel_impl.h"
 #else
@@ -115,6 +114,7 @@ const sk_kernels TIER(sk_kernels) = {
 #undef TIER_AVX512
 #undef TIER_SSE2
 #undef TIER_NEON
+#undef TIER_ROLLED
 #undef TIER_FLOATS
 #undef FLOATS
 #undef LANES

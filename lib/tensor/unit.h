@@ -52,11 +52,15 @@ const sk_coding *sk_coding_get(int dtype);
 
 /* Before a small loop over registers, which must not become memory; before one that should stay. */
 #if defined(__clang__)
-#define SK_UNROLL _Pragma("clang loop unroll(full)")
+#define SK_LOOP_0 _Pragma("clang loop unroll(full)")
 #define SK_ROLL _Pragma("clang loop unroll(disable)")
 #else
-#define SK_UNROLL _Pragma("GCC unroll 16")
+#define SK_LOOP_0 _Pragma("GCC unroll 16")
 #define SK_ROLL _Pragma("GCC unroll 1")
 #endif
+#define SK_LOOP_1 SK_ROLL
+#define SK_LOOP_OF(rolled) SK_LOOP_##rolled
+#define SK_LOOP(rolled) SK_LOOP_OF(rolled)
+#define SK_UNROLL SK_LOOP(TIER_ROLLED) /* 1 where a tier gains nothing by it (tier_impl.h) */
 
 #endif
