@@ -24,7 +24,7 @@
 
 #include <string.h>
 
-enum { LOGIT_ROWS = 16 }; /* of a pass: contexts that can get logits from it at once */
+enum { LOGIT_ROWS = 16 }; /* of a pass: contexts that can get logits from it at once, at most */
 
 struct sk_group {
     sk_heap *heap; /* the model's */
@@ -260,15 +260,25 @@ static sk_context *choose_leader(const step_set *set)
     return leader;
 }
 
-static int32_t prepare_leader(sk_context *ctx)
+/* How many rows of logits the leader's pass should have room for: its own, or one for each context
+ * of the set, in powers of two so that few passes are made while a set grows. A row of logits is
+ * as wide as the vocabulary. */
+static int64_t logit_rows(const step_set *set, const sk_context *ctx)
+{
+    int64_t n = 1;
+    while (n < (int64_t)set->n && n < LOGIT_ROWS && 2 * n <= ctx->n_batch)
+        n *= 2;
+    return n < ctx->n_logit_rows ? ctx->n_logit_rows : n;
+}
+
+static int32_t prepare_leader(const step_set *set, sk_context *ctx)
 {
     int32_t status = renew_group(ctx, &ctx->error);
-    if (status < 0 || ctx->pass)
+    int64_t n = logit_rows(set, ctx);
+    if (status < 0 || (ctx->pass && sk_pass_max_logits(ctx->pass) >= n))
         return status;
-    int64_t n_logit_rows = ctx->n_batch < LOGIT_ROWS ? ctx->n_batch : LOGIT_ROWS;
-    if (ctx->n_logit_rows > n_logit_rows)
-        n_logit_rows = ctx->n_logit_rows;
-    return sk_pass_new(&ctx->pass, ctx->heap, ctx->model, ctx->n_batch, n_logit_rows, &ctx->error);
+    sk_pass_free(ctx->pass);
+    return sk_pass_new(&ctx->pass, ctx->heap, ctx->model, ctx->n_batch, n, &ctx->error);
 }
 
 typedef struct batch {
@@ -331,7 +341,7 @@ static bool begin_pass(const step_set *set, sk_context **leader)
         *leader = choose_leader(set);
         if (!*leader)
             return false;
-        int32_t status = prepare_leader(*leader);
+        int32_t status = prepare_leader(set, *leader);
         batch b = {*leader, NULL, 0, 0};
         if (status == SKALD_OK) {
             b.rows = sk_pass_rows((*leader)->pass);
