@@ -200,6 +200,20 @@ typedef struct sk_kernels {
     void (*from_f16)(float *y, const uint16_t *x, int64_t n);
 } sk_kernels;
 
+/* Which tiers of AArch64 there are: registers hold numbers as memory does; clang before 16 compiles
+ * the dot product only where it may assume it. */
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
+#define SK_TIER_NEON 1
+#if defined(__ARM_FEATURE_DOTPROD) || !defined(__clang__) || __clang_major__ >= 16
+#define SK_TIER_DOTPROD 1
+#else
+#define SK_TIER_DOTPROD 0
+#endif
+#else
+#define SK_TIER_NEON 0
+#define SK_TIER_DOTPROD 0
+#endif
+
 /* The tier of a name, "auto" for the best that this CPU runs; NULL when there is none such, or
  * this CPU cannot run it, or the library was compiled with settings that break the contract. */
 const sk_kernels *sk_kernels_get(const char *name);

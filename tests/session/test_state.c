@@ -192,8 +192,8 @@ static void check_nonsense(void)
 {
     enum { AT = SK_SAVED_SECTION };
     refuse_edit(0, 8, 2, SKALD_E_VERSION);
-    refuse_edit(0, 12, 4, SKALD_E_CORRUPT);
-    refuse_edit(0, 12, 6, SKALD_E_CORRUPT);
+    refuse_edit(0, 12, SK_SAVED_N - 2, SKALD_E_CORRUPT);
+    refuse_edit(0, 12, SK_SAVED_N, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_MODEL, AT, 77, SKALD_E_ARGUMENT);
     refuse_edit(SK_SAVED_MODEL, AT + 8, 999, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_TOKENS, AT, 5, SKALD_E_CORRUPT);
@@ -205,8 +205,9 @@ static void check_nonsense(void)
     refuse_edit(SK_SAVED_OPTIONS, AT + 4, SKALD_TYPE_FLOAT, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_OPTIONS, AT + 12, 0x78787878, SKALD_E_VERSION); /* a key of xxxx... */
     refuse_edit(SK_SAVED_TURN, AT + 4, 0x80000000, SKALD_E_CORRUPT);
-    refuse_edit(SK_SAVED_TURN, AT + 8, 6, SKALD_E_CORRUPT);
+    refuse_edit(SK_SAVED_TURN, AT + 8, 7, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_TURN, AT + 12, 2, SKALD_E_CORRUPT);
+    refuse_edit(SK_SAVED_BOUND, AT, 5, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_CACHE, AT + 16, 4, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_CACHE, AT + 16, 2, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_CACHE, 0, SK_SAVED_TURN, SKALD_E_CORRUPT);
@@ -359,24 +360,22 @@ static void check_fork(void)
 
 int main(int argc, char **argv)
 {
-    tiny_make(&file, 12);
-    model = tiny_load(&file, "n_threads=2");
-    CHECK(model != NULL);
-    if (!model)
-        return test_end();
-    if (argc > 1)
-        write_state(argv[1]);
-    check_every_point();
-    check_held_text();
-    check_rebuilt();
-    check_spoilt();
-    check_nonsense();
-    check_later_section();
-    check_old_version("session/state-1.bin");
-    check_models();
-    check_arguments();
-    check_fork();
-    skald_model_release(model);
-    tiny_free(&file);
+    for (int recurrent = 0; recurrent < 2; recurrent++) {
+        open_model(12, recurrent);
+        if (argc > 1 && !recurrent)
+            write_state(argv[1]);
+        check_every_point();
+        check_held_text();
+        check_rebuilt();
+        check_spoilt();
+        check_nonsense();
+        check_later_section();
+        check_models();
+        check_arguments();
+        check_fork();
+        if (!recurrent)
+            check_old_version("session/state-1.bin");
+        close_model();
+    }
     return test_end();
 }
