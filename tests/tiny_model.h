@@ -12,10 +12,14 @@
 #include "base/dtype.h"
 #include "format/gguf_write.h"
 
+#ifndef TINY_N_HEADS /* a test may want others */
+#define TINY_N_HEADS 4
+#endif
+
 enum {
     TINY_LAYERS = 3,
     TINY_EMBD = 64,
-    TINY_HEADS = 4,
+    TINY_HEADS = TINY_N_HEADS,
     TINY_KV_HEADS = 2,
     TINY_FF = 96,
     TINY_INNER = 48, /* of the recurrence: 3 heads, 10 states each */

@@ -35,9 +35,9 @@
     X(N_CTX, "n_ctx", INT, "4096", 1, 134217728, 0, "tokens that a context can hold") \
     X(N_BATCH, "n_batch", INT, "256", 1, 65536, 0, "tokens that are evaluated at once at most") \
     X(CACHE_TYPE_K, "cache_type_k", STRING, "f16", 0, 0, SK_OPTION_CHOICE, \
-      "f16|f32: type of the cached keys") \
+      "f16|f32|bf16|q8_0|q4_0: type of the cached keys") \
     X(CACHE_TYPE_V, "cache_type_v", STRING, "f16", 0, 0, SK_OPTION_CHOICE, \
-      "f16|f32: type of the cached values") \
+      "f16|f32|bf16|q8_0|q4_0: type of the cached values") \
     X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
       "1: keep the logits of every token of the last batch") \
     X(ADD_BOS, "add_bos", INT, "-1", -1, 1, 0, \

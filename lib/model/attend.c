@@ -93,14 +93,6 @@ static void scratch_give(sk_attending *t, int32_t i)
 /* ---- store: keys and values to the cache ------------------------------------------------------
  */
 
-static void store_vector(const sk_pass *p, int dtype, void *to, const float *x, int64_t n)
-{
-    if (dtype == SK_F16)
-        p->k->to_f16(to, x, n);
-    else
-        memcpy(to, x, (size_t)n * sizeof *x);
-}
-
 static void store_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
     const sk_attn *attn = step->attn;
@@ -113,8 +105,8 @@ static void store_run(sk_pass *p, const sk_step *step, int64_t first, int64_t la
         for (int64_t h = 0; h < attn->n_head_kv; h++) {
             uint8_t *k_to = block + sk_cache_k_offset(cache, attn->kv, h) + row * layer->k_row;
             uint8_t *v_to = block + sk_cache_v_offset(cache, attn->kv, h) + row * layer->v_row;
-            store_vector(p, cache->k_dtype, k_to, k + h * attn->dk, attn->dk);
-            store_vector(p, cache->v_dtype, v_to, v + h * attn->dv, attn->dv);
+            p->k->kv_store(cache->k_dtype, k_to, k + h * attn->dk, attn->dk);
+            p->k->kv_store(cache->v_dtype, v_to, v + h * attn->dv, attn->dv);
         }
     }
 }

@@ -55,12 +55,26 @@ static bool cache_place(uint64_t *size, int dtype, int64_t n_head, int64_t n, si
     return sk_add(*size, all, size) && *size <= SIZE_MAX / 2;
 }
 
+/* A type of blocks holds whole blocks. */
+static int32_t cache_check(int dtype, int64_t n, const char *what, sk_error *error)
+{
+    const sk_dtype *type = sk_dtype_get((uint64_t)dtype);
+    if (n % type->n_elem == 0)
+        return SKALD_OK;
+    return sk_fail(error, SKALD_E_ARGUMENT,
+                   "the model's cached %s have %lld elements a head, %s wants a multiple of %d",
+                   what, (long long)n, type->name, (int)type->n_elem);
+}
+
 static int32_t cache_layout(sk_cache *cache, const sk_plan *plan, sk_error *error)
 {
     uint64_t size = SK_ALIGN;
     for (uint64_t i = 0; i < plan->n_kv; i++) {
         const sk_kv *kv = &plan->kvs[i];
         sk_cache_layer *l = &cache->layers[i];
+        if (cache_check(cache->k_dtype, kv->dk, "keys", error) != SKALD_OK ||
+            cache_check(cache->v_dtype, kv->dv, "values", error) != SKALD_OK)
+            return SKALD_E_ARGUMENT;
         if (!cache_place(&size, cache->k_dtype, kv->n_head, kv->dk, &l->k_offset, &l->k_row) ||
             !cache_place(&size, cache->v_dtype, kv->n_head, kv->dv, &l->v_offset, &l->v_row))
             return sk_fail(error, SKALD_E_MEMORY, "a block of the cache does not fit memory");
@@ -225,10 +239,10 @@ static uint64_t cache_save_size(const void *part, int64_t n_tokens)
     return row * (uint64_t)n_tokens;
 }
 
-/* Numbers of a cache's type from or to little-endian bytes. */
+/* Numbers of a cache's type from or to little-endian bytes; blocks are such bytes already. */
 static void copy_numbers(uint8_t *to, const uint8_t *from, size_t n_bytes, int dtype)
 {
-    if (sk_host_is_little()) {
+    if (sk_host_is_little() || dtype == SK_Q8_0 || dtype == SK_Q4_0) {
         memcpy(to, from, n_bytes);
         return;
     }

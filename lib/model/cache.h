@@ -34,7 +34,14 @@ typedef struct sk_cache {
 struct sk_part_kind;
 extern const struct sk_part_kind sk_cache_kind;
 
-/* Errors: MEMORY. */
+/* Whether a cache may have this type: SK_F32, SK_F16, SK_BF16, SK_Q8_0, SK_Q4_0. */
+static inline bool sk_cache_holds(int dtype)
+{
+    return dtype == SK_F32 || dtype == SK_F16 || dtype == SK_BF16 || dtype == SK_Q8_0 ||
+           dtype == SK_Q4_0;
+}
+
+/* Errors: ARGUMENT (heads that are no whole blocks of a type), MEMORY. */
 int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t n_ctx, int k_dtype,
                      int v_dtype, sk_error *error);
 

@@ -31,8 +31,9 @@ static int32_t state_check(const sk_model *model, int64_t n_ctx, int k_dtype, in
     if (n_ctx < 1)
         return sk_fail(error, SKALD_E_ARGUMENT, "n_ctx is %lld, wanted at least 1",
                        (long long)n_ctx);
-    if ((k_dtype != SK_F32 && k_dtype != SK_F16) || (v_dtype != SK_F32 && v_dtype != SK_F16))
-        return sk_fail(error, SKALD_E_ARGUMENT, "the type of a cache must be f16 or f32");
+    if (!sk_cache_holds(k_dtype) || !sk_cache_holds(v_dtype))
+        return sk_fail(error, SKALD_E_ARGUMENT,
+                       "the type of a cache must be f32, f16, bf16, q8_0 or q4_0");
     return SKALD_OK;
 }
 

@@ -14,7 +14,7 @@
 
 typedef struct sk_state sk_state;
 
-/* For at most `n_ctx` tokens, keys and values held as k_dtype and v_dtype (SK_F32 or SK_F16). Only
+/* For at most `n_ctx` tokens, keys and values held as k_dtype and v_dtype (sk_cache_holds). Only
  * tables are allocated. The model is borrowed and must be loaded. Errors: STATE, ARGUMENT,
  * MEMORY. */
 int32_t sk_state_new(sk_state **out, sk_heap *heap, const sk_model *model, int64_t n_ctx,

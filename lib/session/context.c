@@ -204,11 +204,6 @@ int32_t sk_context_set_string(sk_context *ctx, const char *key, const char *valu
 
 /* ---- Making and freeing --------------------------------------------------------------------- */
 
-static int cache_dtype(const sk_options *options, int32_t id)
-{
-    return strcmp(sk_opt_string(options, id), "f32") == 0 ? SK_F32 : SK_F16;
-}
-
 static int32_t make_sampler(sk_context *ctx)
 {
     int32_t status = sk_sampler_new(&ctx->sampler, ctx->heap, (uint64_t)ctx->n_vocab, &ctx->error);
@@ -237,8 +232,8 @@ static int32_t make_state(sk_context *ctx, sk_context *source)
     if (source)
         return sk_state_fork(&ctx->state, source->state, &ctx->error);
     return sk_state_new(&ctx->state, ctx->heap, ctx->model, ctx->n_ctx,
-                        cache_dtype(o, SK_OPT_CACHE_TYPE_K), cache_dtype(o, SK_OPT_CACHE_TYPE_V),
-                        &ctx->error);
+                        sk_dtype_find(sk_opt_string(o, SK_OPT_CACHE_TYPE_K)),
+                        sk_dtype_find(sk_opt_string(o, SK_OPT_CACHE_TYPE_V)), &ctx->error);
 }
 
 /* Makes all that the options ask for; with the state of `source`, if there is one. */

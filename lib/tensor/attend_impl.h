@@ -44,8 +44,8 @@ enum { TIER(ATTEND_SIDE) = 4, TIER(EXP_SIDE) = 2 };
 enum { TIER(ATTEND_SIDE) = 1, TIER(EXP_SIDE) = 1 };
 #endif
 enum {
-    TIER(ATTEND_TILE) = 4,  /* queries */
-    TIER(ATTEND_MANY) = 16, /* from so many queries on, keys are turned */
+    TIER(ATTEND_TILE) = TIER_AVX2 ? 4 : 1, /* queries; as arrays, more of them are only more code */
+    TIER(ATTEND_MANY) = 16,                /* from so many queries on, keys are turned */
 };
 
 /* What is fixed for one block. */
@@ -94,34 +94,34 @@ SK_INLINE void TIER(score_keys)(const TIER(attend_block) * b, const TIER(attend_
     const int64_t dk = b->a->dk;
     const unsigned char *key = b->k + (size_t)j * b->k_size;
     v16 s[TIER(ATTEND_TILE)][TIER(ATTEND_SIDE)];
-    SK_UNROLL
+    VECS_UNROLL
     for (int x = 0; x < n; x++)
-        SK_UNROLL
+        VECS_UNROLL
     for (int y = 0; y < nk; y++)
         s[x][y] = v16_zero();
     int64_t i = 0;
     for (; i + 16 <= dk; i += 16) {
         v16 k[TIER(ATTEND_SIDE)];
-        SK_UNROLL
+        VECS_UNROLL
         for (int y = 0; y < nk; y++)
             k[y] = TIER(kv_load)(key + (size_t)y * b->k_size, i, dtype);
-        SK_UNROLL
+        VECS_UNROLL
         for (int x = 0; x < n; x++) {
             const v16 q = v16_load(t->q[x] + i);
-            SK_UNROLL
+            VECS_UNROLL
             for (int y = 0; y < nk; y++)
                 s[x][y] = v16_fma(q, k[y], s[x][y]);
         }
     }
     for (int y = 0; i < dk && y < nk; y++) {
         const v16 k = TIER(kv_load_part)(key + (size_t)y * b->k_size, i, dk - i, dtype);
-        SK_UNROLL
+        VECS_UNROLL
         for (int x = 0; x < n; x++)
             s[x][y] = v16_fma(TIER(load_part)(t->q[x] + i, dk - i), k, s[x][y]);
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int x = 0; x < n; x++)
-        SK_UNROLL
+        VECS_UNROLL
     for (int y = 0; y < nk; y++)
         lanes[x][j % 16 + y] = s[x][y];
 }
@@ -145,7 +145,7 @@ SK_INLINE void TIER(score_rows)(const TIER(attend_block) * b, const TIER(attend_
         }
         for (; j < end; j++)
             TIER(score_keys)(b, t, j, lanes, dtype, n, 1);
-        SK_UNROLL
+        VECS_UNROLL
         for (int x = 0; x < n; x++)
             v16_store(t->p + x * SK_KEY_BLOCK + first, v16_mul(TIER(sum16)(lanes[x]), scale));
     }
@@ -155,21 +155,21 @@ SK_INLINE void TIER(score_rows)(const TIER(attend_block) * b, const TIER(attend_
 SK_INLINE void TIER(score_lane)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
                                 int first, int l, v16 (*s)[TIER(ATTEND_SIDE)], int n)
 {
-    SK_UNROLL
+    VECS_UNROLL
     for (int x = 0; x < n; x++)
-        SK_UNROLL
+        VECS_UNROLL
     for (int y = 0; y < TIER(ATTEND_SIDE); y++)
         s[x][y] = v16_zero();
     const float *key = b->turned + l * ((b->a->dk + 15) / 16) * SK_KEY_BLOCK + first;
     for (int64_t i = l; i < b->a->dk; i += 16, key += SK_KEY_BLOCK) {
         v16 k[TIER(ATTEND_SIDE)];
-        SK_UNROLL
+        VECS_UNROLL
         for (int y = 0; y < TIER(ATTEND_SIDE); y++)
             k[y] = v16_load(key + 16 * y);
-        SK_UNROLL
+        VECS_UNROLL
         for (int x = 0; x < n; x++) {
             const v16 q = v16_splat(t->q[x][i]);
-            SK_UNROLL
+            VECS_UNROLL
             for (int y = 0; y < TIER(ATTEND_SIDE); y++)
                 s[x][y] = v16_fma(q, k[y], s[x][y]);
         }
@@ -189,20 +189,20 @@ SK_INLINE void TIER(score_turned)(const TIER(attend_block) * b, const TIER(atten
             int rank = 0;
             TIER(score_lane)(b, t, first, order[c], s, n);
             for (; c >> rank & 1; rank++)
-                SK_UNROLL
+                VECS_UNROLL
             for (int x = 0; x < n; x++)
-                SK_UNROLL
+                VECS_UNROLL
             for (int y = 0; y < SIDE; y++)
                 s[x][y] = v16_add(kept[rank][x][y], s[x][y]);
-            SK_UNROLL
+            VECS_UNROLL
             for (int x = 0; x < n; x++)
-                SK_UNROLL
+                VECS_UNROLL
             for (int y = 0; y < SIDE; y++)
                 kept[rank][x][y] = s[x][y];
         }
-        SK_UNROLL
+        VECS_UNROLL
         for (int x = 0; x < n; x++)
-            SK_UNROLL
+            VECS_UNROLL
         for (int y = 0; y < SIDE; y++)
             v16_store(t->p + x * SK_KEY_BLOCK + first + 16 * y, v16_mul(s[x][y], scale));
     }
@@ -238,7 +238,7 @@ SK_INLINE void TIER(softmax_n)(const TIER(attend_tile) * t, float *m_b, float *l
 {
     enum { SIDE = TIER(EXP_SIDE) };
     v16 m[TIER(ATTEND_TILE)], sum[TIER(ATTEND_TILE)];
-    SK_UNROLL
+    VECS_UNROLL
     for (int x = 0; x < n; x++) {
         float *p = t->p + x * SK_KEY_BLOCK;
         for (int j = 0; j < t->lo; j++)
@@ -247,7 +247,7 @@ SK_INLINE void TIER(softmax_n)(const TIER(attend_tile) * t, float *m_b, float *l
             p[j] = -INFINITY;
         m[x] = v16_splat(-INFINITY);
         sum[x] = v16_zero();
-        SK_UNROLL
+        VECS_UNROLL
         for (int j = 0; j < SK_KEY_BLOCK; j += 16)
             m[x] = v16_max(v16_load(p + j), m[x]); /* a NaN is passed over */
         m_b[x] = TIER(max_lane)(m[x]);
@@ -255,17 +255,17 @@ SK_INLINE void TIER(softmax_n)(const TIER(attend_tile) * t, float *m_b, float *l
     }
     for (int j = 0; j < SK_KEY_BLOCK; j += 16 * SIDE) {
         v16 e[SIDE * TIER(ATTEND_TILE)];
-        SK_UNROLL
+        VECS_UNROLL
         for (int i = 0; i < SIDE * n; i++)
             e[i] = v16_sub(v16_load(t->p + i % n * SK_KEY_BLOCK + j + i / n * 16), m[i % n]);
         TIER(exp_together)(e, SIDE * n);
-        SK_UNROLL
+        VECS_UNROLL
         for (int i = 0; i < SIDE * n; i++) {
             v16_store(t->p + i % n * SK_KEY_BLOCK + j + i / n * 16, e[i]);
             sum[i % n] = v16_add(sum[i % n], e[i]);
         }
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int x = 0; x < n; x++)
         l_b[x] = v16_sum(sum[x]);
 }
@@ -309,31 +309,31 @@ SK_INLINE void TIER(value_tile)(const TIER(attend_block) * b, const TIER(attend_
                                 int dtype, int n, int nd)
 {
     v16 o[TIER(ATTEND_TILE)][TIER(ATTEND_SIDE)];
-    SK_UNROLL
+    VECS_UNROLL
     for (int x = 0; x < n; x++)
-        SK_UNROLL
+        VECS_UNROLL
     for (int y = 0; y < nd; y++)
         o[x][y] = v16_zero();
     for (int j = t->lo; j < t->hi; j++) {
         const unsigned char *row = b->v + (size_t)j * b->v_size;
         v16 v[TIER(ATTEND_SIDE)];
-        SK_UNROLL
+        VECS_UNROLL
         for (int y = 0; y < nd; y++)
             v[y] = left && !b->padded ? TIER(kv_load_part)(row, d, left, dtype)
                                       : TIER(kv_load)(row, d + 16 * y, dtype);
-        SK_UNROLL
+        VECS_UNROLL
         for (int x = 0; x < n; x++) {
             const v16 p = v16_splat(t->p[x * SK_KEY_BLOCK + j]);
-            SK_UNROLL
+            VECS_UNROLL
             for (int y = 0; y < nd; y++)
                 o[x][y] = v16_fma(p, v[y], o[x][y]);
         }
         if (t->ahead && b->ahead && d == 0)
             TIER(fetch_row)(b->ahead + (size_t)j * b->k_size, b->k_size);
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int x = 0; x < n; x++)
-        SK_UNROLL
+        VECS_UNROLL
     for (int y = 0; y < nd; y++) {
         float *at = t->o[x] + d + 16 * y;
         if (!t->fresh[x]) {
@@ -396,7 +396,7 @@ static void TIER(tile_fill)(const TIER(attend_block) * b, TIER(attend_tile) * t,
 {
     const sk_attend *a = b->a;
     t->p = b->p + slot * SK_KEY_BLOCK;
-    t->ahead = slot == 0 && !b->turned;
+    t->ahead = slot == 0 && !b->turned && !b->padded;
     const int64_t query = row * a->n_head + head;
     t->row = row;
     t->head = head;
@@ -417,9 +417,9 @@ static void TIER(tile_fill)(const TIER(attend_block) * b, TIER(attend_tile) * t,
 
 static void TIER(tile_scores)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
 {
-    if (n == 4)
+    if (TIER(ATTEND_TILE) == 4 && n == 4)
         TIER(score_n)(b, t, 4);
-    else if (n == 2)
+    else if (TIER(ATTEND_TILE) == 4 && n == 2)
         TIER(score_n)(b, t, 2);
     else
         TIER(score_n)(b, t, 1);
@@ -442,9 +442,9 @@ SK_INLINE void TIER(tile_softmax_n)(const TIER(attend_block) * b, const TIER(att
 static void TIER(tile_softmax)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
                                float *keep, float *take, int n)
 {
-    if (n == 4)
+    if (TIER(ATTEND_TILE) == 4 && n == 4)
         TIER(tile_softmax_n)(b, t, keep, take, 4);
-    else if (n == 2)
+    else if (TIER(ATTEND_TILE) == 4 && n == 2)
         TIER(tile_softmax_n)(b, t, keep, take, 2);
     else
         TIER(tile_softmax_n)(b, t, keep, take, 1);
@@ -453,9 +453,9 @@ static void TIER(tile_softmax)(const TIER(attend_block) * b, const TIER(attend_t
 static void TIER(tile_values)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
                               const float *keep, const float *take, int n)
 {
-    if (n == 4)
+    if (TIER(ATTEND_TILE) == 4 && n == 4)
         TIER(values_n)(b, t, keep, take, 4);
-    else if (n == 2)
+    else if (TIER(ATTEND_TILE) == 4 && n == 2)
         TIER(values_n)(b, t, keep, take, 2);
     else
         TIER(values_n)(b, t, keep, take, 1);
@@ -463,7 +463,7 @@ static void TIER(tile_values)(const TIER(attend_block) * b, const TIER(attend_ti
 
 SK_INLINE int TIER(tile_size)(int64_t left)
 {
-    return left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    return TIER(ATTEND_TILE) == 1 ? 1 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
 /* `n` queries from (row, 0) on, all of which see keys [lo, hi) of the block, in three turns: the
@@ -519,11 +519,20 @@ static void TIER(block_unpack)(TIER(attend_block) * b, int lo, int hi)
     const sk_attend *a = b->a;
     float *k = a->scratch, *v = k + (a->dk + 15) / 16 * 16 * SK_KEY_BLOCK;
     b->p = v + (a->dv + 15) / 16 * 16 * SK_KEY_BLOCK;
-    if (a->n_row * a->n_head < TIER(ATTEND_MANY))
+    const bool many = a->n_row * a->n_head >= TIER(ATTEND_MANY);
+    if (many) {
+        TIER(kv_columns)(b->k_dtype, b->k, b->k_size, lo, hi, a->dk, k);
+        b->turned = k;
+    } else if (b->k_dtype != SK_F16 && b->k_dtype != SK_F32) {
+        TIER(kv_rows)(b->k_dtype, b->k, b->k_size, lo, hi, a->dk, k);
+        b->k = (const unsigned char *)k;
+        b->k_size = (size_t)((a->dk + 15) / 16 * 16) * sizeof(float);
+        b->k_dtype = SK_F32;
+        b->ahead = NULL;
+    }
+    if (!many && (b->v_dtype == SK_F16 || b->v_dtype == SK_F32))
         return;
-    TIER(kv_columns)(b->k_dtype, b->k, b->k_size, lo, hi, a->dk, k);
     TIER(kv_rows)(b->v_dtype, b->v, b->v_size, lo, hi, a->dv, v);
-    b->turned = k;
     b->v = (const unsigned char *)v;
     b->v_size = (size_t)((a->dv + 15) / 16 * 16) * sizeof(float);
     b->v_dtype = SK_F32;

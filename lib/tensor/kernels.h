@@ -60,7 +60,7 @@ typedef struct sk_attend {
     const void *const *k; /* [block]: addresses of the cache's blocks */
     const void *const *v;
     size_t k_offset, v_offset; /* bytes from a block's beginning to this K/V head's row 0 */
-    int k_dtype, v_dtype;      /* of the cache: SK_F32, SK_F16 */
+    int k_dtype, v_dtype;      /* of the cache: those of kv_store */
     size_t k_size, v_size;     /* bytes from one key's row to the next */
     float scale;               /* multiplies q.k */
     float cap;                 /* scores become cap * tanh(score / cap); 0: they do not */
@@ -193,6 +193,9 @@ typedef struct sk_kernels {
     /* y += v * (sum of a b c); y and v have n_value elements, the others n_key. */
     void (*bonus)(float *y, const float *v, int64_t n_value, const float *a, const float *b,
                   const float *c, int64_t n_key);
+    /* A row of keys or values for the cache: SK_F32, SK_F16, SK_BF16, or, where n is a multiple of
+     * 32, SK_Q8_0 or SK_Q4_0. */
+    void (*kv_store)(int dtype, void *row, const float *x, int64_t n);
     void (*to_f16)(uint16_t *y, const float *x, int64_t n);
     void (*from_f16)(float *y, const uint16_t *x, int64_t n);
 } sk_kernels;

@@ -101,6 +101,7 @@ const sk_kernels TIER(sk_kernels) = {
     .conv = FLOATS(conv),
     .l2_norm = FLOATS(l2_norm),
     .bonus = FLOATS(bonus),
+    .kv_store = FLOATS(kv_store),
     .to_f16 = FLOATS(to_f16),
     .from_f16 = FLOATS(from_f16),
     .attend_merge = FLOATS(attend_merge),
@@ -124,6 +125,7 @@ const sk_kernels TIER(sk_kernels) = {
 #undef PANEL_PAIR
 #undef PANEL_TILE
 #undef PANEL_FUSED
+#undef VECS_UNROLL
 #undef V16_FMA
 #undef v16
 #undef v16_zero

@@ -9,7 +9,22 @@
  * step halves all vectors alike and lays two of them side by side.
  */
 
+/* Before a loop over vectors, where they are registers: it must not be a loop, or they are memory.
+ * As arrays they are memory anyway, and a loop is shorter. */
+#if TIER_AVX2
+#define VECS_UNROLL SK_UNROLL
+#else
+#define VECS_UNROLL
+#endif
+
 #if TIER_AVX512
+
+/* Sixteen signed bytes. */
+SK_INLINE v16 TIER(from_i8)(const int8_t *p)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+}
 
 /* The halves, quarters, ... of x and y added: those of x before those of y. */
 SK_INLINE v16 TIER(fold8)(v16 x, v16 y)
@@ -36,7 +51,7 @@ SK_INLINE v16 TIER(fold1)(v16 x, v16 y)
 SK_INLINE v16 TIER(sum16)(const v16 *s)
 {
     v16 t[4];
-    SK_UNROLL
+    VECS_UNROLL
     for (int k = 0; k < 4; k++)
         t[k] = TIER(fold4)(TIER(fold8)(s[k], s[k + 4]), TIER(fold8)(s[k + 8], s[k + 12]));
     return TIER(fold1)(TIER(fold2)(t[0], t[1]), TIER(fold2)(t[2], t[3]));
@@ -44,9 +59,9 @@ SK_INLINE v16 TIER(sum16)(const v16 *s)
 
 /* Lane i of x[j] and lane j of x[i] change places: first within groups of four lanes, four vectors
  * at a time, then the groups. */
-SK_INLINE void TIER(transpose)(v16 *x)
+static void TIER(transpose)(v16 *x)
 {
-    SK_UNROLL
+    VECS_UNROLL
     for (int g = 0; g < 16; g += 4) {
         const v16 a = _mm512_unpacklo_ps(x[g], x[g + 1]), b = _mm512_unpackhi_ps(x[g], x[g + 1]);
         const v16 c = _mm512_unpacklo_ps(x[g + 2], x[g + 3]);
@@ -56,7 +71,7 @@ SK_INLINE void TIER(transpose)(v16 *x)
         x[g + 2] = _mm512_shuffle_ps(b, d, 0x44);
         x[g + 3] = _mm512_shuffle_ps(b, d, 0xee);
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int k = 0; k < 4; k++) {
         const v16 a = _mm512_shuffle_f32x4(x[k], x[k + 4], 0x88);
         const v16 b = _mm512_shuffle_f32x4(x[k], x[k + 4], 0xdd);
@@ -88,6 +103,15 @@ SK_INLINE float TIER(max_lane)(v16 x)
 }
 
 #elif TIER_AVX2
+
+/* Sixteen signed bytes. */
+SK_INLINE v16 TIER(from_i8)(const int8_t *p)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    const __m128i upper = _mm_unpackhi_epi64(bytes, bytes);
+    return (v16){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(upper))};
+}
 
 /* The powers of two whose product is 2^n; see sk_expf. */
 SK_INLINE __m256 TIER(times_power)(__m256 e, __m256 t)
@@ -134,7 +158,7 @@ SK_INLINE __m256 TIER(fold1)(__m256 x, __m256 y)
 SK_INLINE __m256 TIER(sum8)(const v16 *s)
 {
     __m256 t[4];
-    SK_UNROLL
+    VECS_UNROLL
     for (int k = 0; k < 4; k++)
         t[k] = TIER(fold4)(_mm256_add_ps(s[k].a, s[k].b), _mm256_add_ps(s[k + 4].a, s[k + 4].b));
     return TIER(fold1)(TIER(fold2)(t[0], t[1]), TIER(fold2)(t[2], t[3]));
@@ -148,7 +172,7 @@ SK_INLINE v16 TIER(sum16)(const v16 *s)
 
 SK_INLINE void TIER(transpose8)(__m256 *x)
 {
-    SK_UNROLL
+    VECS_UNROLL
     for (int g = 0; g < 8; g += 4) {
         const __m256 a = _mm256_unpacklo_ps(x[g], x[g + 1]);
         const __m256 b = _mm256_unpackhi_ps(x[g], x[g + 1]);
@@ -159,7 +183,7 @@ SK_INLINE void TIER(transpose8)(__m256 *x)
         x[g + 2] = _mm256_shuffle_ps(b, d, 0x44);
         x[g + 3] = _mm256_shuffle_ps(b, d, 0xee);
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int k = 0; k < 4; k++) {
         const __m256 a = x[k], b = x[k + 4];
         x[k] = _mm256_permute2f128_ps(a, b, 0x20);
@@ -168,20 +192,20 @@ SK_INLINE void TIER(transpose8)(__m256 *x)
 }
 
 /* Lane i of x[j] and lane j of x[i] change places: in quarters of eight by eight. */
-SK_INLINE void TIER(transpose)(v16 *x)
+static void TIER(transpose)(v16 *x)
 {
     __m256 q[4][8];
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < 8; i++) {
         q[0][i] = x[i].a;
         q[1][i] = x[i + 8].a;
         q[2][i] = x[i].b;
         q[3][i] = x[i + 8].b;
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < 4; i++)
         TIER(transpose8)(q[i]);
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < 8; i++) {
         x[i] = (v16){q[0][i], q[1][i]};
         x[i + 8] = (v16){q[2][i], q[3][i]};
@@ -189,6 +213,15 @@ SK_INLINE void TIER(transpose)(v16 *x)
 }
 
 #else
+
+/* Sixteen signed bytes. */
+SK_INLINE v16 TIER(from_i8)(const int8_t *p)
+{
+    float lane[16];
+    for (int i = 0; i < 16; i++)
+        lane[i] = (float)p[i];
+    return v16_load(lane);
+}
 
 /* e * 2^n for an integral n from -151 to 1; t is n + 1.5 * 2^23, a NaN where n is one. */
 SK_INLINE v16 TIER(scale_by_power)(v16 e, v16 n, v16 t)
@@ -211,7 +244,7 @@ SK_INLINE float TIER(max_lane)(v16 x)
     float lane[16], most;
     v16_store(lane, x);
     most = lane[0];
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 1; i < 16; i++)
         most = lane[i] > most ? lane[i] : most;
     return most;
@@ -221,25 +254,25 @@ SK_INLINE float TIER(max_lane)(v16 x)
 SK_INLINE v16 TIER(sum16)(const v16 *s)
 {
     float sum[16];
-    SK_UNROLL
+    VECS_UNROLL
     for (int j = 0; j < 16; j++)
         sum[j] = v16_sum(s[j]);
     return v16_load(sum);
 }
 
 /* Lane i of x[j] and lane j of x[i] change places. */
-SK_INLINE void TIER(transpose)(v16 *x)
+static void TIER(transpose)(v16 *x)
 {
     float from[16][16], to[16][16];
-    SK_UNROLL
+    VECS_UNROLL
     for (int j = 0; j < 16; j++)
         v16_store(from[j], x[j]);
-    SK_UNROLL
+    VECS_UNROLL
     for (int j = 0; j < 16; j++)
-        SK_UNROLL
+        VECS_UNROLL
     for (int i = 0; i < 16; i++)
         to[i][j] = from[j][i];
-    SK_UNROLL
+    VECS_UNROLL
     for (int j = 0; j < 16; j++)
         x[j] = v16_load(to[j]);
 }
@@ -255,35 +288,35 @@ SK_INLINE void TIER(exp_together)(v16 *x, int n)
 {
     const v16 round = v16_splat(0x1.8p23f), one = v16_splat(1);
     v16 t[8], r[8], q[8];
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < n; i++) {
         x[i] = v16_max(v16_splat(-104), x[i]);
         t[i] = v16_add(v16_mul(x[i], v16_splat(0x1.715476p0f)), round);
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < n; i++) {
         q[i] = v16_sub(t[i], round);
         r[i] = v16_sub(x[i], v16_mul(q[i], v16_splat(0x1.62e4p-1f)));
         x[i] = q[i];
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < n; i++) {
         r[i] = v16_sub(r[i], v16_mul(x[i], v16_splat(0x1.7f7d1cp-20f)));
         q[i] = v16_mul(v16_splat(0.00138143174419f), r[i]);
     }
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < n; i++)
         q[i] = v16_mul(v16_add(q[i], v16_splat(0.00836885103642f)), r[i]);
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < n; i++)
         q[i] = v16_mul(v16_add(q[i], v16_splat(0.041668401134f)), r[i]);
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < n; i++)
         q[i] = v16_mul(v16_add(q[i], v16_splat(0.166665195245f)), r[i]);
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < n; i++)
         q[i] = v16_mul(v16_mul(r[i], r[i]), v16_add(q[i], v16_splat(0.499999933729f)));
-    SK_UNROLL
+    VECS_UNROLL
     for (int i = 0; i < n; i++)
         x[i] = TIER(scale_by_power)(v16_add(one, v16_add(r[i], q[i])), x[i], t[i]);
 }

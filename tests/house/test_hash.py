@@ -21,6 +21,9 @@ del sys.argv[1:]
 
 MAIN = os.path.join(ROOT, "tests", "house", "hash_logits.c")
 OPTIONS = ["", "cache_type_k=f32 cache_type_v=f32 temperature=0"]
+# For heads of whole blocks, which one of the models has.
+BLOCK_MODEL = "moe"
+BLOCK_OPTIONS = ["cache_type_k=q8_0 cache_type_v=q4_0", "cache_type_k=bf16 cache_type_v=q8_0"]
 
 # name: (compiler of skald.c, its options, compiler and language of the program)
 BUILDS = {
@@ -68,6 +71,11 @@ class Hash(unittest.TestCase):
         for model in MODELS:
             hashes = [self.same(lines(PROGRAM, model, options)) for options in OPTIONS]
             self.assertNotEqual(hashes[0], hashes[1], "the options had no effect")
+
+    def test_cache_types(self):
+        model, = [model for model in MODELS if BLOCK_MODEL in os.path.basename(model)]
+        hashes = [self.same(lines(PROGRAM, model, options)) for options in OPTIONS + BLOCK_OPTIONS]
+        self.assertEqual(len(set(hashes)), len(hashes), hashes)
 
     def test_amalgamation(self):
         builds = [name for name in BUILDS if shutil.which(BUILDS[name][0])

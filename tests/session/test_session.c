@@ -425,6 +425,20 @@ static void check_numeric(void)
     skald_context_free(fresh);
 }
 
+/* Heads of 16 elements are no whole blocks. */
+static void check_cache_blocks(void)
+{
+    skald_options *o = NULL;
+    skald_context *ctx = NULL;
+    CHECK_INT(skald_options_new(&o), 0);
+    CHECK(skald_options_set_string(o, "cache_type_v", "q4_k") < 0);
+    CHECK_INT(skald_options_set_string(o, "cache_type_v", "q8_0"), 0);
+    CHECK_INT(skald_context_new(model, o, &ctx), SKALD_E_ARGUMENT);
+    CHECK(ctx == NULL && strstr(skald_error_message(), "16"));
+    CHECK(strstr(skald_error_message(), "values") && strstr(skald_error_message(), "32"));
+    skald_options_free(o);
+}
+
 int main(void)
 {
     for (int recurrent = 0; recurrent < 2; recurrent++) {
@@ -444,6 +458,8 @@ int main(void)
         check_changed_file();
         check_arguments();
         check_numeric();
+        if (!recurrent)
+            check_cache_blocks();
         close_model();
     }
     return test_end();

@@ -4,10 +4,12 @@
  * words, with caps, slopes and sinks, written here key by key; for one row and for many, whose
  * ranges of keys begin and end anywhere; queries alone against queries together; blocks at once,
  * one by one and merged later; and that what is masked is not read: keys that no row sees are NaN,
- * blocks without a seen key have no memory at all.
+ * blocks without a seen key have no memory at all. Every type of cache; how each is stored, and
+ * what it means, is written here too, after the reference's formulas.
  */
 #include "base/portable.h"
 
+#include "base/dtype.h"
 #include "tensor/half.h"
 #include "tensor/math.h"
 #include "tensor_test.h"
@@ -25,20 +27,85 @@ static float q[QUERIES * DIM], out[QUERIES * DIM + 16], want[DIM];
 static sk_span seen[ROWS];
 static const void *k_block[KEYS / 64], *v_block[KEYS / 64];
 
-/* Fills a cache with rows of `dim`; keys outside [first, last) are NaN. */
+static const int cache_types[] = {SK_F32, SK_F16, SK_BF16, SK_Q8_0, SK_Q4_0};
+
+enum { N_TYPES = 5, N_FLOATS = 3 };
+
+static size_t row_size(int dtype, int64_t n)
+{
+    uint64_t size = 0;
+    CHECK(sk_dtype_row_size((uint64_t)dtype, (uint64_t)n, &size));
+    return (size_t)size;
+}
+
+/* The reference's formulas for a block of 32, word by word, and what it reads back as. */
+static void put_q8_0(unsigned char *to, const float *x, float *value)
+{
+    float most = 0;
+    for (int j = 0; j < 32; j++)
+        most = fmaxf(most, fabsf(x[j]));
+    const float d = most / 127, id = d != 0 ? 1 / d : 0;
+    sk_put_le16(to, sk_f32_to_f16(d));
+    for (int j = 0; j < 32; j++) {
+        const int8_t code = (int8_t)roundf(x[j] * id);
+        memcpy(to + 2 + j, &code, 1);
+        value[j] = sk_f16_to_f32(sk_f32_to_f16(d)) * (float)code;
+    }
+}
+
+static void put_q4_0(unsigned char *to, const float *x, float *value)
+{
+    float most = 0, v = 0;
+    for (int j = 0; j < 32; j++)
+        if (fabsf(x[j]) > most) {
+            most = fabsf(x[j]);
+            v = x[j];
+        }
+    const float d = v / -8, id = d != 0 ? 1 / d : 0;
+    memset(to + 2, 0, 16);
+    sk_put_le16(to, sk_f32_to_f16(d));
+    for (int j = 0; j < 32; j++) {
+        const float product = x[j] * id, y = truncf(product + 8.5f);
+        const int code = y > 15 ? 15 : (int)y;
+        to[2 + j % 16] |= (unsigned char)(code << (j < 16 ? 0 : 4));
+        value[j] = sk_f16_to_f32(sk_f32_to_f16(d)) * (float)(code - 8);
+    }
+}
+
+/* A row of a cache, and what it reads back as. */
+static void put_row(int dtype, unsigned char *to, const float *x, int64_t n, float *value)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const uint16_t half = dtype == SK_F16 ? sk_f32_to_f16(x[i]) : sk_f32_to_bf16(x[i]);
+        if (dtype == SK_F32)
+            memcpy(to + 4 * i, x + i, 4);
+        else if (dtype == SK_F16 || dtype == SK_BF16)
+            memcpy(to + 2 * i, &half, 2);
+        else if (i % 32 == 0 && dtype == SK_Q8_0)
+            put_q8_0(to + i / 32 * 34, x + i, value + i);
+        else if (i % 32 == 0)
+            put_q4_0(to + i / 32 * 18, x + i, value + i);
+        if (dtype == SK_F16 || dtype == SK_BF16)
+            value[i] = dtype == SK_F16 ? sk_f16_to_f32(half) : sk_bf16_to_f32(half);
+        else if (dtype == SK_F32)
+            value[i] = x[i];
+    }
+}
+
+/* Fills a cache with rows of `dim`; keys outside [first, last) are NaN, or scales are. */
 static void fill_cache(unsigned char *cache, float (*value)[DIM], int dtype, int64_t dim,
                        int64_t first, int64_t last)
 {
-    for (int64_t j = 0; j < KEYS; j++)
-        for (int64_t i = 0; i < dim; i++) {
-            const float x = j >= first && j < last ? random_unit(&seed) * 2 : NAN;
-            const uint16_t h = sk_f32_to_f16(x);
-            if (dtype == SK_F16)
-                ((uint16_t *)(void *)cache)[j * dim + i] = h;
-            else
-                ((float *)(void *)cache)[j * dim + i] = x;
-            value[j][i] = dtype == SK_F16 ? sk_f16_to_f32(h) : x;
-        }
+    const size_t size = row_size(dtype, dim);
+    float x[DIM];
+    for (int64_t j = 0; j < KEYS; j++) {
+        random_units(x, dim, &seed);
+        for (int64_t i = 0; i < dim; i++)
+            x[i] *= 2;
+        memset(cache + (size_t)j * size, 0xff, size);
+        if (j >= first && j < last)
+            put_row(dtype, cache + (size_t)j * size, x, dim, value[j]);
+    }
 }
 
 static void make(sk_attend *a)
@@ -58,8 +125,8 @@ static void make(sk_attend *a)
     a->k = k_block;
     a->v = v_block;
     a->k_offset = a->v_offset = 0;
-    a->k_size = (size_t)a->dk * (a->k_dtype == SK_F16 ? 2 : 4);
-    a->v_size = (size_t)a->dv * (a->v_dtype == SK_F16 ? 2 : 4);
+    a->k_size = row_size(a->k_dtype, a->dk);
+    a->v_size = row_size(a->v_dtype, a->dv);
     a->scale = (float)(1 / sqrt((double)a->dk));
     fill_cache(k_cache, k_value, a->k_dtype, a->dk, first, last);
     fill_cache(v_cache, v_value, a->v_dtype, a->dv, first, last);
@@ -219,8 +286,8 @@ static void check_rows(int64_t n_row, int64_t n_head, int64_t dk, int64_t dv, in
                        int64_t last, int types)
 {
     sk_attend a = {.n_row = n_row, .n_head = n_head, .dk = dk, .dv = dv};
-    a.k_dtype = types & 1 ? SK_F16 : SK_F32;
-    a.v_dtype = types & 2 ? SK_F16 : SK_F32;
+    a.k_dtype = cache_types[types % N_TYPES];
+    a.v_dtype = cache_types[types / N_TYPES];
     a.cap = (dk + types) % 3 ? 0 : 1.5f;
     a.slope = (dv + types) % 4 ? NULL : bent;
     a.sink = (dk + last) % 3 ? NULL : bent + HEADS;
@@ -247,8 +314,10 @@ static void check_rows(int64_t n_row, int64_t n_head, int64_t dk, int64_t dv, in
 static void check_case(int64_t n_row, int64_t n_head, int64_t dk, int64_t dv, int64_t first,
                        int64_t last)
 {
-    for (int types = 0; types < 4; types++)
-        check_rows(n_row, n_head, dk, dv, first, last, types);
+    for (int k = 0; k < (dk % 32 ? N_FLOATS : N_TYPES); k++) {
+        const int n_v = dv % 32 ? N_FLOATS : N_TYPES, v = (int)(k + dk + last) % n_v;
+        check_rows(n_row, n_head, dk, dv, first, last, N_TYPES * v + k);
+    }
 }
 
 static void check_nothing_seen(void)
@@ -266,8 +335,47 @@ static void check_nothing_seen(void)
     CHECK(out[24] == 77);
 }
 
+/* Rows are stored by the formulas: ordinary numbers, ties, zeros, and the ends of the range; what
+ * is not finite is read back as such, and not in another block. */
+static void check_store(void)
+{
+    static unsigned char got[DIM * 4 + 1], put[DIM * 4 + 1];
+    float x[DIM], value[DIM];
+    for (int round = 0; round < 4000; round++) {
+        const int dtype = cache_types[round % N_TYPES];
+        const int64_t n = 32 * (1 + (int64_t)(test_random(&seed) % 18));
+        const size_t size = row_size(dtype, n);
+        random_units(x, n, &seed);
+        for (int64_t i = 0; i < n; i++) {
+            const int kind = (round / N_TYPES + (int)(i / 32)) % 5;
+            x[i] = kind == 0   ? 0.0f
+                   : kind == 1 ? floorf(x[i] * 254) / 2 /* halves, if the largest is 127 */
+                   : kind == 2 ? x[i] * 0x1p-16f
+                   : kind == 3 ? x[i] * 30000
+                               : x[i];
+            x[i] = kind == 1 && i % 32 == 7 ? 127.0f : x[i];
+        }
+        memset(got, 0xaa, sizeof got);
+        memset(put, 0xaa, sizeof put);
+        put_row(dtype, put, x, n, value);
+        kernels->kv_store(dtype, got, x, n);
+        CHECKF(memcmp(got, put, sizeof got) == 0, "tier %s, type %d, row of %d", kernels->name,
+               dtype, (int)n);
+        CHECK(got[size] == 0xaa);
+    }
+    for (int t = N_FLOATS; t < N_TYPES; t++)
+        for (int k = 0; k < 3; k++) {
+            random_units(x, 64, &seed);
+            x[11] = k == 0 ? NAN : k == 1 ? HUGE_VALF : -HUGE_VALF;
+            kernels->kv_store(cache_types[t], got, x, 64);
+            CHECK((sk_le16(got) & 0x7c00) == 0x7c00);
+            CHECK((sk_le16(got + row_size(cache_types[t], 32)) & 0x7c00) != 0x7c00);
+        }
+}
+
 static void check_tier(void)
 {
+    check_store();
     for (int64_t d = 1; d <= 70; d++) { /* all tails of both, ranges at and across the edges */
         check_case(1, 1 + d % 7, d, 71 - d, d % 3 ? d : 0, d + 1 + d % 130);
         check_case(1, 2, d, d, 0, d);
@@ -284,6 +392,7 @@ static void check_tier(void)
     check_case(30, 2, 80, 96, 2, 190);
     check_case(40, 1, 128, 80, 0, 257);
     check_case(2, 20, 576, 512, 60, 130);
+    check_case(1, 6, 96, 32, 5, 200);
     check_nothing_seen();
 }
 

@@ -185,6 +185,16 @@ enum { ATTEND_ROWS = 9, ATTEND_DIM = 160, ATTEND_FLOATS = 8 * ATTEND_ROWS * ATTE
 
 static sk_span seen[ATTEND_ROWS];
 
+/* A type for rows of *n elements, which it makes whole blocks where it must. */
+static int random_cache_type(int64_t *n)
+{
+    static const int types[] = {SK_F32, SK_F16, SK_F32, SK_F16, SK_BF16, SK_Q8_0, SK_Q4_0};
+    const int t = (int)(test_random(&seed) % 7);
+    if (t >= 5)
+        *n = (*n + 31) / 32 * 32;
+    return types[t];
+}
+
 static void random_attend(sk_attend *a, const void **k, const void **v, void *pool, bool adverse)
 {
     static float q[ATTEND_FLOATS];
@@ -193,10 +203,10 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
     a->n_head = 1 + (int64_t)(test_random(&seed) % 8);
     a->dk = 1 + (int64_t)(test_random(&seed) % ATTEND_DIM);
     a->dv = 1 + (int64_t)(test_random(&seed) % ATTEND_DIM);
+    a->k_dtype = random_cache_type(&a->dk);
+    a->v_dtype = random_cache_type(&a->dv);
     a->q_stride = a->n_head * a->dk;
     a->out_stride = a->n_head * a->dv;
-    a->k_dtype = test_random(&seed) % 2 ? SK_F16 : SK_F32;
-    a->v_dtype = test_random(&seed) % 2 ? SK_F16 : SK_F32;
     a->k_size = a->v_size = ATTEND_DIM * 4;
     a->seen = seen;
     for (int64_t r = 0; r < a->n_row; r++) {
