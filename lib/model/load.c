@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "model/lines.h"
+#include "text/hf_tokenizer.h"
 
 #include <string.h>
 
@@ -50,6 +51,7 @@ static void model_free(sk_model *model)
     sk_vocab_free(model->vocab);
     sk_gguf_close(model->gguf);
     sk_source_close(model->source);
+    sk_free(heap, model->converted);
     sk_free(heap, model->copy);
     sk_free(heap, model->plan_text);
     sk_free(heap, model->warning);
@@ -145,8 +147,34 @@ int32_t sk_model_open(sk_model **out, const char *path, const sk_options *option
 /* ---- Phases -----------------------------------------------------------------------------------
  */
 
+/* A tokenizer.json becomes a model file without tensors. */
+static int32_t load_tokenizer_json(sk_model *model, sk_error *error)
+{
+    uint64_t n = sk_source_size(model->source), size;
+    char start[64], *json = NULL;
+    uint64_t n_start = n < sizeof start ? n : sizeof start;
+    if (sk_source_read(model->source, 0, start, n_start, NULL) < 0 ||
+        !sk_hf_is_tokenizer(start, n_start))
+        return SKALD_OK;
+    int32_t status = SKALD_E_MEMORY;
+    if ((json = sk_alloc(&model->heap, n, "a tokenizer.json", error)) != NULL)
+        status = sk_source_read(model->source, 0, json, n, error);
+    if (status == SKALD_OK)
+        status = sk_hf_convert(&model->heap, json, n, &model->converted, &size, error);
+    sk_free(&model->heap, json);
+    if (status < 0)
+        return status;
+    sk_source_close(model->source);
+    model->source = NULL;
+    model->map = true;
+    return sk_source_open_memory(&model->source, &model->heap, model->converted, size, error);
+}
+
 static int32_t load_header(sk_model *model, sk_error *error)
 {
+    int32_t status = load_tokenizer_json(model, error);
+    if (status < 0)
+        return status;
     sk_source *source = model->source;
     model->source = NULL;
     return sk_gguf_open(&model->gguf, &model->heap, source, model->path, model->map, error);

@@ -25,7 +25,6 @@ enum {
 };
 #define AUTOMATON_SOFT (UINT64_C(32) << 20) /* bytes; trimmed when reached */
 #define AUTOMATON_HARD (UINT64_C(256) << 20)
-#define STEP_UNKNOWN UINT32_MAX
 
 typedef struct automaton_row {
     uint32_t *next; /* [256], owned, or NULL */
@@ -362,11 +361,9 @@ int32_t sk_automaton_start(sk_automaton *a, uint32_t *state, sk_error *error)
 
 /* ---- Steps ---------------------------------------------------------------------------------- */
 
-bool sk_automaton_known(const sk_automaton *a, uint32_t state, uint8_t byte, uint32_t *next)
+const uint32_t *sk_automaton_steps(const sk_automaton *a, uint32_t state)
 {
-    const uint32_t *row = state < a->row_capacity ? a->rows[state].next : NULL;
-    *next = row ? row[byte] : STEP_UNKNOWN;
-    return *next != STEP_UNKNOWN;
+    return state < a->row_capacity ? a->rows[state].next : NULL;
 }
 
 /* Remembers a step that can be remembered. */
@@ -414,8 +411,11 @@ int32_t sk_automaton_step(sk_automaton *a, uint32_t state, uint8_t byte, bool re
         *next = SK_STATE_DEAD;
         return SKALD_OK;
     }
-    if (!repeats && sk_automaton_known(a, state, byte, next))
+    const uint32_t *known = sk_automaton_steps(a, state);
+    if (!repeats && known && known[byte] != SK_STEP_UNKNOWN) {
+        *next = known[byte];
         return SKALD_OK;
+    }
     *next = SK_STATE_DEAD;
     int32_t status = compute_step(a, state, byte, repeats, next, error);
     if (status < 0 || repeats)
@@ -578,4 +578,3 @@ int32_t sk_automaton_trim(sk_automaton *a, uint32_t *state, sk_error *error)
 
 #undef AUTOMATON_SOFT
 #undef AUTOMATON_HARD
-#undef STEP_UNKNOWN

@@ -36,8 +36,11 @@ int32_t sk_automaton_start(sk_automaton *a, uint32_t *state, sk_error *error);
 int32_t sk_automaton_step(sk_automaton *a, uint32_t state, uint8_t byte, bool repeats,
                           uint32_t *next, sk_error *error);
 
-/* The same from what is remembered; false: not known yet. */
-bool sk_automaton_known(const sk_automaton *a, uint32_t state, uint8_t byte, uint32_t *next);
+#define SK_STEP_UNKNOWN UINT32_MAX
+
+/* What is remembered of a state's steps, by byte: the next state, or SK_STEP_UNKNOWN; NULL:
+ * nothing. A view until the automaton is trimmed. */
+const uint32_t *sk_automaton_steps(const sk_automaton *a, uint32_t state);
 
 int32_t sk_automaton_run(sk_automaton *a, uint32_t state, const char *bytes, uint64_t n,
                          uint32_t *next, sk_error *error);

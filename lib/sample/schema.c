@@ -302,15 +302,16 @@ static sk_frag schema_blank(schema *s)
     return sk_build_either(&s->b, sk_build_byte(&s->b, ' ', ' '), sk_build_byte(&s->b, '\t', '\t'));
 }
 
-/* At most 4 blanks, then perhaps one or two line ends and 40 blanks. */
+/* A blank, or one or two line ends and an indent: models that are lost fill what they may with
+ * white space. Where any JSON will do, a little more. */
 static sk_frag schema_space_body(schema *s)
 {
     sk_gram *b = &s->b;
-    sk_frag blanks = sk_build_repeat(b, schema_blank(s), 0, 4);
+    sk_frag blanks = sk_build_repeat(b, schema_blank(s), 0, s->is_loose ? 4 : 1);
     sk_frag line = sk_build_then(b, sk_build_maybe(b, sk_build_byte(b, '\r', '\r')),
                                  sk_build_byte(b, '\n', '\n'));
     sk_frag lines = sk_build_then(b, sk_build_repeat(b, line, 1, 2),
-                                  sk_build_repeat(b, schema_blank(s), 0, 40));
+                                  sk_build_repeat(b, schema_blank(s), 0, 20));
     return sk_build_then(b, blanks, sk_build_maybe(b, lines));
 }
 
@@ -585,12 +586,12 @@ static sk_frag schema_root(schema *s)
     static const sk_json_member type = {{.kind = SK_JSON_STRING, .n = 4, .as.text = "type"},
                                         {.kind = SK_JSON_STRING, .n = 6, .as.text = "object"}};
     schema_terms terms = {.n = 0};
-    bool spaced = schema_is_true(&s->root);
+    s->is_loose = schema_is_true(&s->root);
     if (s->root.kind == SK_JSON_OBJECT && s->root.n == 0)
         s->root = (sk_json){.kind = SK_JSON_OBJECT, .n = 1, .as.members = &type};
     sk_schema_add_term(s, &terms, &s->root, SCHEMA_WHOLE);
     sk_frag f = sk_build_call(&s->b, sk_schema_rule(s, &terms));
-    if (spaced)
+    if (s->is_loose)
         f = sk_build_then(&s->b, sk_build_then(&s->b, sk_schema_space(s), f), sk_schema_space(s));
     return f;
 }

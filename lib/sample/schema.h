@@ -29,8 +29,8 @@
  *       the root is an object (true is any value);
  *     - format binds; one that is not known says nothing;
  *     - integers have at most 16 digits unless a bound has more; numbers at most 60 before the
- *       point and 100 behind; white space between tokens is at most 4 blanks, or one or two line
- *       ends and 40 blanks.
+ *       point and 100 behind; white space between tokens is one blank (4 under true), or one or two
+ * line ends and 20 blanks.
  */
 #ifndef SK_SAMPLE_SCHEMA_H
 #define SK_SAMPLE_SCHEMA_H

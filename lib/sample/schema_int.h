@@ -66,6 +66,7 @@ typedef struct schema {
     sk_json root;
     const char *ignored;
     bool ref_alone; /* keywords beside a $ref do not count (until draft 7) */
+    bool is_loose;  /* the whole schema is true or {} */
     bool has_ids;   /* a subschema has an $id: references may mean something else */
     schema_shared shared;
     sk_itempool sets;    /* of terms, as pairs of numbers */

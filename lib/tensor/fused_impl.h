@@ -19,11 +19,9 @@ SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind
     SK_UNROLL
     for (int c = 0; c < n; c++)
         dot[c] = (vi){0};
-    SK_UNROLL
+    SK_ROLL
     for (unsigned i = 0; i < 4; i++) {
-        SK_UNROLL
-        for (size_t b = 0; b < size; b += 64)
-            TIER(fetch)(ahead + i * size + b, 64);
+        TIER(fetch)(ahead + i * size, size);
         vi out[16];
         TIER(unpack_part)(dtype, w, row_size, i, out);
         SK_UNROLL
@@ -54,10 +52,9 @@ SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind)
     const size_t size = LANES * layout.size / 8;
     vf a[FUSED_COLS];
     TIER(tile_load)(a, acc, 1, n);
+    SK_ROLL
     for (size_t g = 0; g < 8; g++) {
-        SK_UNROLL
-        for (size_t b = 0; b < size; b += 64)
-            TIER(fetch)(ahead + g * size + b, 64);
+        TIER(fetch)(ahead + g * size, size);
         vi out[8], s[FUSED_COLS];
         vs t[FUSED_COLS];
         TIER(part_32)(dtype, w, row_size, g, out);

@@ -101,8 +101,11 @@ struct sk_vocab {
     sk_charsmap charsmap;   /* Unigram: a view of charsmap_blob */
     uint8_t *charsmap_blob; /* owned */
     float unk_score;        /* Unigram */
+    int64_t max_word;       /* WordPiece: characters; 0: any number */
     bool lowercase, strip_accents; /* WordPiece; lowercase: the kind "whitespace" too */
     bool merge_spaces;             /* Unigram: a word has one blank in front, other blanks vanish */
+
+    struct sk_lexicon *_Atomic lexicon; /* owned; NULL until it is asked for */
 
     sk_seams *seams; /* owned: BPE with encode_bytes, else NULL */
 
