@@ -399,7 +399,8 @@ SKALD_API int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, si
 /* Makes the context hold exactly this text or these tokens, as if it had been empty and they were
  * appended. What they share with what it held, from the first token on, is kept and not evaluated
  * again ("n_reused" says how much): give the whole prompt anew for every turn, and only what
- * changed costs time. On failure nothing is changed. Errors: those of appending. */
+ * changed costs time. Of models with recurrent layers what is kept ends where a turn began or
+ * ended, or at another position that the context remembers. On failure nothing is changed. Errors: those of appending. */
 SKALD_API int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
 SKALD_API int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
 

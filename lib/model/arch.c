@@ -343,6 +343,19 @@ static const sk_arch arch_table[] = {
      .turn = SK_TURN_NONE,
      .moe_layers = SK_MOE_BY_TENSOR,
      .moe_weights = SK_WEIGHTS_PLAIN},
+    {.name = "kimi-linear",
+     .keys = "attention.key_length_mla! attention.value_length_mla! "
+             "attention.kv_lora_rank! ssm.conv_kernel! kda.head_dim! "
+             "expert_feed_forward_length! expert_shared_count! expert_gating_func! "
+             "leading_dense_block_count expert_weights_scale",
+     .mixer = SK_MIXER_KDA,
+     .mixes = SK_MIXES_KEYLESS,
+     .latent = 1,
+     .turn = SK_TURN_NONE,
+     .attn_scale = SK_ATTN_RSQRT_MLA,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "laguna",
      .keys = "leading_dense_block_count! expert_feed_forward_length! "
              "expert_gating_func expert_weights_scale expert_weights_norm "

@@ -92,7 +92,8 @@ enum {
     SK_ATTN_INVERSE_DK = 3,
     SK_ATTN_RSQRT_ROT = 4,
     SK_ATTN_OUTPUT_SCALE = 5,
-    SK_ATTN_RSQRT_DV = 6
+    SK_ATTN_RSQRT_DV = 6,
+    SK_ATTN_RSQRT_MLA = 7
 };
 
 /* Slopes that lower scores with distance: none; from the key; of 8; of 8 in models of 40 layers. */
@@ -113,7 +114,8 @@ enum {
 };
 
 /* What recurrent layers have in attention's place: there are none; a short convolution; a gated
- * delta net; Mamba, Mamba 2, PLaMo's Mamba 2; RWKV 6, 7. */
+ * delta net; Mamba, Mamba 2, PLaMo's Mamba 2; RWKV 6, 7; Kimi's
+ * delta attention. */
 enum {
     SK_MIXER_NONE = 0,
     SK_MIXER_CONV = 1,
@@ -122,7 +124,8 @@ enum {
     SK_MIXER_MAMBA2 = 4,
     SK_MIXER_PLAMO = 5,
     SK_MIXER_RWKV6 = 6,
-    SK_MIXER_RWKV7 = 7
+    SK_MIXER_RWKV7 = 7,
+    SK_MIXER_KDA = 8
 };
 
 /* Which layers are recurrent: all; those without heads of keys; those that the key names, without
@@ -220,6 +223,7 @@ typedef struct sk_arch {
     uint8_t window_chunked; /* a window begins at a multiple of its size */
     uint16_t window_fixed;  /* the window, whatever the key says */
     uint8_t alibi, temper, attn_gate;
+    uint8_t latent; /* attention is latent: keys and values come from one short vector */
     uint8_t mixer, mixes, groups, feeds;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
     uint8_t gaps;     /* layers may lack heads, heads of keys or a feed-forward */

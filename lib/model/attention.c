@@ -79,6 +79,8 @@ static float attn_scale(const sk_builder *b)
         return 1.0f / sqrtf((float)(hp->n_rot[b->layer] > 0 ? hp->n_rot[b->layer] : 1));
     case SK_ATTN_OUTPUT_SCALE:
         return (float)hp->scale_attn_out;
+    case SK_ATTN_RSQRT_MLA:
+        return 1.0f / sqrtf((float)hp->dk_mla);
     case SK_ATTN_RSQRT_DV:
         return 1.0f / sqrtf((float)hp->head_v[b->layer]);
     default:
@@ -117,7 +119,7 @@ static void attn_temper(const sk_builder *b, sk_attn *attn, int rope)
     }
 }
 
-static const sk_attn *plan_attn(sk_builder *b, int rope)
+const sk_attn *sk_plan_attn(sk_builder *b, int rope)
 {
     const sk_hparam *hp = b->hp;
     if (b->status != SKALD_OK)
@@ -243,24 +245,31 @@ static int plan_gate_out(sk_builder *b, const sk_attn *attn)
     return SK_R_A_GATE;
 }
 
-void sk_plan_attention(sk_builder *b, int src, int dst)
+void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src)
 {
-    int rope = sk_plan_rope(b);
-    const sk_attn *attn = plan_attn(b, rope);
     if (!attn)
         return;
-    bool gated = plan_gate_in(b, src);
-    plan_qkv(b, attn, src);
-    plan_qk(b, attn, rope);
-
     sk_step *step = sk_plan_step(b, SK_OP_STORE, SK_SET_ROWS);
     step->attn = attn;
     step->n = attn->n_head_kv * (attn->dk + attn->dv);
     step = sk_plan_step(b, SK_OP_ATTEND, SK_SET_ROWS);
     step->attn = attn;
     step->dst = SK_R_A;
-    step->src = SK_R_Q;
+    step->src = src;
     sk_plan_width(b, SK_R_A, attn->n_head * attn->dv);
+}
+
+void sk_plan_attention(sk_builder *b, int src, int dst)
+{
+    int rope = sk_plan_rope(b);
+    const sk_attn *attn = sk_plan_attn(b, rope);
+    if (!attn)
+        return;
+    bool gated = plan_gate_in(b, src);
+    plan_qkv(b, attn, src);
+    plan_qk(b, attn, rope);
+
+    sk_plan_attend(b, attn, SK_R_Q);
     sk_plan_scale(b, SK_R_A, b->hp->scale_value, attn->n_head * attn->dv);
 
     int out = gated ? plan_gate_out(b, attn) : SK_R_A;

@@ -262,6 +262,8 @@ static void put_take(explain_line *line, const sk_step *step)
     put_vectors(line, step);
     if (step->stride > 0)
         put_int(line, ", every ", step->stride, "");
+    if (step->to_stride > 0)
+        put_int(line, " to every ", step->to_stride, "");
     if (step->each > 1)
         put_int(line, ", each ", step->each, " times");
 }
@@ -372,6 +374,7 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         break;
     case SK_OP_LINEAR:
     case SK_OP_EXPERTS:
+    case SK_OP_HEADS:
         put_products(line, step);
         break;
     case SK_OP_ROPE:

@@ -348,6 +348,7 @@ static void hp_complete_mixers(sk_hparam *hp, const sk_arch *arch)
         hp->n_tap = hp->n_tap_short;
     bool shared = arch->mixer == SK_MIXER_RWKV6 && hp->n_head_kv[0] > 0;
     hp->n_key_values = shared ? hp->n_head_kv[0] * hp->n_head_size : hp->n_embd;
+    hp->n_kda = hp->n_head[0] * hp->kda_size;
     hp->n_dt_plamo = hp->n_embd / 16 > 64 ? hp->n_embd / 16 : 64;
     if (hp->n_rank > 0)
         hp->head_inner = hp->n_inner / hp->n_rank;
@@ -459,6 +460,28 @@ static int32_t hp_check_mixers(const sk_hparam *hp, const sk_arch *arch, sk_erro
     return SKALD_OK;
 }
 
+/* Latent attention's cache holds the latent vector and what would be rotated, of one head. */
+static int32_t hp_check_latent(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
+{
+    int32_t n_head = 0;
+    for (int64_t i = 0; arch->latent && i < hp->n_layer; i++) {
+        if (hp->recurrent[i])
+            continue;
+        n_head = n_head ? n_head : hp->n_head[i];
+        if (hp->n_head[i] != n_head || hp->n_head_kv[i] != 1 || hp->head_v[i] != hp->n_latent_kv ||
+            hp->head_k[i] != hp->n_latent_kv + hp->n_rot[i] || hp->dk_mla <= hp->n_rot[i])
+            return sk_fail(
+                error, SKALD_E_CORRUPT,
+                "block %lld has keys of %d and values of %d of %d heads, wanted %lld, %d "
+                "more, and one head",
+                (long long)i, (int)hp->head_k[i], (int)hp->head_v[i], (int)hp->n_head_kv[i],
+                (long long)hp->n_latent_kv, (int)hp->n_rot[i]);
+    }
+    if (arch->mixer == SK_MIXER_KDA && hp->n_kda == 0)
+        return sk_fail(error, SKALD_E_CORRUPT, "attention.head_count of block 0 is 0");
+    return SKALD_OK;
+}
+
 static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
 {
     if (hp->n_expert == 0)
@@ -501,6 +524,8 @@ static int32_t hp_check(const sk_hparam *hp, const sk_arch *arch, int64_t n_embd
         status = hp_check_heads(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_mixers(hp, arch, error);
+    if (status == SKALD_OK)
+        status = hp_check_latent(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_experts(hp, error);
     if (status != SKALD_OK)

@@ -101,6 +101,10 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    full_interval,    "full_attention_interval",          0, 4,     1, SK_MAX_LAYERS, 0) \
     X(BOOL,   dt_b_c_rms,       "ssm.dt_b_c_rms",                   0, 0,     0, 1,             0) \
     X(INT,    n_latent,         "moe_latent_size",                  0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    kda_size,         "kda.head_dim",                     0, 0,     1, 4096,          0) \
+    X(INT,    n_latent_kv,      "attention.kv_lora_rank",           0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    dk_mla,           "attention.key_length_mla",         0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    dv_mla,           "attention.value_length_mla",       0, 0,     1, SK_HP_DIM,     0) \
     X(INT,    n_head_size,      "wkv.head_size",                    0, 0,     1, 4096,          0) \
     X(INT,    n_mix_rank,       "time_mix_extra_dim",               0, 0,     1, SK_HP_DIM,     0) \
     X(INT,    n_decay_rank_6,   "time_decay_extra_dim",             0, 0,     1, SK_HP_DIM,     0) \
@@ -145,6 +149,7 @@ typedef struct sk_hparam {
     int32_t head_v[SK_MAX_LAYERS];
     int64_t head_inner;   /* elements of a head of a recurrent layer */
     int64_t n_key_values; /* elements of all heads of keys of a layer of RWKV's */
+    int64_t n_kda;        /* elements of all heads of a layer of Kimi's */
     int64_t n_dt_plamo;   /* what PLaMo's steps are worked out from */
     int64_t n_expert_in;  /* width of what experts read and give */
     double rope_scale;    /* 1 / factor; 1: none */

@@ -141,6 +141,9 @@ static void layer_mixer(sk_builder *b, int src, int dst)
     case SK_MIXER_RWKV7:
         sk_plan_rwkv7(b, src, dst);
         break;
+    case SK_MIXER_KDA:
+        sk_plan_kda(b, src, dst);
+        break;
     default:
         break;
     }
@@ -161,6 +164,8 @@ static void layer_attention(sk_builder *b, bool parallel)
         sk_plan_add(b, dst, SK_R_B, b->hp->n_embd);
     } else if (recurrent)
         layer_mixer(b, src, dst);
+    else if (b->arch->latent)
+        sk_plan_mla(b, src, dst);
     else if (b->hp->n_head_kv[b->layer] == 0)
         sk_plan_attention_output(b, src, dst);
     else

@@ -255,3 +255,43 @@ static void experts_run(sk_pass *p, const sk_step *step, int64_t first, int64_t 
 }
 
 const sk_op sk_op_experts = {experts_begin, experts_run};
+
+/*
+ * ---- heads: part_dst = each head's own matrix * activation of the source -----------------------
+ *
+ * A head's columns are its rows, which lie n_head apart; the matrices one after another.
+ */
+
+static linear_job heads_job(const sk_pass *p, const sk_step *step, int64_t head)
+{
+    linear_job job = linear_part(p, step, 0, SK_SET_HEADS);
+    size_t size = job.m.act_size;
+    int64_t n_head = p->plan->n_head;
+    job.m.w = (const uint8_t *)job.w->w + (size_t)(head * job.w->n_out) * job.w->row_size;
+    job.m.act = (const uint8_t *)job.m.act + (size_t)head * size;
+    job.m.act_size = size * (size_t)n_head;
+    job.m.out += head * job.m.out_stride;
+    job.m.out_stride *= n_head;
+    job.grid = linear_cut(job.w, p->n_rows);
+    return job;
+}
+
+static void heads_begin(sk_pass *p, const sk_step *step, sk_work *work)
+{
+    linear_grid g = linear_cut(&step->part[0], p->n_rows);
+    *work = (sk_work){.n_tiles = g.n_tiles * p->plan->n_head, .unit = g.across};
+    work->cost = linear_cost(&step->part[0], &g);
+}
+
+static void heads_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    while (first < last) {
+        int64_t n = linear_cut(&step->part[0], p->n_rows).n_tiles, head = first / n;
+        int64_t end = (head + 1) * n < last ? (head + 1) * n : last;
+        linear_job job = heads_job(p, step, head);
+        linear_tiles(&job, first - head * n, end - head * n);
+        first = end;
+    }
+}
+
+const sk_op sk_op_heads = {heads_begin, heads_run};

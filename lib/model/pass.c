@@ -45,12 +45,14 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_RECUR] = &sk_op_recur,       [SK_OP_SHIFT] = &sk_op_shift,
     [SK_OP_LERP] = &sk_op_lerp,         [SK_OP_BONUS] = &sk_op_bonus,
     [SK_OP_TIMES] = &sk_op_times,       [SK_OP_BLEND] = &sk_op_blend,
+    [SK_OP_HEADS] = &sk_op_heads,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)
 {
     return set == SK_SET_LOGITS  ? pass->n_logits
            : set == SK_SET_PAIRS ? pass->n_rows * pass->plan->n_used
+           : set == SK_SET_HEADS ? pass->n_rows * pass->plan->n_head
                                  : pass->n_rows;
 }
 
@@ -58,6 +60,7 @@ void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer)
 {
     int64_t row = set == SK_SET_LOGITS  ? pass->logit_row[i]
                   : set == SK_SET_PAIRS ? i / pass->plan->n_used
+                  : set == SK_SET_HEADS ? i / pass->plan->n_head
                                         : i;
     int32_t none = -1;
     atomic_compare_exchange_strong(&pass->failed[row], &none, layer);
@@ -70,6 +73,7 @@ static int64_t pass_room(const sk_pass *pass, int set)
 {
     return set == SK_SET_LOGITS  ? pass->max_logits
            : set == SK_SET_PAIRS ? pass->max_rows * pass->plan->n_used
+           : set == SK_SET_HEADS ? pass->max_rows * pass->plan->n_head
                                  : pass->max_rows;
 }
 

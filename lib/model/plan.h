@@ -6,10 +6,10 @@
  * an architecture's is asked for again.
  *
  * A register is a row of floats per row of the pass; a step works on all rows of a set: the rows
- * (tokens), the rows whose logits are wanted, or the pairs of a row and an expert chosen for it.
- * Products do not read registers but activations: the form of a register that goes with the type of
- * the weights (tensor/kernels.h), made by an ACT step; a set has one activation of each kind, which
- * holds until the next ACT of that set and kind.
+ * (tokens), the rows whose logits are wanted, the pairs of a row and an expert chosen for it, or of
+ * a row and a head. Products do not read registers but activations: the form of a register that
+ * goes with the type of the weights (tensor/kernels.h), made by an ACT step; a set has one
+ * activation of each kind, which holds until the next ACT of that set and kind.
  *
  * Each kind of block has a file that both adds its steps to the plan and runs them: attention.c,
  * ffn.c, moe.c, head.c; layer.c puts them together.
@@ -22,7 +22,7 @@
 
 #include "tensor/rope.h"
 
-enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_N_SETS };
+enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, SK_N_SETS };
 
 /* Registers: X(ID, name, set). */
 #define SK_REGS(X) \
@@ -54,6 +54,8 @@ enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_N_SETS };
     X(E_GATE, "e_gate", PAIRS) \
     X(E_UP, "e_up", PAIRS) \
     X(E_OUT, "e_out", PAIRS) \
+    X(HN, "hn", HEADS) /* what a head's own matrix reads, and gives */ \
+    X(HO, "ho", HEADS) \
     X(LAST, "last", LOGITS) /* the residual stream of the rows with logits */ \
     X(LOGITS, "logits", LOGITS)
 
@@ -87,6 +89,7 @@ enum {
     X(ROUTE, "route") \
     X(GATHER, "gather") \
     X(EXPERTS, "experts") \
+    X(HEADS, "heads") \
     X(COMBINE, "combine") \
     X(TAKE, "take") \
     X(L2, "l2") \
@@ -184,13 +187,14 @@ typedef struct sk_step {
     int weight_slot;     /* -1: no weights */
     bool layer_norm;
     float eps;
-    float factor;   /* of ADD, SCALE, CLAMP, CAP, L2; of ADD 0: none */
-    int64_t at;     /* where in a row L2 and TAKE begin, */
-    int64_t stride; /* how far apart TAKE's vectors lie in the source, */
-    int64_t to;     /* and where in a row it puts them, */
-    int64_t each;   /* each of them so many times; 0: once */
-    sk_fn fn;       /* of GLU, GATE; GLU with src -1 has no second factor */
-    int rope;       /* index in the plan's ropes */
+    float factor;      /* of ADD, SCALE, CLAMP, CAP, L2; of ADD 0: none */
+    int64_t at;        /* where in a row L2 and TAKE begin, */
+    int64_t stride;    /* how far apart TAKE's vectors lie in the source, */
+    int64_t to;        /* and where in a row it puts them, */
+    int64_t each;      /* each of them so many times; 0: once; */
+    int64_t to_stride; /* and how far apart; 0: n */
+    sk_fn fn;          /* of GLU, GATE; GLU with src -1 has no second factor */
+    int rope;          /* index in the plan's ropes */
     const sk_attn *attn;
     const sk_moe *moe;
     const sk_taps *taps;
@@ -214,8 +218,9 @@ typedef struct sk_plan {
     int64_t act_n[SK_N_SETS][3]; /* the longest activation by set and kind; 0: none */
     int64_t n_embd, n_vocab, n_layer;
     int64_t n_used, n_expert; /* the most of any layer; 0: none */
-    int64_t n_memory;         /* floats that recurrent layers remember; 0: there are none */
-    int64_t max_position;     /* positions that the model has learned; 0: any */
+    int64_t n_head;       /* of layers whose heads have matrices of their own; 0: there are none */
+    int64_t n_memory;     /* floats that recurrent layers remember; 0: there are none */
+    int64_t max_position; /* positions that the model has learned; 0: any */
 } sk_plan;
 
 /* Makes the plan. Errors: CORRUPT, TYPE, MEMORY. The plan borrows from the weights. */
@@ -317,9 +322,14 @@ void sk_plan_head_norm(sk_builder *b, int reg);
 void sk_plan_embed(sk_builder *b);
 void sk_plan_layer(sk_builder *b); /* reads H, adds to H */
 void sk_plan_attention(sk_builder *b, int src, int dst);
+void sk_plan_mla(sk_builder *b, int src, int dst);
+/* The layer's attention, of k and v into the cache and of src into a; `rope` as of sk_plan_rope. */
+const sk_attn *sk_plan_attn(sk_builder *b, int rope);
+void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src);
 void sk_plan_attention_output(sk_builder *b, int src, int dst); /* its last product alone */
 void sk_plan_shortconv(sk_builder *b, int src, int dst);
 void sk_plan_delta(sk_builder *b, int src, int dst);
+void sk_plan_kda(sk_builder *b, int src, int dst);
 void sk_plan_mamba(sk_builder *b, int src, int dst);
 void sk_plan_mamba2(sk_builder *b, int src, int dst);
 void sk_plan_plamo(sk_builder *b, int src, int dst);

@@ -33,7 +33,7 @@ sk_step *sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, i
     step->n_vec = n_vec;
     step->n = n;
     step->stride = stride;
-    sk_plan_width(b, dst, to + n_vec * n);
+    sk_plan_width(b, dst, sk_reg_set(dst) == SK_SET_HEADS ? n : to + n_vec * n);
     return step;
 }
 
@@ -136,15 +136,25 @@ void sk_plan_recur(sk_builder *b, int dst, const sk_mixer *mixer)
 /* ---- take, l2, decay --------------------------------------------------------------------------
  */
 
+/* Where vector v of row i of a register begins, `at` elements into a row of rows; of a register of
+ * heads each vector is a row. */
+static float *take_place(const sk_pass *p, int reg, int64_t i, int64_t n_vec, int64_t v, int64_t at,
+                         int64_t stride)
+{
+    if (sk_reg_set(reg) == SK_SET_HEADS)
+        return sk_pass_reg(p, reg, i * n_vec + v);
+    return sk_pass_reg(p, reg, i) + at + v * stride;
+}
+
 static void take_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
-    for (int64_t i = first; i < last; i++) {
-        float *to = sk_pass_reg(p, step->dst, i) + step->to;
-        const float *from = sk_pass_reg(p, step->src, i) + step->at;
-        int64_t each = step->each > 0 ? step->each : 1;
-        for (int64_t v = 0; v < step->n_vec; v++)
-            memcpy(to + v * step->n, from + v / each * step->stride, (size_t)step->n * sizeof *to);
-    }
+    int64_t each = step->each > 0 ? step->each : 1, n_vec = step->n_vec;
+    int64_t apart = step->to_stride > 0 ? step->to_stride : step->n;
+    for (int64_t i = first; i < last; i++)
+        for (int64_t v = 0; v < n_vec; v++)
+            memcpy(take_place(p, step->dst, i, n_vec, v, step->to, apart),
+                   take_place(p, step->src, i, n_vec, v / each, step->at, step->stride),
+                   (size_t)step->n * sizeof(float));
 }
 
 const sk_op sk_op_take = {sk_begin_rows, take_run};

@@ -39,7 +39,8 @@ enum {
  * of products of numbers and these, of the hyper-parameters and the layer:
  *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
  *   Fs n_ff_shared, N n_expert, C n_pos; of recurrent layers K n_tap, D n_inner, S n_state,
- *   T n_rank, G n_key_group, P head_inner, Dg D / G, Td n_dt_plamo, Hs n_head_size, Hn heads of so
+ *   T n_rank, G n_key_group, P head_inner, Dg D / G, Td n_dt_plamo, Dn dk_mla - n_rot, Dm dk_mla,
+ *   Dv dv_mla, Lk n_latent_kv, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs n_head_size, Hn heads of so
  *   many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay of version 6, La erase,
  *   Lv value, Lg gate; Ei n_expert_in
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
@@ -112,6 +113,27 @@ enum {
     X(PLAMO_A,          NORM,    "blk.%d.ssm_a",            "T") \
     X(PLAMO_D,          NORM,    "blk.%d.ssm_d",            "T") \
     X(SSM_DT_BIAS,      BIAS,    "blk.%d.ssm_dt",           "T") \
+    X(MLA_Q,            LINEAR,  "blk.%d.attn_q",           "E,H*Dm") \
+    X(MLA_KV,           LINEAR,  "blk.%d.attn_kv_a_mqa",    "E,Lk+R1") \
+    X(MLA_KV_NORM,      NORM,    "blk.%d.attn_kv_a_norm",   "Lk") \
+    X(MLA_K_B,          LINEAR,  "blk.%d.attn_k_b",         "Dn,Lk,H") \
+    X(MLA_V_B,          LINEAR,  "blk.%d.attn_v_b",         "Lk,Dv,H") \
+    X(MLA_OUTPUT,       LINEAR,  "blk.%d.attn_output",      "H*Dv,E") \
+    X(KDA_Q,            LINEAR,  "blk.%d.attn_q",           "E,Ka") \
+    X(KDA_K,            LINEAR,  "blk.%d.attn_k",           "E,Ka") \
+    X(KDA_V,            LINEAR,  "blk.%d.attn_v",           "E,Ka") \
+    X(KDA_TAPS_Q,       VECTOR,  "blk.%d.ssm_conv1d_q",     "K,1,Ka") \
+    X(KDA_TAPS_K,       VECTOR,  "blk.%d.ssm_conv1d_k",     "K,1,Ka") \
+    X(KDA_TAPS_V,       VECTOR,  "blk.%d.ssm_conv1d_v",     "K,1,Ka") \
+    X(KDA_F_A,          LINEAR,  "blk.%d.ssm_f_a",          "E,Kd") \
+    X(KDA_F_B,          LINEAR,  "blk.%d.ssm_f_b",          "Kd,Ka") \
+    X(KDA_G_A,          LINEAR,  "blk.%d.ssm_g_a",          "E,Kd") \
+    X(KDA_G_B,          LINEAR,  "blk.%d.ssm_g_b",          "Kd,Ka") \
+    X(KDA_BETA,         LINEAR,  "blk.%d.ssm_beta",         "E,Hz") \
+    X(KDA_A,            NORM,    "blk.%d.ssm_a",            "1,Hz") \
+    X(KDA_DT_BIAS,      BIAS,    "blk.%d.ssm_dt",           "Ka") \
+    X(KDA_NORM,         NORM,    "blk.%d.ssm_norm",         "Kd") \
+    X(KDA_OUT,          LINEAR,  "blk.%d.attn_output",      "Ka,E") \
     X(TM_LERP_X,        VECTOR,  "blk.%d.time_mix_lerp_x",  "E") \
     X(TM_LERP_W,        VECTOR,  "blk.%d.time_mix_lerp_w",  "E") \
     X(TM_LERP_K,        VECTOR,  "blk.%d.time_mix_lerp_k",  "E") \

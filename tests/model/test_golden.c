@@ -84,6 +84,8 @@ static const golden_case cases[] = {
     {"jais-dense", 1e-8},
     {"jais2-dense", 1e-8},
     {"jamba-dense", 1e-8},
+    {"kimi-linear-deep", 1e-8},
+    {"kimi-linear-moe", 1e-8},
     {"laguna-deep", 3e-9},
     {"laguna-moe", 1e-8},
     {"lfm2-dense", 1e-8},

@@ -353,9 +353,10 @@ static void test_model(uint8_t *data, size_t size, bool floats, bool recurrent)
 
 int main(void)
 {
-    static const char *const heads[] = {
-        "llama-dense",  "llama-odd7",     "llama-f16",    "qwen2-fusedqkv", "llama-moe",
-        "qwen3moe-moe", "qwen35moe-deep", "lfm2moe-deep", "falcon-h1-deep", "jamba-dense"};
+    static const char *const heads[] = {"llama-dense",    "llama-odd7",      "llama-f16",
+                                        "qwen2-fusedqkv", "llama-moe",       "qwen3moe-moe",
+                                        "qwen35moe-deep", "lfm2moe-deep",    "falcon-h1-deep",
+                                        "jamba-dense",    "kimi-linear-deep"};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         char head[200];
         size_t size;

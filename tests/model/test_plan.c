@@ -116,6 +116,7 @@ int main(int argc, char **argv)
                                         "jais-dense",
                                         "jais2-dense",
                                         "jamba-dense",
+                                        "kimi-linear-deep",
                                         "laguna-deep",
                                         "lfm2-dense",
                                         "lfm2moe-deep",

@@ -30,7 +30,7 @@ typedef struct made_model {
     const sk_arch *arch;
     uint64_t random, traits; /* the second: where the keys of traits begin, on each writing */
     uint32_t n_embd, n_layer, n_head, n_head_kv, dk, dv, n_rot, n_ff, n_expert, n_used, n_ff_exp;
-    uint32_t n_vocab, n_head_size, scaling, n_group, n_group_used;
+    uint32_t n_vocab, dk_mla, n_head_size, scaling, n_group, n_group_used;
     made_tensor tensors[MAX_TENSORS];
     int n;
     sk_heap heap;
@@ -58,6 +58,12 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     m->dv = arch->attn_gate == SK_ATTN_GATE_BESIDE_Q ? m->dk : pick(m, 1, 40);
     m->n_rot = pick(m, 0, m->dk / 2) * 2;
     m->n_rot = arch->turn_half ? m->n_rot / 4 * 4 : m->n_rot;
+    if (arch->latent) { /* keys are the latent vector and what others rotate */
+        m->n_head_kv = 1;
+        m->n_head = pick(m, 1, 5);
+        m->dk = m->dv + m->n_rot;
+        m->dk_mla = m->n_rot + pick(m, 1, 20);
+    }
     m->n_head_size = pick(m, 1, 20);
     if (arch->mixer == SK_MIXER_RWKV6 || arch->mixer == SK_MIXER_RWKV7)
         m->n_embd = m->n_head * m->n_head_size;
@@ -110,6 +116,10 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
     for (int i = 0; i < 6; i++)
         put_u32(m, writer, ranks[i], pick(m, 1, 20));
     put_u32(m, writer, "rescale_every_n_layers", pick(m, 0, 2));
+    put_u32(m, writer, "kda.head_dim", pick(m, 1, 20));
+    put_u32(m, writer, "attention.kv_lora_rank", m->dv);
+    put_u32(m, writer, "attention.key_length_mla", m->dk_mla);
+    put_u32(m, writer, "attention.value_length_mla", pick(m, 1, 20));
     put_u32(m, writer, "ssm.dt_b_c_rms", pick(m, 0, 1));
     put_u32(m, writer, "moe_latent_size", pick(m, 0, 1) * pick(m, 1, 40));
 }
@@ -166,7 +176,7 @@ static void put_heads(made_model *m, sk_gguf_writer *writer)
     uint8_t n[2][12];
     for (uint32_t i = 0; i < 3; i++) {
         bool none = keyless ? (m->traits >> (40 + i)) % 2 : i == 1;
-        sk_put_le32(n[0] + 4 * i, none ? 0 : m->n_head);
+        sk_put_le32(n[0] + 4 * i, none && !m->arch->latent ? 0 : m->n_head);
         sk_put_le32(n[1] + 4 * i, none ? 0 : m->n_head_kv);
     }
     for (int i = 0; i < 2; i++) {
@@ -258,7 +268,7 @@ static void made_add_beside(made_model *m, const char *weight, const uint64_t *n
     int n = (int)strlen(weight) - 7;
     bool experts = n_dims == 3;
     if (n_dims < 2 || strncmp(weight, "blk.", 4) != 0 || strstr(weight, "norm") ||
-        strstr(weight, "time_mix_w2"))
+        (n_dims == 3 && !strstr(weight, "_exps")))
         return;
     if (pick(m, 0, 3) == 0) {
         snprintf(name, sizeof name, "%.*s.bias", n, weight);
