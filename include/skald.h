@@ -175,7 +175,7 @@ typedef struct skald_executor {
  * skald_context_new alike: each reads the keys that concern it. NULL options mean defaults.
  * skald_options_describe lists every key with its type, default and help text:
  *
- *   model     load memory memory_size reader n_threads executor cpu
+ *   model     load memory memory_size reader n_threads threads_of executor cpu
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now
@@ -196,7 +196,8 @@ SKALD_API int32_t skald_options_new(skald_options **out);
 SKALD_API void skald_options_free(skald_options *options); /* NULL does nothing */
 
 /* Sets one option. Strings are copied; the text of a number sets a number, so that a command line
- * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed.
+ * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed,
+ * `threads_of` until it is opened.
  * Errors: OPTION (unknown key, wrong type, out of range), ARGUMENT (an incomplete table), MEMORY. */
 SKALD_API int32_t skald_options_set_int(skald_options *options, const char *key, int64_t value);
 SKALD_API int32_t skald_options_set_float(skald_options *options, const char *key, double value);
@@ -228,6 +229,14 @@ SKALD_API int32_t skald_options_get_string(const skald_options *options, const c
 SKALD_API int32_t skald_options_describe(int32_t index, const char **key, int32_t *type,
                                          const char **default_value, const char **help);
 
+/*
+ * Whether `text`, as a whole, is what the option json_schema, grammar or regex describes: OK, or
+ * E_GRAMMAR with the byte where it is not. What a schema asks and cannot be enforced while text is
+ * generated is refused, unless json_schema_ignore lists the keyword; lib/sample/schema.h has the
+ * list. Errors: OPTION (none of the three is set, or what it says is refused), MEMORY.
+ */
+SKALD_API int32_t skald_options_check(skald_options *options, const char *text, int64_t n);
+
 /* The sentence of this handle's last error, never NULL. */
 SKALD_API const char *skald_options_message(const skald_options *options);
 
@@ -247,7 +256,7 @@ typedef struct skald_model skald_model;
  * `options` may be NULL and is not kept. The caller owns one count of `*out`.
  * Errors: NOT_FOUND, IO, NOT_MODEL, VERSION, TRUNCATED, CORRUPT, ARCHITECTURE, TYPE, TOKENIZER,
  * MEMORY, ARGUMENT, OPTION, NUMERIC (the library was compiled with flags that break its promise of
- * equal bits), CANCELLED; the sentence is in skald_error_message(). */
+ * equal bits), CANCELLED, STATE (threads_of); the sentence is in skald_error_message(). */
 SKALD_API int32_t skald_model_load(const char *path, const skald_options *options,
                                    skald_model **out);
 

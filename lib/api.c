@@ -11,6 +11,7 @@
 #include "base/options.h"
 #include "format/gguf.h"
 #include "model/model.h"
+#include "sample/constraint.h"
 #include "session/dialogue.h"
 #include "session/context.h"
 #include "session/saved.h"
@@ -190,6 +191,20 @@ int32_t skald_options_get_string(const skald_options *o, const char *key, const 
         return fail_null(o ? "value" : "options");
     *value = NULL;
     return publish(sk_options_get_string(&o->set, key, value, &error), &error);
+}
+
+int32_t skald_options_check(skald_options *o, const char *text, int64_t n)
+{
+    uint64_t length;
+    sk_fpenv saved;
+    if (!o)
+        return fail_null("options");
+    if (!text_length(text, n, &length))
+        return fail_text(text);
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_grammar_check(&o->set, &o->heap, text, length, &o->error);
+    sk_fpenv_leave(&saved);
+    return publish(status, &o->error);
 }
 
 int32_t skald_options_describe(int32_t index, const char **key, int32_t *type,

@@ -37,6 +37,7 @@ int32_t skald_options_parse(skald_options *options, const char *text);
 int32_t skald_options_get_int(const skald_options *options, const char *key, int64_t *value);
 int32_t skald_options_get_float(const skald_options *options, const char *key, double *value);
 int32_t skald_options_get_string(const skald_options *options, const char *key, const char **value);
+int32_t skald_options_check(skald_options *options, const char *text, int64_t n);
 int32_t skald_options_describe(int32_t index, const char **key, int32_t *type, const char **default_value, const char **help);
 const char *skald_options_message(const skald_options *options);
 int32_t skald_model_load(const char *path, const skald_options *options, skald_model **out);

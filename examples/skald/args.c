@@ -86,6 +86,15 @@ static int store_key(tool *t, const char *word, const char *key, const char *val
     return args_usage(t, "%s: %s", word, skald_options_message(t->options));
 }
 
+static int store_file(tool *t, const char *word, const char *key, const char *path)
+{
+    size_t n;
+    char *text = tool_read(t, path, &n);
+    int code = text ? store_key(t, word, key, text) : EXIT_USAGE;
+    free(text);
+    return code;
+}
+
 static int store_setting(tool *t, const char *word, const char *setting)
 {
     const char *equals = strchr(setting, '=');
@@ -116,6 +125,8 @@ static int store(tool *t, const args_option *o, const char *word, const char *va
         return ARGS_GO;
     case ARGS_KEY:
         return store_key(t, word, o->key, o->preset ? o->preset : value);
+    case ARGS_FILE:
+        return store_file(t, word, o->key, value);
     case ARGS_SET:
         return store_setting(t, word, value);
     case ARGS_HELP:

@@ -14,6 +14,7 @@ typedef enum args_kind {
     ARGS_INT,  /* stores an int64_t at `offset`, from `min` up */
     ARGS_TEXT, /* stores a const char * at `offset` */
     ARGS_KEY,  /* sets the library's option `key`, to `preset` if it takes no value */
+    ARGS_FILE, /* sets the library's option `key` to what the file holds */
     ARGS_SET,  /* KEY=VALUE: sets any option of the library */
     ARGS_HELP
 } args_kind;
@@ -45,6 +46,10 @@ typedef struct args_option {
 #define ARGS_KEY_OF(letter, name, value, key, help) \
     { \
         letter, name, value, help, ARGS_KEY, 0, 0, key, NULL \
+    }
+#define ARGS_KEY_FILE(letter, name, key, help) \
+    { \
+        letter, name, "FILE", help, ARGS_FILE, 0, 0, key, NULL \
     }
 #define ARGS_KEY_PRESET(letter, name, key, preset, help) \
     { \

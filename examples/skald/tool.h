@@ -26,8 +26,8 @@ typedef struct command {
 } command;
 
 extern const command command_run, command_tokenize, command_detokenize, command_logits,
-    command_inspect, command_perplexity, command_bench, command_options, command_template,
-    command_chat;
+    command_inspect, command_perplexity, command_bench, command_options, command_grammar,
+    command_template, command_chat;
 
 /* One run of a subcommand. Filled by args_parse, the model by tool_load. */
 typedef struct tool {

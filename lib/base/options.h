@@ -27,7 +27,9 @@
     X(MAX_MEMORY, "max_memory", INT, "0", 0, 9.2e18, 0, \
       "bytes that one handle may allocate, mapped weights not included; 0: no limit") \
     X(N_THREADS, "n_threads", INT, "0", 0, 1024, 0, \
-      "threads of a model's pool, the caller's included; 0: one per usable processor") \
+      "threads of a model's pool, the caller's included; 0: one per usable core") \
+    X(THREADS_OF, "threads_of", POINTER, "", 0, 0, 0, \
+      "a loaded skald_model, whose pool of threads this one uses too") \
     X(CPU, "cpu", STRING, "auto", 0, 0, 0, \
       "tier of kernels: auto, or a tier's name (c, ...); all tiers give the same bits") \
     X(N_CTX, "n_ctx", INT, "4096", 1, 134217728, 0, "tokens that a context can hold") \
@@ -54,6 +56,8 @@
       "tokens to generate at most; -1: until the end, 0: only evaluate") \
     X(STOP, "stop", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
       "text at which generation stops; it is not part of the output (a list)") \
+    X(TIME_LIMIT_MS, "time_limit_ms", INT, "0", 0, 9.2e15, SK_OPTION_LIVE, \
+      "milliseconds from a turn's first step to its end, the prompt included; 0: no limit") \
     X(IGNORE_EOS, "ignore_eos", INT, "0", 0, 1, SK_OPTION_LIVE, \
       "1: end-of-generation tokens are never chosen") \
     X(SEED, "seed", INT, "0", -9.2e18, 9.2e18, SK_OPTION_LIVE, \
@@ -74,6 +78,16 @@
       "subtracted from the logits of recent tokens for each occurrence") \
     X(PENALTY_LAST_N, "penalty_last_n", INT, "64", 0, 134217728, SK_OPTION_LIVE, \
       "how many tokens are recent") \
+    X(JSON_SCHEMA, "json_schema", STRING, "", 0, 0, SK_OPTION_LIVE, \
+      "what is generated is JSON that this schema describes (sample/schema.h says what it knows)") \
+    X(JSON_SCHEMA_IGNORE, "json_schema_ignore", STRING, "", 0, 0, SK_OPTION_LIVE, \
+      "keywords of the schema that need not be enforced where they cannot be, or *: all such") \
+    X(GRAMMAR, "grammar", STRING, "", 0, 0, SK_OPTION_LIVE, \
+      "what is generated is a text of this grammar (GBNF)") \
+    X(REGEX, "regex", STRING, "", 0, 0, SK_OPTION_LIVE, \
+      "what is generated matches this regular expression as a whole") \
+    X(GRAMMAR_TRIGGER, "grammar_trigger", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "the grammar binds from the first of these texts on, and nothing before it (a list)") \
     X(LOGIT_BIAS, "logit_bias", STRING, "", 0, 0, SK_OPTION_LIVE, \
       "added to logits: 'ID:BIAS,ID:BIAS', where BIAS may be -inf")
 

@@ -45,7 +45,7 @@ static sk_model *model_create(const sk_options *options, sk_error *error)
 static void model_free(sk_model *model)
 {
     sk_heap *heap = &model->heap, last;
-    sk_executor_free(model->executor);
+    sk_executor_release(model->executor);
     sk_plan_free(&model->plan);
     sk_weights_free(&model->weights);
     sk_vocab_free(model->vocab);
@@ -106,6 +106,23 @@ static int32_t open_source(sk_model *model, const char *path, const sk_options *
     return sk_source_open_file(&model->source, &model->heap, path, map, error);
 }
 
+/* The threads: what the options say of them, and another model's where they are shared. */
+static int32_t open_threads(sk_model *model, const sk_options *options, sk_error *error)
+{
+    const skald_executor *host = options ? sk_opt_pointer(options, SK_OPT_EXECUTOR) : NULL;
+    const sk_model *other = options ? sk_opt_pointer(options, SK_OPT_THREADS_OF) : NULL;
+    model->n_threads = options ? (int32_t)sk_opt_int(options, SK_OPT_N_THREADS) : 0;
+    if (host)
+        model->host_executor = *host;
+    if (!other)
+        return SKALD_OK;
+    if (!sk_model_is_loaded(other))
+        return sk_fail(error, SKALD_E_STATE, "the model of option threads_of is still loading");
+    model->executor = other->executor;
+    sk_executor_retain(model->executor);
+    return SKALD_OK;
+}
+
 int32_t sk_model_open(sk_model **out, const char *path, const sk_options *options, sk_error *error)
 {
     sk_error local = {0};
@@ -114,13 +131,9 @@ int32_t sk_model_open(sk_model **out, const char *path, const sk_options *option
     sk_model *model = model_create(options, error);
     if (!model)
         return error->code;
-    if (options) {
-        const skald_executor *host = sk_opt_pointer(options, SK_OPT_EXECUTOR);
-        model->n_threads = (int32_t)sk_opt_int(options, SK_OPT_N_THREADS);
-        if (host)
-            model->host_executor = *host;
-    }
-    int32_t status = open_kernels(model, options, error);
+    int32_t status = open_threads(model, options, error);
+    if (status == SKALD_OK)
+        status = open_kernels(model, options, error);
     if (status == SKALD_OK)
         status = open_source(model, path, options, error);
     if (status != SKALD_OK) {
@@ -291,6 +304,8 @@ static int32_t load_finish(sk_model *model, sk_error *error)
         const uint64_t *ne = sk_gguf_tensor_at(model->gguf, i)->ne;
         model->n_parameters += (int64_t)(ne[0] * ne[1] * ne[2] * ne[3]);
     }
+    if (model->executor)
+        return SKALD_OK; /* another model's */
     return sk_executor_new(&model->executor, &model->heap, model->n_threads, host, error);
 }
 

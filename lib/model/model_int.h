@@ -34,7 +34,7 @@ struct skald_model {
     sk_weights weights;
     sk_plan plan;
     const sk_kernels *kernels;
-    sk_executor *executor;
+    sk_executor *executor; /* counted: other models may share it */
 
     /* The copy of the weights, where they are copied. */
     uint8_t *copy; /* owned */

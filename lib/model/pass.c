@@ -41,7 +41,9 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_SELECT] = &sk_op_select,     [SK_OP_CHECK] = &sk_op_check,
     [SK_OP_TAKE] = &sk_op_take,         [SK_OP_L2] = &sk_op_l2,
     [SK_OP_DECAY] = &sk_op_decay,       [SK_OP_CONV] = &sk_op_conv,
-    [SK_OP_RECUR] = &sk_op_recur,
+    [SK_OP_RECUR] = &sk_op_recur,       [SK_OP_SHIFT] = &sk_op_shift,
+    [SK_OP_LERP] = &sk_op_lerp,         [SK_OP_BONUS] = &sk_op_bonus,
+    [SK_OP_TIMES] = &sk_op_times,       [SK_OP_BLEND] = &sk_op_blend,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)

@@ -52,6 +52,26 @@ static int32_t apply_stops(sk_context *ctx)
     return sk_context_make_output(ctx, &ctx->options, &ctx->output);
 }
 
+int32_t sk_context_make_constraint(sk_context *ctx, const sk_options *options, sk_constraint **out)
+{
+    return sk_constraint_new(out, ctx->heap, options, sk_model_vocab(ctx->model),
+                             (uint64_t)ctx->n_vocab, &ctx->error);
+}
+
+/* The text that the new constraint binds begins here. */
+static int32_t apply_constraint(sk_context *ctx)
+{
+    sk_constraint *fresh;
+    int32_t status = sk_context_make_constraint(ctx, &ctx->options, &fresh);
+    if (status < 0)
+        return status;
+    sk_constraint_free(ctx->constraint);
+    ctx->constraint = fresh;
+    ctx->n_turn = 0;
+    ctx->forced = -1;
+    return SKALD_OK;
+}
+
 int32_t sk_context_swap_options(sk_context *ctx, sk_options *options)
 {
     sk_options old = ctx->options;
@@ -71,14 +91,22 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
     case SK_OPT_STOP:
         return apply_stops(ctx);
     case SK_OPT_N_PREDICT:
+    case SK_OPT_TIME_LIMIT_MS: /* counting begins anew */
         ctx->n_predicted = 0;
+        ctx->turn_us = 0;
         ctx->ending = false;
         ctx->stop = SK_STOP_NONE;
         return SKALD_OK;
     case SK_OPT_REPLY_FORMAT:
         return sk_context_check_format(ctx);
-    case SK_OPT_REASONING_BUDGET:
+    case SK_OPT_JSON_SCHEMA:
+    case SK_OPT_JSON_SCHEMA_IGNORE:
+    case SK_OPT_GRAMMAR:
+    case SK_OPT_REGEX:
+    case SK_OPT_GRAMMAR_TRIGGER:
+        return apply_constraint(ctx);
     case SK_OPT_PARSE_SPECIAL:
+    case SK_OPT_REASONING_BUDGET:
         return SKALD_OK;
     default:
         return apply_sampling(ctx);
@@ -217,6 +245,10 @@ static int32_t fill(sk_context *ctx, sk_context *source)
         status = make_sampler(ctx);
     if (status == SKALD_OK)
         status = apply_sampling(ctx);
+    if (status == SKALD_OK && source)
+        status = sk_constraint_fork(&ctx->constraint, source->constraint, &ctx->error);
+    else if (status == SKALD_OK)
+        status = apply_constraint(ctx);
     return status == SKALD_OK ? apply_stops(ctx) : status;
 }
 
@@ -260,7 +292,7 @@ static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *
     ctx->heap = &shared->heap;
     sk_options_init(&ctx->options, ctx->heap);
     sk_output_init(&ctx->output, ctx->heap);
-    ctx->token = -1;
+    ctx->token = ctx->forced = -1;
     sk_model_retain(model);
     ctx->model = model;
     int32_t status = sk_options_copy(&ctx->options, options, &ctx->error);
@@ -301,6 +333,10 @@ static void copy_progress(sk_context *to, const sk_context *from)
     to->ending = from->ending;
     to->stop = from->stop;
     to->n_predicted = from->n_predicted;
+    to->n_turn = from->n_turn;
+    to->turn_us = from->turn_us;
+    to->forced = from->forced;
+    to->is_rewound = true;
     sk_output_copy(&to->output, &from->output);
 }
 
@@ -345,6 +381,7 @@ void sk_context_free(sk_context *ctx)
     sk_reply_free(ctx->chat.reply);
     sk_chat_free(ctx->chat.chat);
     sk_options_clear(&ctx->options);
+    sk_constraint_free(ctx->constraint);
     sk_free(ctx->heap, ctx->bias);
     sk_free(ctx->heap, ctx->logits);
     sk_free(ctx->heap, ctx->tokens);

@@ -5,12 +5,21 @@
 
 #include "model/pass.h"
 #include "model/state.h"
+#include "sample/constraint.h"
 #include "sample/sampler.h"
 #include "session/dialogue.h"
 #include "session/context.h"
 #include "session/output.h"
 
-enum { SK_STOP_NONE, SK_STOP_END, SK_STOP_STRING, SK_STOP_LENGTH, SK_STOP_CONTEXT, SK_STOP_HOST };
+enum {
+    SK_STOP_NONE,
+    SK_STOP_END,
+    SK_STOP_STRING,
+    SK_STOP_LENGTH,
+    SK_STOP_CONTEXT,
+    SK_STOP_HOST,
+    SK_STOP_TIME
+};
 
 /* Contexts that share an unfinished pass (step.c). */
 typedef struct sk_group sk_group;
@@ -47,6 +56,12 @@ struct skald_context {
     sk_output output;
     sk_chat_state chat;
 
+    sk_constraint *constraint; /* owned: what binds the text, or NULL */
+    int64_t n_turn;            /* the last tokens: generated in this turn, under the constraint */
+    bool is_rewound;           /* the constraint has to take these again */
+    int32_t forced;            /* the only token that may follow, -1: there are several, or none */
+    int64_t turn_us;           /* when this turn's first step was, 0: not yet */
+
     int32_t token;     /* the last one generated, -1: none */
     const char *bytes; /* its bytes, a view of the vocabulary's */
     uint64_t n_bytes;
@@ -62,7 +77,7 @@ struct skald_context {
     bool served;               /* took part in a pass of this round */
 
     uint64_t fingerprint; /* of the model, 0: not asked for yet */
-    int64_t n_prompt, n_generated, prompt_us, decode_us;
+    int64_t n_prompt, n_generated, n_forced, prompt_us, decode_us;
 };
 
 /* Gives an output the stop strings of a set of options; it stays as it is on failure. Errors:
@@ -75,6 +90,14 @@ int32_t sk_context_swap_options(sk_context *ctx, sk_options *options);
 
 /* Whether BOS goes before the first text, and which token it is. */
 bool sk_context_wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos);
+
+/* Makes the constraint that a set of options asks for. Errors, in the context's sk_error: OPTION,
+ * TOKENIZER, GRAMMAR, MEMORY. */
+int32_t sk_context_make_constraint(sk_context *ctx, const sk_options *options, sk_constraint **out);
+
+/* Chooses the next token from the last logits, and tells the constraint. Errors: NUMERIC, GRAMMAR,
+ * OPTION, MEMORY. */
+int32_t sk_context_pick(sk_context *ctx, int32_t *token);
 
 /* Leaves the group, if any: its unfinished pass is abandoned. */
 void sk_context_ungroup(sk_context *ctx);

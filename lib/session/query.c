@@ -66,6 +66,7 @@ static const struct {
     {"n_reused", offsetof(sk_context, n_reused), F_INT64},
     {"n_prompt", offsetof(sk_context, n_prompt), F_INT64},
     {"n_generated", offsetof(sk_context, n_generated), F_INT64},
+    {"n_forced", offsetof(sk_context, n_forced), F_INT64},
     {"prompt_us", offsetof(sk_context, prompt_us), F_INT64},
     {"decode_us", offsetof(sk_context, decode_us), F_INT64},
     {"token_last", offsetof(sk_context, token), F_INT32},
@@ -110,7 +111,8 @@ int32_t sk_context_get_float(const sk_context *ctx, const char *key, double *val
 int32_t sk_context_get_string(const sk_context *ctx, const char *key, const char **value,
                               sk_error *error)
 {
-    static const char *const reasons[] = {"none", "end", "stop", "length", "context", "host"};
+    static const char *const reasons[] = {"none",    "end",  "stop", "length",
+                                          "context", "host", "time"};
     if (strcmp(key, "stop_reason") == 0) {
         *value = reasons[ctx->stop];
         return SKALD_OK;

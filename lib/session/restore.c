@@ -26,7 +26,7 @@ typedef struct saved {
     reader sections[SK_SAVED_N]; /* contents by id; `at` is NULL when there is none */
     uint64_t n_tokens;
     const uint8_t *tokens;
-    int64_t n_predicted;
+    int64_t n_predicted, n_turn;
     int32_t stop;
     bool ending;
     const char *held;
@@ -207,12 +207,26 @@ static int32_t check_turn(sk_context *ctx, saved *s)
     int32_t status = end_content(ctx, &r, "the turn");
     if (status < 0)
         return status;
-    if (n_predicted > INT64_MAX || stop > SK_STOP_HOST || ending > 1)
+    if (n_predicted > INT64_MAX || stop > SK_STOP_TIME || ending > 1)
         return fail_corrupt(ctx, "how generation stands makes no sense");
     s->n_predicted = (int64_t)n_predicted;
     s->stop = (int32_t)stop;
     s->ending = ending != 0;
     return SKALD_OK;
+}
+
+static int32_t check_bound(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_BOUND];
+    uint64_t n = (uint64_t)s->n_predicted;
+    s->n_turn = (int64_t)(n < s->n_tokens ? n : s->n_tokens);
+    if (!r.at)
+        return SKALD_OK;
+    n = read_u64(&r);
+    if (n > s->n_tokens)
+        return fail_corrupt(ctx, "a grammar has read more tokens than there are");
+    s->n_turn = (int64_t)n;
+    return end_content(ctx, &r, "the grammar");
 }
 
 /* A cache that is of another kind than ours is no error: the tokens are evaluated again. */
@@ -292,6 +306,8 @@ static int32_t check_saved(sk_context *ctx, saved *s, const uint8_t *data, uint6
         status = check_saved_tokens(ctx, s);
     if (status == SKALD_OK)
         status = check_turn(ctx, s);
+    if (status == SKALD_OK)
+        status = check_bound(ctx, s);
     return status == SKALD_OK ? check_cache(ctx, s) : status;
 }
 
@@ -310,7 +326,10 @@ static void restore_tokens(sk_context *ctx, const saved *s)
         sk_state_truncate(ctx->state, 0);
     ctx->n_evaluated = ctx->n_reused = s->n_cached;
     ctx->n_logits = 0;
-    ctx->token = -1;
+    ctx->token = ctx->forced = -1;
+    ctx->n_turn = s->n_turn;
+    ctx->is_rewound = true;
+    ctx->turn_us = 0;
     ctx->n_predicted = s->n_predicted;
     ctx->stop = s->stop;
     ctx->ending = s->ending;
@@ -339,10 +358,17 @@ static int32_t restore(sk_context *ctx, const saved *s, sk_options *options, sk_
         status = restore_output(ctx, s, options, output);
     if (status == SKALD_OK)
         status = sk_state_prepare(ctx->state, s->n_cached, &ctx->error);
+    sk_constraint *constraint = NULL;
+    if (status == SKALD_OK)
+        status = sk_context_make_constraint(ctx, options, &constraint);
     if (status == SKALD_OK)
         status = sk_context_swap_options(ctx, options);
-    if (status < 0)
+    if (status < 0) {
+        sk_constraint_free(constraint);
         return status;
+    }
+    sk_constraint_free(ctx->constraint);
+    ctx->constraint = constraint;
     sk_output old = ctx->output;
     ctx->output = *output;
     *output = old;

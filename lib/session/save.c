@@ -49,7 +49,7 @@ static void begin_section(saver *s, uint32_t id)
 {
     s->section = s->n;
     save_u32(s, id);
-    save_u32(s, 0);
+    save_u32(s, id == SK_SAVED_BOUND ? SK_SAVED_OPTIONAL : 0);
     save_u64(s, 0); /* size and checksum: see end_section */
     save_u64(s, 0);
 }
@@ -146,6 +146,13 @@ static void save_cache(saver *s, const sk_context *ctx)
     end_section(s);
 }
 
+static void save_bound(saver *s, const sk_context *ctx)
+{
+    begin_section(s, SK_SAVED_BOUND);
+    save_u64(s, (uint64_t)ctx->n_turn);
+    end_section(s);
+}
+
 static void save_all(saver *s, sk_context *ctx)
 {
     save_bytes(s, SK_SAVED_MAGIC, 8);
@@ -157,6 +164,7 @@ static void save_all(saver *s, sk_context *ctx)
     save_tokens(s, ctx);
     save_options(s, ctx);
     save_turn(s, ctx);
+    save_bound(s, ctx);
     save_cache(s, ctx);
     if (!s->data)
         return;

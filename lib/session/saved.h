@@ -15,6 +15,8 @@
  * n_predicted, u32 stop, u32 ending, text: bytes held back from the output CACHE     u32 numeric
  * version, u32 0, u64 layout (sk_state_layout), u64 n_tokens, then that many tokens' bytes
  * (sk_state_save) text      u32 n, n bytes, a 0
+ *     BOUND     i64 n: the last n tokens are what a grammar has read; may be passed over, n is then
+ *               n_predicted
  *
  * Every later version reads this. The first four sections are always there, each once; the cache is
  * believed only when model, numeric version and layout are the reader's own, and else made again
@@ -41,7 +43,8 @@ enum {
     SK_SAVED_OPTIONS,
     SK_SAVED_TURN,
     SK_SAVED_CACHE,
-    SK_SAVED_N /* ids end here */
+    SK_SAVED_BOUND, /* optional */
+    SK_SAVED_N      /* ids end here */
 };
 
 /* Writes the context into `buffer` of `size` bytes; *needed is the size that it takes. Errors:

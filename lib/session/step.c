@@ -138,6 +138,13 @@ static int32_t done(sk_context *ctx, int32_t stop)
     return SKALD_DONE;
 }
 
+/* Whether the turn's time limit is over. */
+static bool is_late(const sk_context *ctx)
+{
+    int64_t limit = sk_opt_int(&ctx->options, SK_OPT_TIME_LIMIT_MS);
+    return limit > 0 && sk_clock_us() - ctx->turn_us >= limit * 1000;
+}
+
 /* Whether the token that was just appended is the last one for now. */
 static void check_end(sk_context *ctx, bool at_stop_string)
 {
@@ -151,6 +158,8 @@ static void check_end(sk_context *ctx, bool at_stop_string)
         end_generation(ctx, SK_STOP_LENGTH);
     else if (ctx->n_tokens == ctx->n_ctx)
         end_generation(ctx, SK_STOP_CONTEXT);
+    else if (is_late(ctx))
+        end_generation(ctx, SK_STOP_TIME);
     if (ctx->ending && !at_stop_string)
         sk_output_flush(&ctx->output);
 }
@@ -190,20 +199,22 @@ static int32_t choose(sk_context *ctx)
         return done(ctx, SK_STOP_LENGTH);
     if (ctx->n_tokens == ctx->n_ctx)
         return done(ctx, SK_STOP_CONTEXT);
-    const float *logits = ctx->logits + (ctx->n_logits - 1) * ctx->n_vocab;
-    int32_t token = sk_context_forced_token(ctx);
-    if (token >= 0)
-        return take_token(ctx, token);
-    int32_t status = sk_sampler_pick(ctx->sampler, logits, ctx->tokens, (uint64_t)ctx->n_tokens,
-                                     (uint64_t)ctx->n_tokens, NULL, &token, &ctx->error);
-    return status < 0 ? status : take_token(ctx, token);
+    if (is_late(ctx))
+        return done(ctx, SK_STOP_TIME);
+    int32_t token;
+    int32_t status = sk_context_pick(ctx, &token);
+    if (status < 0)
+        return status;
+    return token < 0 ? done(ctx, SK_STOP_END) : take_token(ctx, token);
 }
 
-/* Nothing has to be evaluated before this context can say how it stands. */
+/* Nothing has to be evaluated before this context can say how it stands: all is, or the next token
+ * is known without it, or it is time to end. */
 static bool is_settled(const sk_context *ctx)
 {
-    return ctx->n_evaluated == ctx->n_tokens ||
-           (ctx->ending && ctx->n_evaluated == ctx->n_tokens - 1);
+    return ctx->n_evaluated == ctx->n_tokens || ctx->forced >= 0 ||
+           (ctx->ending && ctx->n_evaluated == ctx->n_tokens - 1) ||
+           (ctx->turn_us > 0 && is_late(ctx));
 }
 
 /* ---- Passes --------------------------------------------------------------------------------- */
@@ -428,6 +439,8 @@ static void begin_step(const step_set *set)
         if (status == SKALD_OK && ctx->n_tokens == 0)
             status = sk_fail(&ctx->error, SKALD_E_STATE,
                              "the context is empty: append text or tokens before stepping");
+        if (ctx->turn_us == 0)
+            ctx->turn_us = sk_clock_us();
         set->status[i] = status < 0 ? status : SKALD_PENDING;
     }
     end_cancelled(set);

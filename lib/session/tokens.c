@@ -18,8 +18,10 @@ static void begin_turn(sk_context *ctx, const char *text, uint64_t n)
 {
     ctx->ending = false;
     ctx->stop = SK_STOP_NONE;
-    ctx->n_predicted = 0;
-    ctx->token = -1;
+    ctx->n_predicted = ctx->n_turn = 0;
+    ctx->is_rewound = true;
+    ctx->turn_us = 0;
+    ctx->token = ctx->forced = -1;
     sk_output_reset(&ctx->output);
     sk_context_begin_reply(ctx, text, n);
 }

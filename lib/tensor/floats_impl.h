@@ -19,7 +19,7 @@
  */
 
 #define FLOAT_SUMS 192    /* outputs of a panel */
-#define FLOAT_NEAR 524288 /* bytes of weights that stay near while columns pass by */
+#define FLOAT_NEAR 262144 /* bytes of weights that stay near while columns pass by */
 #define FLOAT_AHEAD 4096  /* bytes of weights that few columns ask for in advance */
 
 /* The tiles, rows by columns, from wide to narrow; the columns' least common multiple times 16

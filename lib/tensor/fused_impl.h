@@ -19,6 +19,7 @@ SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind
     SK_UNROLL
     for (int c = 0; c < n; c++)
         dot[c] = (vi){0};
+    SK_ROLL
     for (unsigned i = 0; i < 4; i++) {
         TIER(fetch)(ahead + i * size, size);
         vi out[16];

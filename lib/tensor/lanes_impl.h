@@ -43,6 +43,7 @@
 #define vi_look_up TIER(vi_look_up)
 #define vi_bits TIER(vi_bits)
 #define vi_madd TIER(vi_madd)
+#define vi_dot TIER(vi_dot)
 #define vi_pairs TIER(vi_pairs)
 #define vi_factor TIER(vi_factor)
 #define vi_join TIER(vi_join)
@@ -213,7 +214,11 @@ SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
     return (vi)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
 }
 
-#define LANES_DOT(sum, w, x) ((vi)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(w), (__m512i)(x)))
+/* Adds four products of bytes a lane: of w, unsigned, times the four at `code`. */
+SK_INLINE vi vi_dot(vi sum, vi w, const uint8_t *code)
+{
+    return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)vi_four(code));
+}
 
 /* ---- AVX2 ---------------------------------------------------------------------------------------
  */
@@ -328,8 +333,10 @@ SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
     return (vi)_mm256_dpwssd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
 }
 
-#define LANES_DOT(sum, w, x) \
-    ((vi)_mm256_dpbusd_avx_epi32((__m256i)(sum), (__m256i)(w), (__m256i)(x)))
+SK_INLINE vi vi_dot(vi sum, vi w, const uint8_t *code)
+{
+    return (vi)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)w, (__m256i)vi_four(code));
+}
 
 #endif
 
@@ -363,7 +370,7 @@ SK_INLINE vi vi_join(vi start, vs sum)
 SK_INLINE vs vs_dot(vs sum, vi w, vx x, int j, bool heavy)
 {
     (void)heavy;
-    return LANES_DOT(sum, w, vi_four(x + 4 * j));
+    return vi_dot(sum, w, x + 4 * j);
 }
 
 /* What vi_mac takes a factor as. */

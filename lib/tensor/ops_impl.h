@@ -200,6 +200,8 @@ static inline v16 TIER(apply16)(const sk_fn *f, v16 g, v16 u)
         g = TIER(at_most)(g, 7);
         u = v16_add(TIER(clamp)(u, 7), v16_splat(1));
         return v16_mul(TIER(div_by_1_plus_exp)(g, v16_mul(g, v16_splat(-1.702f))), u);
+    case SK_FN_COMPLEMENT:
+        return v16_mul(v16_sub(v16_splat(1), g), u);
     case SK_FN_NONE:
         return v16_mul(g, u);
     case SK_FN_SWIGLU_CLAMPED:

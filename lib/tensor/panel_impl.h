@@ -419,11 +419,13 @@ static int TIER(panel_sub)(int dtype)
 
 /* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
  * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or
- * something of little use is asked for, which never faults. */
+ * something of little use is asked for, which never faults. Each line is asked for once, by the
+ * call in whose bytes it begins: to ask for a line that is on its way holds up those behind it. */
 SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
 {
-    for (size_t i = 0; i < n; i += 64)
-        __builtin_prefetch((const char *)(p + i), 0, 2);
+    const uintptr_t end = p + n;
+    for (p = (p + 63) / 64 * 64; p < end; p += 64)
+        __builtin_prefetch((const char *)p, 0, 0);
 }
 
 /* Asks for the lines of `n` bytes at `p`, a share at each tile: all at once they would stall it. */

@@ -11,7 +11,7 @@
  * A token reads its matrix at `from` and writes it at `to`, which may be the same place: a pass
  * that is given up leaves what it read. The formulas are in README.md.
  */
-enum { TIER(RECUR_PANELS) = 4 };
+enum { TIER(RECUR_PANELS) = TIER_AVX2 ? 4 : 1 }; /* an array of lanes has latency to spare */
 
 /* Values [16 p, 16 p + 16) of those that there are, zeros behind the last. */
 SK_INLINE v16 TIER(value_load)(const float *x, int64_t n_value, int64_t p)
@@ -159,7 +159,7 @@ static void TIER(recur)(const sk_recur *r)
 {
     const int64_t n_panel = (r->n_value + 15) / 16;
     int64_t p = 0;
-    for (; p + TIER(RECUR_PANELS) <= n_panel; p += TIER(RECUR_PANELS))
+    for (; TIER(RECUR_PANELS) > 1 && p + TIER(RECUR_PANELS) <= n_panel; p += TIER(RECUR_PANELS))
         TIER(recur_panels)(r, p, TIER(RECUR_PANELS));
     for (; p < n_panel; p++)
         TIER(recur_panels)(r, p, 1);

@@ -101,7 +101,6 @@ const sk_kernels TIER(sk_kernels) = {
 #undef LANES
 #undef LANES_NARROW
 #undef LANES_BIAS
-#undef LANES_DOT
 #undef PANEL_PAIR
 #undef PANEL_TILE
 #undef PANEL_FUSED

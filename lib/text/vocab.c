@@ -6,6 +6,7 @@
  */
 #include "base/portable.h"
 
+#include "text/lexicon.h"
 #include "text/vocab_int.h"
 
 #include "base/checked.h"
@@ -482,6 +483,7 @@ void sk_vocab_free(sk_vocab *vocab)
     if (!vocab)
         return;
     sk_heap *heap = vocab->heap;
+    sk_lexicon_free(atomic_load(&vocab->lexicon), heap);
     sk_free(heap, vocab->suppress);
     sk_free(heap, vocab->cuts);
     sk_free(heap, vocab->charsmap_blob);

@@ -105,6 +105,8 @@ struct sk_vocab {
     bool lowercase, strip_accents; /* WordPiece; lowercase: the kind "whitespace" too */
     bool merge_spaces;             /* Unigram: a word has one blank in front, other blanks vanish */
 
+    struct sk_lexicon *_Atomic lexicon; /* owned; NULL until it is asked for */
+
     sk_seams *seams; /* owned: BPE with encode_bytes, else NULL */
 
     sk_vocab_cut *cuts;           /* owned: the special tokens, ascending by text */

@@ -192,8 +192,8 @@ static void check_nonsense(void)
 {
     enum { AT = SK_SAVED_SECTION };
     refuse_edit(0, 8, 2, SKALD_E_VERSION);
-    refuse_edit(0, 12, 4, SKALD_E_CORRUPT);
-    refuse_edit(0, 12, 6, SKALD_E_CORRUPT);
+    refuse_edit(0, 12, SK_SAVED_N - 2, SKALD_E_CORRUPT);
+    refuse_edit(0, 12, SK_SAVED_N, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_MODEL, AT, 77, SKALD_E_ARGUMENT);
     refuse_edit(SK_SAVED_MODEL, AT + 8, 999, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_TOKENS, AT, 5, SKALD_E_CORRUPT);
@@ -205,8 +205,9 @@ static void check_nonsense(void)
     refuse_edit(SK_SAVED_OPTIONS, AT + 4, SKALD_TYPE_FLOAT, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_OPTIONS, AT + 12, 0x78787878, SKALD_E_VERSION); /* a key of xxxx... */
     refuse_edit(SK_SAVED_TURN, AT + 4, 0x80000000, SKALD_E_CORRUPT);
-    refuse_edit(SK_SAVED_TURN, AT + 8, 6, SKALD_E_CORRUPT);
+    refuse_edit(SK_SAVED_TURN, AT + 8, 7, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_TURN, AT + 12, 2, SKALD_E_CORRUPT);
+    refuse_edit(SK_SAVED_BOUND, AT, 5, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_CACHE, AT + 16, 4, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_CACHE, AT + 16, 2, SKALD_E_CORRUPT);
     refuse_edit(SK_SAVED_CACHE, 0, SK_SAVED_TURN, SKALD_E_CORRUPT);

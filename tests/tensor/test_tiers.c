@@ -119,8 +119,9 @@ static void check_elementwise(void)
                                         "clamped",
                                         "xielu",
                                         "tanh",
-                                        "none"};
-    for (int slot = 0; slot < 24; slot++)
+                                        "none",
+                                        "complement"};
+    for (int slot = 0; slot < 25; slot++)
         for (int64_t n = 1; n < 200; n++)
             for (int round = 0; round < 8; round++) {
                 vectors want, got;

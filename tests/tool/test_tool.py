@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import termios
@@ -338,13 +339,32 @@ class Figures(ToolTest):
 
     def test_bench(self):
         words = ["bench", small_model(), "-p", "16", "-n", "4", "-r", "3"]
-        found = json.loads(self.good(skald(*words, "--json")))
+        found = json.loads(self.good(skald(*words, "--batch", "3", "--load", "--json")))
         self.assertEqual([(t["test"], t["n_tokens"]) for t in found["tests"]],
-                         [("prompt", 16), ("decode", 4)])
+                         [("prompt", 16), ("decode", 4), ("batch", 12), ("load", 1)])
         for t in found["tests"]:
             self.assertTrue(0 < t["slowest"] <= t["median"] <= t["fastest"])
-        self.assertEqual(len(self.good(skald(*words)).splitlines()), 3)
+        self.assertGreater(found["batch_gain"], 0)
+        for t in found["tests"][1:3]:
+            self.assertTrue(0 < t["of_limit"] < 1, t)
+        self.assertGreater(found["limits"]["read"], 1e8)
+        self.assertTrue(0 < found["bytes_per_token"] < found["tensor_size"])
+        self.assertEqual(len(self.good(skald(*words)).splitlines()), 4)
+        words.append("--no-limits")
         self.assertEqual(len(self.good(skald(*words, "-d", "8", "-n", "0")).splitlines()), 2)
+
+    def test_bench_against(self):
+        words = ["bench", small_model(), "-p", "16", "-n", "4", "-r", "3", "--no-limits", "--json"]
+        self.bad(skald(*words, "--against", temp("absent.so")), 1, "absent.so")
+        library = os.environ.get("SKALD_LIBRARY")
+        if not library:
+            self.skipTest("a sanitizer's library cannot be opened beside itself")
+        copy = temp("other.so")
+        shutil.copy(library, copy)
+        found = json.loads(self.good(skald(*words, "--load", "--against", copy)))
+        for t in found["tests"]:
+            self.assertTrue(0.01 < t["against"] < 100, t)
+            self.assertNotIn("of_limit", t)
 
 
 class RandomModel(ToolTest):

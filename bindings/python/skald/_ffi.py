@@ -40,6 +40,7 @@ FUNCTIONS = {
     "skald_options_get_int": (c_int32, [_handle, c_char_p, _i64_out]),
     "skald_options_get_float": (c_int32, [_handle, c_char_p, _f64_out]),
     "skald_options_get_string": (c_int32, [_handle, c_char_p, _view_out]),
+    "skald_options_check": (c_int32, [_handle, c_char_p, c_int64]),
     "skald_options_describe": (c_int32, [c_int32, _view_out, _i32_out, _view_out, _view_out]),
     "skald_options_message": (c_char_p, [_handle]),
     "skald_model_load": (c_int32, [c_char_p, _handle, _handle_out]),

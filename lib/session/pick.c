@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The next token: the sampler's choice among what the constraint allows. Where the constraint
+ * stands follows from the tokens of the turn; after a turn's beginning, a fork or a load it takes
+ * them again. A token that alone may follow is taken without the model; what the sampler would have
+ * chosen is the same, as it had no choice.
+ */
+#include "base/portable.h"
+
+#include "session/context_int.h"
+
+static int32_t catch_up(sk_context *ctx)
+{
+    int32_t status = sk_constraint_reset(ctx->constraint, &ctx->error);
+    for (int64_t i = ctx->n_tokens - ctx->n_turn; i < ctx->n_tokens && status == SKALD_OK; i++) {
+        bool taken;
+        status = sk_constraint_take(ctx->constraint, ctx->tokens[i], &taken, &ctx->error);
+        if (status == SKALD_OK && !taken)
+            status = sk_fail(&ctx->error, SKALD_E_GRAMMAR,
+                             "token %lld is not what the grammar allows", (long long)i);
+    }
+    ctx->is_rewound = status < 0;
+    return status;
+}
+
+/* The one token that may follow, if there is but one. */
+static void look_ahead(sk_context *ctx)
+{
+    sk_mask mask;
+    sk_error ignored; /* the next pick will meet it too */
+    ctx->forced = -1;
+    if (sk_constraint_mask(ctx->constraint, &mask, &ignored) == SKALD_OK)
+        ctx->forced = mask.only;
+    else
+        ctx->is_rewound = true;
+}
+
+static int32_t pick_from(sk_context *ctx, const uint32_t *banned, int32_t *token)
+{
+    const float *logits = ctx->logits + (ctx->n_logits - 1) * ctx->n_vocab;
+    return sk_sampler_pick(ctx->sampler, logits, ctx->tokens, (uint64_t)ctx->n_tokens,
+                           (uint64_t)ctx->n_tokens, banned, token, &ctx->error);
+}
+
+/* What the constraint does not take after all is banned at this place, and another is chosen. */
+static int32_t pick_constrained(sk_context *ctx, int32_t *token)
+{
+    bool taken = false;
+    int32_t status = ctx->is_rewound ? catch_up(ctx) : SKALD_OK;
+    while (status == SKALD_OK && !taken) {
+        sk_mask mask;
+        status = sk_constraint_mask(ctx->constraint, &mask, &ctx->error);
+        if (status < 0)
+            break;
+        if (mask.banned && mask.n_text + mask.n_ends == 0 &&
+            sk_constraint_may_end(ctx->constraint)) {
+            *token = -1; /* all is said, and no token could say so */
+            return SKALD_OK;
+        }
+        bool forced = ctx->forced >= 0;
+        *token = ctx->forced;
+        ctx->forced = -1;
+        if (!forced)
+            status = pick_from(ctx, mask.banned, token);
+        if (status == SKALD_OK)
+            status = sk_constraint_take(ctx->constraint, *token, &taken, &ctx->error);
+        if (status == SKALD_OK && forced && !taken)
+            status = sk_fail(&ctx->error, SKALD_E_GRAMMAR,
+                             "token %d, which must follow, is not allowed", (int)*token);
+        ctx->n_forced += forced && taken;
+    }
+    if (status == SKALD_OK)
+        look_ahead(ctx);
+    else
+        ctx->is_rewound = true;
+    return status;
+}
+
+int32_t sk_context_pick(sk_context *ctx, int32_t *token)
+{
+    int32_t status = SKALD_OK, ending = sk_context_forced_token(ctx); /* of too long a thought */
+    *token = ending;
+    if (ctx->constraint) {
+        ctx->forced = ending >= 0 ? ending : ctx->forced;
+        status = pick_constrained(ctx, token);
+    } else if (ending < 0) {
+        status = pick_from(ctx, NULL, token);
+    }
+    ctx->n_turn += status == SKALD_OK && *token >= 0;
+    return status;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Generation under a grammar, through the public interface: what comes out is of it; jumping ahead,
+ * forks, saved states, slices and truncation change nothing; dead ends and triggers; time limits.
+ */
+#include "session_test.h"
+
+#include <time.h>
+
+static const char *const base = "n_ctx=300 n_predict=120 temperature=1 top_k=0 top_p=1 min_p=0 ";
+
+/* Whether the option's grammar accepts the text. */
+static bool accepts(const char *key, const char *value, const char *text, size_t n)
+{
+    skald_options *o = NULL;
+    skald_options_new(&o);
+    CHECKF(skald_options_set_string(o, key, value) == 0, "%s", skald_error_message());
+    int32_t status = skald_options_check(o, text, (int64_t)n);
+    CHECK(status == SKALD_OK || status == SKALD_E_GRAMMAR);
+    skald_options_free(o);
+    return status == SKALD_OK;
+}
+
+static skald_context *bound_context(const char *key, const char *value, int seed)
+{
+    skald_context *ctx = new_context(base);
+    CHECKF(skald_context_set_string(ctx, key, value) == 0, "%s", skald_context_message(ctx));
+    CHECK_INT(skald_context_set_int(ctx, "seed", seed), 0);
+    CHECK_INT(skald_append_text(ctx, prompt, -1), 0);
+    return ctx;
+}
+
+static const struct {
+    const char *key, *value;
+} rows[] = {
+    {"regex", "(yes|no|maybe)( [a-f]{1,5}){0,4}\\."},
+    {"grammar", "root ::= \"begin \" item (\", \" item){1,4} \" end\"\nitem ::= [a-z]{1,3} | \"(\" "
+                "item \")\""},
+    {"json_schema",
+     "{\"type\":\"object\",\"properties\":{\"k\":{\"enum\":[\"one\",\"two\"]},\"n\":{\"type\":"
+     "\"integer\",\"minimum\":3,\"maximum\":40},\"l\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"string\",\"maxLength\":2},\"maxItems\":2}},\"required\":[\"k\",\"n\",\"l\"]}"},
+    {"json_schema",
+     "{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"uniqueItems\":true,\"maxItems\":4}"},
+};
+
+/* Texts that end are of the grammar; a text that the count cut off is the beginning of one. */
+static void check_texts(void)
+{
+    int ended = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int seed = 0; seed < 25; seed++) {
+            skald_context *ctx = bound_context(rows[i].key, rows[i].value, seed);
+            record r = {.hash = 1};
+            int32_t status;
+            while ((status = skald_step(ctx, -1)) == SKALD_TOKEN) {
+                const char *text;
+                size_t n;
+                skald_text(ctx, &text, &n);
+                memcpy(r.text + r.n_text, text, n);
+                r.n_text += n;
+            }
+            CHECKF(status == SKALD_DONE, "%s: %s", rows[i].value, skald_context_message(ctx));
+            if (strcmp(reason(ctx), "end") == 0) {
+                ended++;
+                CHECKF(accepts(rows[i].key, rows[i].value, r.text, r.n_text), "%s: %.*s",
+                       rows[i].value, (int)r.n_text, r.text);
+            }
+            skald_context_free(ctx);
+        }
+    CHECKF(ended > 50, "%d ended", ended);
+}
+
+/* Tokens only, as logits of forced ones are not computed. */
+static record tokens_of(skald_context *ctx, int64_t budget, int most)
+{
+    record r = {.hash = 1};
+    for (int32_t status; r.n < most && (status = skald_step(ctx, budget)) != SKALD_DONE;) {
+        CHECKF(status >= 0, "%s", skald_context_message(ctx));
+        if (status < 0)
+            break;
+        if (status == SKALD_TOKEN)
+            skald_token(ctx, &r.tokens[r.n++]);
+    }
+    return r;
+}
+
+static bool same_tokens(const record *a, const record *b)
+{
+    return a->n == b->n && memcmp(a->tokens, b->tokens, (size_t)a->n * sizeof *a->tokens) == 0;
+}
+
+static record joined(record a, const record *b)
+{
+    memcpy(a.tokens + a.n, b->tokens, (size_t)b->n * sizeof *b->tokens);
+    a.n += b->n;
+    return a;
+}
+
+static void check_continuations(void)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int cut = 1; cut < 12; cut += 5) {
+            skald_context *ctx = bound_context(rows[i].key, rows[i].value, 3);
+            record whole = tokens_of(ctx, -1, 500), again, head, tail;
+            skald_context_free(ctx);
+            ctx = bound_context(rows[i].key, rows[i].value, 3);
+            again = tokens_of(ctx, 0, 500);
+            CHECK(same_tokens(&whole, &again));
+            skald_context_free(ctx);
+
+            ctx = bound_context(rows[i].key, rows[i].value, 3);
+            skald_context *other = NULL, *loaded = new_context(base);
+            head = tokens_of(ctx, -1, cut);
+            CHECK_INT(skald_context_fork(ctx, &other), 0);
+            size_t n = 0;
+            skald_state_save(ctx, NULL, 0, &n);
+            void *state = malloc(n);
+            CHECK_INT(skald_state_save(ctx, state, n, NULL), 0);
+            CHECKF(skald_state_load(loaded, state, n) == 0, "%s", skald_context_message(loaded));
+            free(state);
+            skald_context *all[] = {ctx, other, loaded};
+            for (int k = 0; k < 3; k++) {
+                tail = tokens_of(all[k], -1, 500);
+                again = joined(head, &tail);
+                CHECKF(same_tokens(&whole, &again), "%s, cut %d, way %d", rows[i].value, cut, k);
+                skald_context_free(all[k]);
+            }
+        }
+}
+
+/* A token that alone is allowed costs no pass, and is what the model would have had to say. */
+static void check_jumps(void)
+{
+    const char *fixed = "root ::= \"the quick brown fox\" [.!]";
+    skald_context *ctx = bound_context("grammar", "root ::= \"x\"", 1);
+    CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+    CHECK(figure(ctx, "n_forced") == 0);
+    skald_context_free(ctx);
+    /* One byte at a time: each of them is the only one where no longer token begins like it. */
+    ctx = bound_context("grammar", fixed, 1);
+    record r = tokens_of(ctx, -1, 500);
+    char text[200];
+    size_t n;
+    CHECK_INT(skald_detokenize(model, r.tokens, (size_t)r.n, 0, text, sizeof text, &n), 0);
+    CHECKF(n >= 20 && memcmp(text, "the quick brown fox", 19) == 0, "%.*s", (int)n, text);
+    CHECKF(figure(ctx, "n_forced") > 0, "%d forced", (int)figure(ctx, "n_forced"));
+    skald_context_free(ctx);
+}
+
+static void check_dead_end(void)
+{
+    /* No token of the tiny vocabulary has these bytes. */
+    skald_context *ctx = bound_context("grammar", "root ::= \"a\" [\\u4E00-\\u4E01]", 1);
+    int32_t status;
+    while ((status = skald_step(ctx, -1)) == SKALD_TOKEN)
+        ;
+    bool can_spell = status == SKALD_DONE; /* byte tokens spell anything */
+    CHECKF(can_spell || status == SKALD_E_GRAMMAR, "%s", skald_context_message(ctx));
+    CHECK_INT(skald_context_set_string(ctx, "grammar", "root ::= <[5]> <[5]> !<[5]>"), 0);
+    CHECK_INT(skald_append_text(ctx, "x", -1), 0);
+    record r = tokens_of(ctx, -1, 3);
+    CHECK(r.n >= 2 && r.tokens[0] == 5 && r.tokens[1] == 5);
+    CHECK(r.n < 3 || r.tokens[2] != 5);
+    CHECK_INT(skald_context_set_string(ctx, "grammar", ""), 0);
+    CHECK_INT(skald_append_text(ctx, "y", -1), 0);
+    CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+    /* A grammar that is refused leaves the old one. */
+    CHECK_INT(skald_context_set_string(ctx, "regex", "("), SKALD_E_OPTION);
+    CHECK_INT(skald_context_set_string(ctx, "grammar", "root ::= root"), SKALD_E_OPTION);
+    CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+    skald_context_free(ctx);
+    /* A reference to a token that is banned otherwise: nothing is left. */
+    ctx = bound_context("grammar", "root ::= <[5]>", 1);
+    CHECK_INT(skald_context_set_string(ctx, "logit_bias", "5:-inf"), 0);
+    status = skald_step(ctx, -1);
+    CHECKF(status < 0, "%d", (int)status);
+    CHECK_INT(skald_context_set_string(ctx, "logit_bias", ""), 0);
+    CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+    skald_context_free(ctx);
+}
+
+/* Nothing is bound before the trigger; from it on everything is. */
+static void check_trigger(void)
+{
+    int fired = 0;
+    for (int seed = 0; seed < 40; seed++) {
+        skald_context *ctx = new_context(base);
+        CHECK_INT(skald_context_set_string(ctx, "grammar", "root ::= \"e\" [0-9]{3} \"!\""), 0);
+        CHECK_INT(skald_context_add_string(ctx, "grammar_trigger", "e"), 0);
+        CHECK_INT(skald_context_set_int(ctx, "seed", seed), 0);
+        CHECK_INT(skald_append_text(ctx, prompt, -1), 0);
+        char text[4096];
+        size_t n_text = 0, n;
+        const char *piece;
+        while (skald_step(ctx, -1) == SKALD_TOKEN && n_text < 4000) {
+            skald_bytes(ctx, &piece, &n);
+            memcpy(text + n_text, piece, n);
+            n_text += n;
+        }
+        text[n_text] = 0;
+        const char *at = memchr(text, 'e', n_text);
+        fired += at != NULL;
+        if (at && strcmp(reason(ctx), "end") == 0)
+            CHECKF(accepts("regex", "e[0-9]{3}!", at, n_text - (size_t)(at - text)), "%s", text);
+        skald_context_free(ctx);
+    }
+    CHECKF(fired > 5, "%d fired", fired);
+}
+
+static void check_time(void)
+{
+    skald_context *ctx = new_context("n_ctx=300 ignore_eos=1");
+    CHECK_INT(skald_append_text(ctx, prompt, -1), 0);
+    CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+    CHECK_INT(skald_context_set_int(ctx, "time_limit_ms", 1), 0);
+    int n = 0;
+    while (n < 250 && skald_step(ctx, -1) == SKALD_TOKEN) {
+        struct timespec nap = {0, 100000};
+        nanosleep(&nap, NULL);
+        n++;
+    }
+    CHECKF(n < 200, "%d tokens", n);
+    CHECK_STR(reason(ctx), "time");
+    CHECK_INT(skald_step(ctx, -1), SKALD_DONE);
+    CHECK_INT(skald_append_text(ctx, "more", -1), 0);
+    CHECK_INT(skald_context_set_int(ctx, "time_limit_ms", 0), 0);
+    CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+    skald_context_free(ctx);
+}
+
+int main(void)
+{
+    tiny_make(&file, 77);
+    model = tiny_load(&file, "n_threads=2");
+    CHECK(model != NULL);
+    if (!model)
+        return test_end();
+    check_texts();
+    check_continuations();
+    check_jumps();
+    check_dead_end();
+    check_trigger();
+    check_time();
+    skald_model_release(model);
+    tiny_free(&file);
+    return test_end();
+}
