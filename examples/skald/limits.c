@@ -149,39 +149,49 @@ LIMITS_PEAK(fp32_avx2, "avx2,fma", __m256, _mm256_set1_ps((float)seed), _mm256_f
 
 /* ---- All threads at once -------------------------------------------------------------------- */
 
-typedef struct limits_task {
-    read_function *read;
-    const limits_line *data;
-    size_t n;
-    peak_function *peak;
-} limits_task;
+typedef struct limits_thread {
+    void (*task)(void *arg, int index);
+    void *arg;
+    int index;
+} limits_thread;
 
-static void *run_task(void *p)
+static void *run_thread(void *p)
 {
-    const limits_task *task = p;
-    limits_sink += task->read ? task->read(task->data, task->n) : task->peak(1);
+    const limits_thread *t = p;
+    t->task(t->arg, t->index);
     return NULL;
 }
 
-/* Runs a copy of the task in each thread, reading its own part. Seconds until all are done. */
-static double time_task(const limits_task *task, int n_thread)
+double limits_time(void (*task)(void *arg, int index), void *arg, int n_thread)
 {
-    static limits_task part[LIMITS_THREADS];
+    static limits_thread all[LIMITS_THREADS];
     pthread_t thread[LIMITS_THREADS];
     n_thread = n_thread < 1 ? 1 : n_thread > LIMITS_THREADS ? LIMITS_THREADS : n_thread;
     const double start = tool_seconds();
-    int n = 0;
-    for (int i = 0; i < n_thread; i++) {
-        part[i] = *task;
-        part[i].n = task->n / (size_t)n_thread / 32 * 32;
-        part[i].data = task->data + (size_t)i * part[i].n;
-        if (i > 0 && pthread_create(&thread[n], NULL, run_task, &part[i]) == 0)
-            n++;
+    for (int i = 1; i < n_thread; i++) {
+        all[i] = (limits_thread){task, arg, i};
+        if (pthread_create(&thread[i], NULL, run_thread, &all[i]) == 0)
+            continue;
+        thread[i] = pthread_self();
+        task(arg, i);
     }
-    run_task(&part[0]);
-    for (int i = 0; i < n; i++)
-        pthread_join(thread[i], NULL);
+    task(arg, 0);
+    for (int i = 1; i < n_thread; i++)
+        if (!pthread_equal(thread[i], pthread_self()))
+            pthread_join(thread[i], NULL);
     return tool_seconds() - start;
+}
+
+typedef struct limits_reading {
+    read_function *read;
+    const limits_line *data;
+    size_t n; /* cache lines of a thread */
+} limits_reading;
+
+static void read_part(void *arg, int index)
+{
+    const limits_reading *r = arg;
+    limits_sink += r->read(r->data + (size_t)index * r->n, r->n);
 }
 
 double limits_read(const limits_memory *m, int n_thread)
@@ -193,19 +203,25 @@ double limits_read(const limits_memory *m, int n_thread)
 #endif
     double best = 0;
     for (int i = 0; i < 3 && m->size; i++) {
-        const limits_task task = {.read = readers[i], .data = m->data, .n = m->size / 64};
-        const double rate = (double)m->size / time_task(&task, n_thread);
+        limits_reading r = {readers[i], m->data, m->size / 64 / (size_t)n_thread / 32 * 32};
+        const double rate = (double)m->size / limits_time(read_part, &r, n_thread);
         best = rate > best ? rate : best;
     }
     return best;
 }
 
+static void run_peak(void *arg, int index)
+{
+    peak_function *const *peak = arg;
+    (void)index;
+    limits_sink += (*peak)(1);
+}
+
 static double peak_rate(peak_function *peak, int lanes, int n_thread)
 {
-    const limits_task task = {.peak = peak};
     double best = 0;
     for (int i = 0; i < 3 && peak; i++) {
-        const double seconds = time_task(&task, n_thread);
+        const double seconds = limits_time(run_peak, &peak, n_thread);
         const double rate = (double)LIMITS_TURNS * LIMITS_CHAINS * lanes * n_thread / seconds;
         best = rate > best ? rate : best;
     }

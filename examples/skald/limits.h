@@ -22,6 +22,9 @@ typedef struct limits_memory {
 limits_memory limits_open(const char *path);
 void limits_close(limits_memory *m);
 
+/* Runs task(arg, 0), task(arg, 1), ..., each in a thread of its own; seconds until all are done. */
+double limits_time(void (*task)(void *arg, int index), void *arg, int n_thread);
+
 double limits_read(const limits_memory *m, int n_thread); /* bytes per second */
 double limits_int8(int n_thread); /* products of bytes per second; 0: unknown on this CPU */
 double limits_fp32(int n_thread); /* fused multiply-adds per second; 0: unknown on this CPU */

@@ -78,6 +78,42 @@
       "subtracted from the logits of recent tokens for each occurrence") \
     X(PENALTY_LAST_N, "penalty_last_n", INT, "64", 0, 134217728, SK_OPTION_LIVE, \
       "how many tokens are recent") \
+    X(TYPICAL_P, "typical_p", FLOAT, "1", 0, 1, SK_OPTION_LIVE, \
+      "keep tokens of usual surprise whose probabilities add up to more than p; 1: all") \
+    X(TOP_N_SIGMA, "top_n_sigma", FLOAT, "-1", -1, 1e6, SK_OPTION_LIVE, \
+      "keep logits within n standard deviations of the best; 0 or less: all") \
+    X(XTC_PROBABILITY, "xtc_probability", FLOAT, "0", 0, 1, SK_OPTION_LIVE, \
+      "how often all but the least likely token above xtc_threshold are removed") \
+    X(XTC_THRESHOLD, "xtc_threshold", FLOAT, "0.1", 0, 1, SK_OPTION_LIVE, \
+      "probability above which xtc removes tokens; above 0.5: off") \
+    X(DYNATEMP_RANGE, "dynatemp_range", FLOAT, "0", 0, 1e6, SK_OPTION_LIVE, \
+      "the temperature moves by so much, lower where the choice is clear; 0: off") \
+    X(DYNATEMP_EXPONENT, "dynatemp_exponent", FLOAT, "1", 0, 100, SK_OPTION_LIVE, \
+      "how the entropy moves the temperature") \
+    X(DRY_MULTIPLIER, "dry_multiplier", FLOAT, "0", 0, 1000, SK_OPTION_LIVE, \
+      "of the penalty on going on with a repetition; 0: off") \
+    X(DRY_BASE, "dry_base", FLOAT, "1.75", 0, 1000, SK_OPTION_LIVE, \
+      "the penalty grows by this factor with each token repeated") \
+    X(DRY_ALLOWED_LENGTH, "dry_allowed_length", INT, "2", 0, 134217728, SK_OPTION_LIVE, \
+      "tokens that may be repeated without a penalty") \
+    X(DRY_LAST_N, "dry_penalty_last_n", INT, "64", 0, 1048576, SK_OPTION_LIVE, \
+      "how many tokens back repetitions are looked for; 0: off") \
+    X(DRY_BREAKERS, "dry_sequence_breakers", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "texts that no repetition reaches across (a list); none: line end, colon, quote, asterisk") \
+    X(MIROSTAT, "mirostat", INT, "0", 0, 2, SK_OPTION_LIVE, \
+      "1, 2: keep the surprise near mirostat_tau, in place of the other samplers") \
+    X(MIROSTAT_TAU, "mirostat_tau", FLOAT, "5", 0, 100, SK_OPTION_LIVE, \
+      "surprise aimed at, in bits") \
+    X(MIROSTAT_ETA, "mirostat_eta", FLOAT, "0.1", 0, 10, SK_OPTION_LIVE, \
+      "how fast mirostat corrects") \
+    X(ADAPTIVE_TARGET, "adaptive_target", FLOAT, "-1", -1, 1, SK_OPTION_LIVE, \
+      "probability that adaptive_p (listed in samplers) aims at; below 0: draw as usual") \
+    X(ADAPTIVE_DECAY, "adaptive_decay", FLOAT, "0.9", 0, 0.99, SK_OPTION_LIVE, \
+      "how long adaptive_p remembers") \
+    X(MIN_KEEP, "min_keep", INT, "0", 0, 2147483647, SK_OPTION_LIVE, \
+      "tokens that truncating samplers leave at least") \
+    X(SAMPLERS, "samplers", STRING, "", 0, 0, SK_OPTION_LIVE, \
+      "the samplers and their order, as names separated by ';'; empty: the usual order") \
     X(JSON_SCHEMA, "json_schema", STRING, "", 0, 0, SK_OPTION_LIVE, \
       "what is generated is JSON that this schema describes (sample/schema.h says what it knows)") \
     X(JSON_SCHEMA_IGNORE, "json_schema_ignore", STRING, "", 0, 0, SK_OPTION_LIVE, \

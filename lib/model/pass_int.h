@@ -60,7 +60,7 @@ typedef struct sk_attending {
     int32_t n_scratch;     /* threads */
 
     /* The step that is running. */
-    double query_cost; /* queries of the largest run and a head */
+    double query_cost;                 /* queries of the largest run and a head */
     int64_t n_block;                   /* of the run that sees the most */
     int64_t first_block;               /* of the round, counted from the first that a run sees */
     int64_t round_blocks, tile_blocks; /* of a round, of a tile */

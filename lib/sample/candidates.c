@@ -120,4 +120,13 @@ void sk_candidates_rank_end(sk_candidates *set)
     set->ranked = true;
 }
 
+void sk_candidates_rank(sk_candidates *set)
+{
+    set->ranked = false;
+    sk_candidates_rank_begin(set);
+    for (uint64_t i = 0; i < set->n; i++)
+        sk_candidates_rank_next(set);
+    sk_candidates_rank_end(set);
+}
+
 #undef NEGLIGIBLE

@@ -27,6 +27,7 @@ typedef struct sk_candidates {
     uint64_t n;
     bool ranked;       /* by rank; else by id */
     uint64_t n_popped; /* of a ranking in progress */
+    uint64_t n_hidden; /* removed, but counted where the number of candidates matters */
 } sk_candidates;
 
 /* The best candidate, the one of rank 0. n >= 1. */
@@ -39,6 +40,9 @@ double sk_candidates_weigh(sk_candidates *set);
 
 /* Keeps the k best, 1 <= k < n, and ranks them. n + (n - k) log k at worst, about n for small k. */
 void sk_candidates_keep_best(sk_candidates *set, uint64_t k);
+
+/* Ranks a whole set anew, after logits were changed out of order. n log n. */
+void sk_candidates_rank(sk_candidates *set);
 
 /* Ranks a set from the best on, only as far as needed: begin, then next for rank 0, 1, ... (at
  * most n times), then end, which keeps those that next has given (at least one). Between begin and

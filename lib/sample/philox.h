@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Who draws. These numbers are part of what a seed means: they are never reused or changed. */
-enum { SK_DRAW_DIST = 0 };
+enum { SK_DRAW_DIST = 0, SK_DRAW_XTC = 1, SK_DRAW_MIROSTAT = 2, SK_DRAW_ADAPTIVE = 3 };
 
 /* Ten rounds on a counter with a key, word 0 first as in the published vectors. */
 void sk_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

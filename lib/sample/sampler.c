@@ -16,7 +16,9 @@ struct sk_sampler {
     uint64_t n_vocab;
     sk_candidate *items; /* [n_vocab] */
     int32_t *count;      /* [n_vocab] all 0 between picks */
-    uint32_t *ends;      /* [n_word] a bit per token of the vocabulary, as the next two */
+    double *scratch;     /* [n_vocab] for typical and adaptive-p, else NULL */
+    sk_sampler_state state;
+    uint32_t *ends; /* [n_word] a bit per token of the vocabulary, as the next two */
     uint32_t *suppressed;
     uint32_t *barred; /* suppressed, and the ends if they are ignored */
 };
@@ -61,6 +63,7 @@ void sk_sampler_free(sk_sampler *s)
     sk_free(s->heap, s->barred);
     sk_free(s->heap, s->suppressed);
     sk_free(s->heap, s->ends);
+    sk_free(s->heap, s->scratch);
     sk_free(s->heap, s->count);
     sk_free(s->heap, s->items);
     sk_free(s->heap, s);
@@ -117,6 +120,22 @@ void sk_sampler_read_options(sk_sampler_params *params, const sk_options *option
         .penalty_last_n = sk_opt_int(options, SK_OPT_PENALTY_LAST_N),
         .seed = sk_opt_int(options, SK_OPT_SEED),
         .ignore_eos = sk_opt_int(options, SK_OPT_IGNORE_EOS) != 0,
+        .typical_p = sk_opt_float(options, SK_OPT_TYPICAL_P),
+        .top_n_sigma = sk_opt_float(options, SK_OPT_TOP_N_SIGMA),
+        .xtc_probability = sk_opt_float(options, SK_OPT_XTC_PROBABILITY),
+        .xtc_threshold = sk_opt_float(options, SK_OPT_XTC_THRESHOLD),
+        .dynatemp_range = sk_opt_float(options, SK_OPT_DYNATEMP_RANGE),
+        .dynatemp_exponent = sk_opt_float(options, SK_OPT_DYNATEMP_EXPONENT),
+        .dry_multiplier = sk_opt_float(options, SK_OPT_DRY_MULTIPLIER),
+        .dry_base = sk_opt_float(options, SK_OPT_DRY_BASE),
+        .dry_allowed_length = sk_opt_int(options, SK_OPT_DRY_ALLOWED_LENGTH),
+        .dry_last_n = sk_opt_int(options, SK_OPT_DRY_LAST_N),
+        .mirostat = sk_opt_int(options, SK_OPT_MIROSTAT),
+        .mirostat_tau = sk_opt_float(options, SK_OPT_MIROSTAT_TAU),
+        .mirostat_eta = sk_opt_float(options, SK_OPT_MIROSTAT_ETA),
+        .adaptive_target = sk_opt_float(options, SK_OPT_ADAPTIVE_TARGET),
+        .adaptive_decay = sk_opt_float(options, SK_OPT_ADAPTIVE_DECAY),
+        .min_keep = sk_opt_int(options, SK_OPT_MIN_KEEP),
     };
 }
 
@@ -142,6 +161,20 @@ static int32_t sampler_check_params(const sk_sampler_params *p, sk_error *error)
         {"repeat_penalty", p->repeat_penalty, 1e-30, 1e30},
         {"presence_penalty", p->presence_penalty, -1e30, 1e30},
         {"frequency_penalty", p->frequency_penalty, -1e30, 1e30},
+        {"typical_p", p->typical_p, 0, 1},
+        {"top_n_sigma", p->top_n_sigma, -1, 1e30},
+        {"xtc_probability", p->xtc_probability, 0, 1},
+        {"xtc_threshold", p->xtc_threshold, 0, 1},
+        {"dynatemp_range", p->dynatemp_range, 0, 1e30},
+        {"dynatemp_exponent", p->dynatemp_exponent, 0, 1e3},
+        {"dry_multiplier", p->dry_multiplier, 0, 1e30},
+        {"dry_base", p->dry_base, 0, 1e30},
+        {"mirostat", (double)p->mirostat, 0, 2},
+        {"mirostat_tau", p->mirostat_tau, 0, 1e3},
+        {"mirostat_eta", p->mirostat_eta, 0, 1e3},
+        {"adaptive_target", p->adaptive_target, -1, 1},
+        {"adaptive_decay", p->adaptive_decay, 0, 0.99},
+        {"min_keep", (double)p->min_keep, 0, INT32_MAX},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int32_t status =
@@ -168,6 +201,11 @@ int32_t sk_sampler_set(sk_sampler *s, const sk_sampler_params *params, sk_error 
     int32_t status = sampler_check_params(params, error);
     if (status == SKALD_OK)
         status = sampler_check_bias(params->bias, params->n_bias, error);
+    if (status == SKALD_OK && !s->scratch &&
+        ((params->typical_p > 0 && params->typical_p < 1) || params->adaptive)) {
+        s->scratch = sk_alloc_array(s->heap, s->n_vocab, sizeof *s->scratch, "the sampler", error);
+        status = s->scratch ? SKALD_OK : SKALD_E_MEMORY;
+    }
     if (status < 0)
         return status;
     s->params = *params;
@@ -216,20 +254,58 @@ static int32_t sampler_none(const sk_sampler *s, const float *logits, const uint
                    "forbids them");
 }
 
+void sk_sampler_set_state(sk_sampler *s, sk_sampler_state state)
+{
+    s->state = state;
+}
+
+sk_sampler_state sk_sampler_get_state(const sk_sampler *s)
+{
+    return s->state;
+}
+
+sk_sampler_state sk_sampler_state_forced(const sk_sampler *s, sk_sampler_state state)
+{
+    return sk_sampler_state_after(&s->params, state);
+}
+
+static const uint8_t steps_usual[] = {SK_STEP_PENALTIES, SK_STEP_DRY,     SK_STEP_TOP_N_SIGMA,
+                                      SK_STEP_TOP_K,     SK_STEP_TYPICAL, SK_STEP_TOP_P,
+                                      SK_STEP_MIN_P,     SK_STEP_XTC,     SK_STEP_TEMPERATURE};
+static const uint8_t steps_mirostat[] = {SK_STEP_TEMPERATURE};
+
+/* Runs the logit bias and the steps; the candidates are not empty. */
+static int32_t sampler_run(const sk_pick *pick, sk_candidates *set, sk_error *error)
+{
+    const sk_sampler_params *p = pick->params;
+    const uint8_t *steps = p->n_steps ? p->steps : steps_usual;
+    uint64_t n = p->n_steps ? p->n_steps : sizeof steps_usual;
+    sk_chain_bias(pick, set);
+    if (set->n == 0)
+        return sk_fail(error, SKALD_E_OPTION, "logit_bias leaves no token to choose");
+    if (p->mirostat) {
+        steps = steps_mirostat;
+        n = sizeof steps_mirostat;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        sk_chain_step_of(steps[i])->apply(pick, set);
+    return SKALD_OK;
+}
+
 int32_t sk_sampler_pick(sk_sampler *s, const float *logits, const int32_t *history,
                         uint64_t n_history, uint64_t position, const uint32_t *banned,
                         int32_t *token, sk_error *error)
 {
     *token = -1;
-    int64_t last_n = s->params.penalty_last_n > 0 ? s->params.penalty_last_n : 0;
-    uint64_t n_recent = n_history < (uint64_t)last_n ? n_history : (uint64_t)last_n;
     const sk_pick pick = {
         .params = &s->params,
-        .recent = n_recent ? history + (n_history - n_recent) : NULL,
-        .n_recent = n_recent,
+        .history = history,
+        .n_history = n_history,
         .position = position,
         .n_vocab = s->n_vocab,
         .count = s->count,
+        .scratch = s->scratch,
+        .state = &s->state,
     };
     sk_candidates set;
     int32_t status = sampler_fill(s, &set, logits, banned, error);
@@ -237,12 +313,8 @@ int32_t sk_sampler_pick(sk_sampler *s, const float *logits, const int32_t *histo
         return status;
     if (set.n == 0)
         return sampler_none(s, logits, banned, error);
-    for (uint64_t i = 0; sk_chain_at(i); i++) {
-        sk_chain_at(i)->apply(&pick, &set);
-        if (set.n == 0)
-            return sk_fail(error, SKALD_E_OPTION, "%s leaves no token to choose",
-                           sk_chain_at(i)->name);
-    }
-    *token = sk_chain_draw(&pick, &set);
-    return SKALD_OK;
+    status = sampler_run(&pick, &set, error);
+    if (status == SKALD_OK)
+        *token = sk_chain_draw(&pick, &set);
+    return status;
 }

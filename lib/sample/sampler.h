@@ -8,11 +8,17 @@
  *     penalties     for each token seen c > 0 times among the last penalty_last_n of the history:
  *                   a logit <= 0 is multiplied by repeat_penalty, any other divided by it; then
  *                   c * frequency_penalty + presence_penalty is subtracted
+ *     dry           penalises what would go on with a repetition (dry.h)
+ *     top-n-sigma   keeps logits of at least the best - n standard deviations
  *     top-k         keeps the k best
+ *     typical       keeps those whose surprise is nearest to the entropy, until their probabilities
+ *                   exceed p
  *     top-p         keeps the shortest run of the best whose probabilities reach p, at least one
  *     min-p         keeps logits of at least the best + ln(min_p)
- *     temperature   divides the logits; 0 keeps the best only
- *     draw          the first candidate whose running sum of weights exceeds u * their total
+ *     xtc           sometimes removes all candidates above a threshold but the least likely of them
+ *     temperature   divides the logits; 0 keeps the best only; with a range, by how even they are
+ *     draw          Mirostat 1 or 2 or adaptive-p, which have a state; or the first candidate whose
+ * running sum of weights exceeds u * their total
  *
  * Probabilities are of the candidates that each step finds, so top-p sees what top-k left, and
  * truncation works on the distribution before temperature. Tokens of equal logits rank by id.
@@ -21,7 +27,7 @@
  * The same logits, history, position and parameters give the same token on every machine: the
  * order of every sum is that of the candidates (candidates.h), exp and log are the project's own,
  * and the random number depends on seed and position alone (philox.h). Nothing is carried from one
- * token to the next.
+ * token to the next but the two numbers of Mirostat and adaptive-p.
  *
  * Memory: 20 bytes and 3 bits per token of the vocabulary, all taken at creation. Time of a pick:
  * one pass over the vocabulary where top_k is small, and one evaluation of exp per token where it
@@ -32,6 +38,21 @@
 
 #include "base/options.h"
 #include "sample/bias.h"
+#include "sample/dry.h"
+
+/* The steps between the logit bias, which is always first, and the draw. */
+enum {
+    SK_STEP_PENALTIES,
+    SK_STEP_DRY,
+    SK_STEP_TOP_N_SIGMA,
+    SK_STEP_TOP_K,
+    SK_STEP_TYPICAL,
+    SK_STEP_TOP_P,
+    SK_STEP_MIN_P,
+    SK_STEP_XTC,
+    SK_STEP_TEMPERATURE,
+    SK_STEPS
+};
 
 typedef struct sk_sampler_params {
     double temperature;       /* [0, 1e30] */
@@ -46,7 +67,33 @@ typedef struct sk_sampler_params {
     bool ignore_eos;     /* never choose a token that ends generation */
     const sk_bias *bias; /* [n_bias], sorted by id (sk_bias_parse); borrowed */
     uint64_t n_bias;
+
+    /* All of these are off when 0. */
+    double typical_p;         /* [0, 1]; 1 is off too */
+    double top_n_sigma;       /* [-1, 1e30]; <= 0 is off */
+    double xtc_probability;   /* [0, 1] */
+    double xtc_threshold;     /* [0, 1]; above 0.5 is off */
+    double dynatemp_range;    /* [0, 1e30] */
+    double dynatemp_exponent; /* [0, 1e3] */
+    double dry_multiplier;    /* [0, 1e30] */
+    double dry_base;          /* [0, 1e30]; below 1 is off */
+    int64_t dry_allowed_length;
+    int64_t dry_last_n; /* tokens; <= 0 is off */
+    const sk_dry *dry;  /* the sequence breakers; borrowed; NULL: none */
+    int64_t mirostat;   /* 1 or 2: it takes the place of all steps but bias and temperature */
+    double mirostat_tau, mirostat_eta;
+    bool adaptive; /* adaptive-p draws; its target below 0: as usual */
+    double adaptive_target, adaptive_decay;
+    int64_t min_keep;        /* truncating steps leave so many, if there are */
+    uint8_t steps[SK_STEPS]; /* [n_steps] SK_STEP_..., in the order in which they run */
+    uint64_t n_steps;        /* 0: the usual order */
 } sk_sampler_params;
+
+/* What Mirostat and adaptive-p carry from token to token of a turn. */
+typedef struct sk_sampler_state {
+    double mu;            /* 0: at the beginning, 2 tau */
+    double weight, total; /* 0: at the beginning */
+} sk_sampler_state;
 
 typedef struct sk_sampler sk_sampler;
 
@@ -64,9 +111,22 @@ int32_t sk_sampler_set_vocab(sk_sampler *sampler, const int32_t *ends, uint64_t 
 /* The values that a set of options has, but for the bias, which is left empty. */
 void sk_sampler_read_options(sk_sampler_params *params, const sk_options *options);
 
-/* Sets all parameters; they hold for the next pick on. The bias list is borrowed until the next
- * set or the sampler's end. Errors: OPTION (a value out of range; the old ones stay). */
+/* Reads the order of the steps: names separated by ';', ',' or blanks, or letters (edskypmxta):
+ * `steps`, `n_steps` and `adaptive` of the parameters. An empty text is the usual order. Errors:
+ * OPTION (a name that is not known or there twice). */
+int32_t sk_sampler_read_steps(sk_sampler_params *params, const char *text, sk_error *error);
+
+/* Sets all parameters; they hold for the next pick on. The bias list and dry are borrowed until the
+ * next set or the sampler's end. Errors: OPTION (a value out of range), MEMORY; the old ones stay.
+ */
 int32_t sk_sampler_set(sk_sampler *sampler, const sk_sampler_params *params, sk_error *error);
+
+/* The state that the next pick begins with, and the one behind the last pick. */
+void sk_sampler_set_state(sk_sampler *sampler, sk_sampler_state state);
+sk_sampler_state sk_sampler_get_state(const sk_sampler *sampler);
+
+/* The state behind a token that had to be chosen, after `state`. */
+sk_sampler_state sk_sampler_state_forced(const sk_sampler *sampler, sk_sampler_state state);
 
 /*
  * Chooses the token at index `position` of the context.

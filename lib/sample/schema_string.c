@@ -57,7 +57,7 @@ static const struct {
                  "(T([0-9]+H([0-9]+M([0-9]+S)?)?|[0-9]+M([0-9]+S)?|[0-9]+S))?"
                  "|T([0-9]+H([0-9]+M([0-9]+S)?)?|[0-9]+M([0-9]+S)?|[0-9]+S))"},
     {"json-pointer", POINTER},
-    {"relative-json-pointer", "(0|[1-9][0-9]*)(#|" POINTER ")"},
+    {"relative-json-pointer", "(0|[1-9]+0?)(#|" POINTER ")"},
     {"uri-reference", NULL},
     {"uri-template", NULL},
     {"iri", NULL},

@@ -15,6 +15,18 @@
 
 /* ---- Options that a living context can change ----------------------------------------------- */
 
+/* What DRY needs to know of the vocabulary. Each change of a sampling option makes it anew. */
+static int32_t make_dry(sk_context *ctx, sk_dry **dry)
+{
+    static const char *const usual[] = {"\n", ":", "\"", "*"};
+    const sk_option_value *list = &ctx->options.values[SK_OPT_DRY_BREAKERS];
+    bool given = list->n_strings > 0;
+    return sk_dry_new(dry, ctx->heap, sk_model_vocab(ctx->model),
+                      given ? (const char *const *)list->strings : usual,
+                      given ? list->n_strings : 4,
+                      (uint64_t)sk_opt_int(&ctx->options, SK_OPT_DRY_LAST_N), &ctx->error);
+}
+
 static int32_t apply_sampling(sk_context *ctx)
 {
     sk_bias *bias = NULL;
@@ -25,14 +37,24 @@ static int32_t apply_sampling(sk_context *ctx)
     if (status < 0)
         return status;
     sk_sampler_params params;
+    sk_dry *dry = NULL;
     sk_sampler_read_options(&params, &ctx->options);
     params.bias = bias;
     params.n_bias = n_bias;
-    status = sk_sampler_set(ctx->sampler, &params, &ctx->error);
+    status =
+        sk_sampler_read_steps(&params, sk_opt_string(&ctx->options, SK_OPT_SAMPLERS), &ctx->error);
+    if (status == SKALD_OK && params.dry_multiplier > 0)
+        status = make_dry(ctx, &dry);
+    params.dry = dry;
+    if (status == SKALD_OK)
+        status = sk_sampler_set(ctx->sampler, &params, &ctx->error);
     if (status < 0) {
         sk_free(ctx->heap, bias);
+        sk_dry_free(dry);
         return status;
     }
+    sk_dry_free(ctx->dry);
+    ctx->dry = dry;
     sk_free(ctx->heap, ctx->bias);
     ctx->bias = bias;
     ctx->n_bias = n_bias;
@@ -337,6 +359,7 @@ static void copy_progress(sk_context *to, const sk_context *from)
     to->turn_us = from->turn_us;
     to->forced = from->forced;
     to->is_rewound = true;
+    to->sampling = from->sampling;
     sk_output_copy(&to->output, &from->output);
 }
 
@@ -382,6 +405,7 @@ void sk_context_free(sk_context *ctx)
     sk_chat_free(ctx->chat.chat);
     sk_options_clear(&ctx->options);
     sk_constraint_free(ctx->constraint);
+    sk_dry_free(ctx->dry);
     sk_free(ctx->heap, ctx->bias);
     sk_free(ctx->heap, ctx->logits);
     sk_free(ctx->heap, ctx->tokens);

@@ -53,6 +53,8 @@ struct skald_context {
     sk_sampler *sampler; /* owned */
     sk_bias *bias;       /* owned: what "logit_bias" says */
     uint64_t n_bias;
+    sk_dry *dry;               /* owned, or NULL */
+    sk_sampler_state sampling; /* behind the turn's last token */
     sk_output output;
     sk_chat_state chat;
 

@@ -38,6 +38,7 @@ static void look_ahead(sk_context *ctx)
 static int32_t pick_from(sk_context *ctx, const uint32_t *banned, int32_t *token)
 {
     const float *logits = ctx->logits + (ctx->n_logits - 1) * ctx->n_vocab;
+    sk_sampler_set_state(ctx->sampler, ctx->sampling);
     return sk_sampler_pick(ctx->sampler, logits, ctx->tokens, (uint64_t)ctx->n_tokens,
                            (uint64_t)ctx->n_tokens, banned, token, &ctx->error);
 }
@@ -78,6 +79,7 @@ static int32_t pick_constrained(sk_context *ctx, int32_t *token)
 
 int32_t sk_context_pick(sk_context *ctx, int32_t *token)
 {
+    const int64_t n_forced = ctx->n_forced;
     int32_t status = SKALD_OK, ending = sk_context_forced_token(ctx); /* of too long a thought */
     *token = ending;
     if (ctx->constraint) {
@@ -86,6 +88,10 @@ int32_t sk_context_pick(sk_context *ctx, int32_t *token)
     } else if (ending < 0) {
         status = pick_from(ctx, NULL, token);
     }
+    if (status == SKALD_OK)
+        ctx->sampling = ending >= 0 || ctx->n_forced > n_forced
+                            ? sk_sampler_state_forced(ctx->sampler, ctx->sampling)
+                            : sk_sampler_get_state(ctx->sampler);
     ctx->n_turn += status == SKALD_OK && *token >= 0;
     return status;
 }

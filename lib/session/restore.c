@@ -27,6 +27,7 @@ typedef struct saved {
     uint64_t n_tokens;
     const uint8_t *tokens;
     int64_t n_predicted, n_turn;
+    sk_sampler_state sampling;
     int32_t stop;
     bool ending;
     const char *held;
@@ -226,6 +227,12 @@ static int32_t check_bound(sk_context *ctx, saved *s)
     if (n > s->n_tokens)
         return fail_corrupt(ctx, "a grammar has read more tokens than there are");
     s->n_turn = (int64_t)n;
+    double *numbers[] = {&s->sampling.mu, &s->sampling.weight, &s->sampling.total};
+    for (int i = 0; i < 3; i++) {
+        *numbers[i] = sk_f64_from_bits(read_u64(&r));
+        if (!(*numbers[i] > -1e300 && *numbers[i] < 1e300))
+            return fail_corrupt(ctx, "the sampler's state is no number");
+    }
     return end_content(ctx, &r, "the grammar");
 }
 
@@ -329,6 +336,7 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     ctx->token = ctx->forced = -1;
     ctx->n_turn = s->n_turn;
     ctx->is_rewound = true;
+    ctx->sampling = s->sampling;
     ctx->turn_us = 0;
     ctx->n_predicted = s->n_predicted;
     ctx->stop = s->stop;

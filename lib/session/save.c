@@ -150,6 +150,9 @@ static void save_bound(saver *s, const sk_context *ctx)
 {
     begin_section(s, SK_SAVED_BOUND);
     save_u64(s, (uint64_t)ctx->n_turn);
+    save_u64(s, sk_f64_bits(ctx->sampling.mu));
+    save_u64(s, sk_f64_bits(ctx->sampling.weight));
+    save_u64(s, sk_f64_bits(ctx->sampling.total));
     end_section(s);
 }
 

@@ -15,8 +15,8 @@
  * n_predicted, u32 stop, u32 ending, text: bytes held back from the output CACHE     u32 numeric
  * version, u32 0, u64 layout (sk_state_layout), u64 n_tokens, then that many tokens' bytes
  * (sk_state_save) text      u32 n, n bytes, a 0
- *     BOUND     i64 n: the last n tokens are what a grammar has read; may be passed over, n is then
- *               n_predicted
+ *     BOUND     i64 n: the last n tokens are what a grammar has read; 3 f64: the sampler's state;
+ *               may be passed over: n is then n_predicted, the state that of a beginning
  *
  * Every later version reads this. The first four sections are always there, each once; the cache is
  * believed only when model, numeric version and layout are the reader's own, and else made again

@@ -20,6 +20,7 @@ static void begin_turn(sk_context *ctx, const char *text, uint64_t n)
     ctx->stop = SK_STOP_NONE;
     ctx->n_predicted = ctx->n_turn = 0;
     ctx->is_rewound = true;
+    ctx->sampling = (sk_sampler_state){0, 0, 0};
     ctx->turn_us = 0;
     ctx->token = ctx->forced = -1;
     sk_output_reset(&ctx->output);

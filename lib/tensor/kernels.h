@@ -49,8 +49,8 @@ typedef struct sk_span {
 
 /*
  * Attention of rows (tokens) over the cache of one conversation: of the query heads that share one
- * K/V head. Key j lies in block j / 64, row j % 64. What is seen of earlier blocks is kept in `out`,
- * `max` and `sum`, which need no beginning, so that blocks may be taken in several calls.
+ * K/V head. Key j lies in block j / 64, row j % 64. What is seen of earlier blocks is kept in
+ * `out`, `max` and `sum`, which need no beginning, so that blocks may be taken in several calls.
  */
 typedef struct sk_attend {
     const float *q; /* [n_row][q_stride], n_head * dk of a row are these heads' */
@@ -196,6 +196,20 @@ typedef struct sk_kernels {
     void (*to_f16)(uint16_t *y, const float *x, int64_t n);
     void (*from_f16)(float *y, const uint16_t *x, int64_t n);
 } sk_kernels;
+
+/* Which tiers of AArch64 there are: registers hold numbers as memory does; clang before 16 compiles
+ * the dot product only where it may assume it. */
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
+#define SK_TIER_NEON 1
+#if defined(__ARM_FEATURE_DOTPROD) || !defined(__clang__) || __clang_major__ >= 16
+#define SK_TIER_DOTPROD 1
+#else
+#define SK_TIER_DOTPROD 0
+#endif
+#else
+#define SK_TIER_NEON 0
+#define SK_TIER_DOTPROD 0
+#endif
 
 /* The tier of a name, "auto" for the best that this CPU runs; NULL when there is none such, or
  * this CPU cannot run it, or the library was compiled with settings that break the contract. */
