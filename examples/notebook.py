@@ -38,6 +38,14 @@ def main(path: str) -> None:
             print([(model.token_bytes(i).decode("utf-8", "replace"), round(logits[i], 2))
                    for i in best])
 
+        # Talk with it: only what is new in a turn is evaluated. Go back, and ask otherwise.
+        with model.chat(system="You are terse.", n_ctx=256, n_predict=24, seed=1) as chat:
+            print("".join(chat.send("Name a river.")), chat.last.usage)
+            before = chat.save()
+            print("".join(chat.send("Another.")), chat.last.usage)
+            chat.load(before)
+            print("".join(chat.send("Why this one?")), len(chat.messages), "messages")
+
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:

@@ -246,7 +246,7 @@ SKALD_API const char *skald_options_message(const skald_options *options);
  * A model: the weights and the vocabulary of one file (or one split set of files), immutable once
  * loaded, shared between threads and contexts, counted. A file without tensors but with a
  * vocabulary loads too: it can tokenise, and refuses contexts; a tokenizer.json of Hugging Face is
- * such a file. A file without a vocabulary loads
+ * such a file, with the tokenizer_config.json beside it. A file without a vocabulary loads
  * too: it is driven by token ids.
  */
 typedef struct skald_model skald_model;

@@ -147,11 +147,39 @@ int32_t sk_model_open(sk_model **out, const char *path, const sk_options *option
 /* ---- Phases -----------------------------------------------------------------------------------
  */
 
+/* The text of the tokenizer_config.json beside the file; NULL: there is none that can be read. */
+static char *load_config(sk_model *model, uint64_t *n)
+{
+    static const char name[] = "tokenizer_config.json";
+    const char *slash = model->path ? strrchr(model->path, '/') : NULL;
+    size_t n_folder = slash ? (size_t)(slash - model->path) + 1 : 0;
+    char *path =
+        model->path ? sk_alloc(&model->heap, n_folder + sizeof name, "a path", NULL) : NULL;
+    char *text = NULL;
+    sk_source *source = NULL;
+    *n = 0;
+    if (!path)
+        return NULL;
+    memcpy(path, model->path, n_folder);
+    memcpy(path + n_folder, name, sizeof name);
+    if (sk_source_open_file(&source, &model->heap, path, false, NULL) == SKALD_OK) {
+        *n = sk_source_size(source);
+        text = sk_alloc(&model->heap, *n, "a tokenizer_config.json", NULL);
+        if (text && sk_source_read(source, 0, text, *n, NULL) < 0) {
+            sk_free(&model->heap, text);
+            text = NULL;
+        }
+    }
+    sk_source_close(source);
+    sk_free(&model->heap, path);
+    return text;
+}
+
 /* A tokenizer.json becomes a model file without tensors. */
 static int32_t load_tokenizer_json(sk_model *model, sk_error *error)
 {
-    uint64_t n = sk_source_size(model->source), size;
-    char start[64], *json = NULL;
+    uint64_t n = sk_source_size(model->source), size, n_config;
+    char start[64], *json = NULL, *config;
     uint64_t n_start = n < sizeof start ? n : sizeof start;
     if (sk_source_read(model->source, 0, start, n_start, NULL) < 0 ||
         !sk_hf_is_tokenizer(start, n_start))
@@ -159,8 +187,11 @@ static int32_t load_tokenizer_json(sk_model *model, sk_error *error)
     int32_t status = SKALD_E_MEMORY;
     if ((json = sk_alloc(&model->heap, n, "a tokenizer.json", error)) != NULL)
         status = sk_source_read(model->source, 0, json, n, error);
+    config = load_config(model, &n_config);
     if (status == SKALD_OK)
-        status = sk_hf_convert(&model->heap, json, n, &model->converted, &size, error);
+        status =
+            sk_hf_convert(&model->heap, json, n, config, n_config, &model->converted, &size, error);
+    sk_free(&model->heap, config);
     sk_free(&model->heap, json);
     if (status < 0)
         return status;

@@ -26,7 +26,7 @@ typedef struct hf_file {
     sk_heap *heap;
     sk_arena arena;
     sk_error *error;
-    sk_json root;
+    sk_json root, config; /* config: null when there is none */
     const sk_json *model;
     hf_steps normaliser, pre, post, decoder;
     uint64_t n; /* tokens */
@@ -538,6 +538,22 @@ static void hf_put_id(hf_file *f, const char *key, int64_t id)
     sk_gguf_put_int(f->writer, key, SK_GGUF_U32, id < 0 || id >= (int64_t)f->n ? UINT32_MAX : id);
 }
 
+/* A token that the configuration names, as a text or as {"content": text}; `otherwise`: it does
+ * not. */
+static int64_t hf_named(const hf_file *f, const char *name, int64_t otherwise)
+{
+    const sk_json *token = hf_get(&f->config, name), *content = hf_get(token, "content");
+    int64_t id = hf_find(f, content ? content : token);
+    return id < 0 ? otherwise : id;
+}
+
+static void hf_put_config(hf_file *f)
+{
+    const sk_json *template = hf_get(&f->config, "chat_template");
+    if (template && template->kind == SK_JSON_STRING)
+        sk_gguf_put_string(f->writer, "tokenizer.chat_template", template->as.text, template->n);
+}
+
 static void hf_put_special(hf_file *f)
 {
     const sk_json *unk = hf_get(f->model, "unk_token");
@@ -547,14 +563,15 @@ static void hf_put_special(hf_file *f)
     if (unknown >= 0 && unknown < (int64_t)f->n && !hf_step(&f->pre, "ByteLevel"))
         f->types[unknown] = SK_TOKEN_UNKNOWN;
     hf_ends(f, &first, &last);
-    hf_put_id(f, "tokenizer.ggml.bos_token_id", first);
-    hf_put_id(f, "tokenizer.ggml.eos_token_id", last);
+    hf_put_id(f, "tokenizer.ggml.bos_token_id", first < 0 ? hf_named(f, "bos_token", -1) : first);
+    hf_put_id(f, "tokenizer.ggml.eos_token_id", last < 0 ? hf_named(f, "eos_token", -1) : last);
     hf_put_id(f, "tokenizer.ggml.unknown_token_id", unknown);
     hf_put_id(f, "tokenizer.ggml.seperator_token_id", last);
     hf_put_id(f, "tokenizer.ggml.padding_token_id", hf_find_text(f, "[PAD]"));
     hf_put_id(f, "tokenizer.ggml.mask_token_id", hf_find_text(f, "[MASK]"));
     sk_gguf_put_bool(f->writer, "tokenizer.ggml.add_bos_token", first >= 0);
     sk_gguf_put_bool(f->writer, "tokenizer.ggml.add_eos_token", last >= 0);
+    hf_put_config(f);
 }
 
 /* ---- the file ----------------------------------------------------------------------------- */
@@ -607,13 +624,15 @@ bool sk_hf_is_tokenizer(const void *data, uint64_t n)
     return i < n && text[i] == '{';
 }
 
-int32_t sk_hf_convert(sk_heap *heap, const char *json, uint64_t n, void **gguf, uint64_t *size,
-                      sk_error *error)
+int32_t sk_hf_convert(sk_heap *heap, const char *json, uint64_t n, const char *config,
+                      uint64_t n_config, void **gguf, uint64_t *size, sk_error *error)
 {
     hf_file f = {.heap = heap, .error = error};
     *gguf = NULL;
     *size = 0;
     sk_arena_init(&f.arena, heap, HF_MEMORY);
+    if (!config || sk_json_read(&f.arena, config, n_config, &f.config, NULL) < 0)
+        f.config = (sk_json){.kind = SK_JSON_NULL};
     int32_t status = hf_read(&f, json, n);
     if (status == SKALD_OK)
         status = hf_write(&f, gguf, size);

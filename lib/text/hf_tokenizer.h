@@ -16,9 +16,11 @@
 /* Whether a file that begins with these bytes may be one: JSON, an object. */
 bool sk_hf_is_tokenizer(const void *data, uint64_t n);
 
-/* *gguf is owned by the caller (sk_free with `heap`). Errors: CORRUPT (no such file; the sentence
- * says what is wrong), TOKENIZER (a kind that is not supported), MEMORY. */
-int32_t sk_hf_convert(sk_heap *heap, const char *json, uint64_t n, void **gguf, uint64_t *size,
-                      sk_error *error);
+/* `config` is the text of the tokenizer_config.json beside it, which has the chat template and
+ * names BOS and EOS; NULL: there is none, and one that cannot be read counts as none. *gguf is
+ * owned by the caller (sk_free with `heap`). Errors: CORRUPT (no such file; the sentence says what
+ * is wrong), TOKENIZER (a kind that is not supported), MEMORY. */
+int32_t sk_hf_convert(sk_heap *heap, const char *json, uint64_t n, const char *config,
+                      uint64_t n_config, void **gguf, uint64_t *size, sk_error *error);
 
 #endif

@@ -165,8 +165,37 @@ static bool save_and_load(attempt *a, skald_context *ctx)
     return false;
 }
 
+/* A turn of a chat; what it says does not count. */
+static bool converse(attempt *a, skald_model *model, skald_context *ctx)
+{
+    static const char talk[] = "[{\"role\":\"user\",\"content\":\"abc\"}]";
+    char text[256];
+    const char *view;
+    size_t n;
+    int32_t status = -1;
+    for (int i = 0; i < 2 && status < 0; i++) {
+        status = skald_chat_text(model, NULL, talk, -1, text, sizeof text, &n);
+        if (!accept(a, status, skald_error_message(), "skald_chat_text") && !again(a))
+            return false;
+    }
+    status = -1;
+    for (int i = 0; i < 2 && status < 0; i++) {
+        status = skald_set_chat(ctx, talk, -1);
+        if (!accept(a, status, skald_context_message(ctx), "skald_set_chat") && !again(a))
+            return false;
+    }
+    do {
+        status = skald_step(ctx, 50);
+        if (!accept(a, status, skald_context_message(ctx), "skald_step") && !again(a))
+            return false;
+        while (skald_event(ctx, &view, &n) > 0)
+            ;
+    } while (status != SKALD_DONE);
+    return true;
+}
+
 /* The life goes on in a fork, which is given its own tokens anew. */
-static skald_context *branch(attempt *a, skald_context *ctx, life *l)
+static skald_context *branch(attempt *a, skald_model *model, skald_context *ctx, life *l)
 {
     skald_context *fork = NULL;
     const int32_t *ids;
@@ -179,6 +208,8 @@ static skald_context *branch(attempt *a, skald_context *ctx, life *l)
     skald_context_free(ctx);
     skald_tokens(fork, &ids, &n);
     CHECK_INT(skald_set_tokens(fork, ids, n), 0);
+    if (!converse(a, model, fork))
+        return fork;
     for (int i = 0; i < 2; i++) {
         int32_t status = skald_set_text(fork, LIFE_PROMPT " goes on", -1);
         if (accept(a, status, skald_context_message(fork), "skald_set_text"))
@@ -208,7 +239,7 @@ static bool attempt_life(pool *p, const char *path, life *l)
     if (ctx) {
         set_stop(&a, ctx);
         if (generate(&a, ctx, l))
-            ctx = branch(&a, ctx, l);
+            ctx = branch(&a, model, ctx, l);
     }
     skald_context_free(ctx);
     skald_model_release(model);

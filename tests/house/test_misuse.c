@@ -117,6 +117,8 @@ static void test_no_model(const char *path)
     REFUSES_ARGUMENT(skald_model_get_string(NULL, "name", &s));
     REFUSES_ARGUMENT(skald_model_metadata(NULL, 0, &s, &s));
     REFUSES_ARGUMENT(skald_tokenize(NULL, "a", -1, 0, &id, 1, &n));
+    REFUSES_ARGUMENT(skald_set_chat(NULL, "[]", 2));
+    REFUSES_ARGUMENT(skald_event(NULL, &s, &n));
     REFUSES_ARGUMENT(skald_detokenize(NULL, &id, 1, 0, NULL, 0, &n));
     REFUSES_ARGUMENT(skald_token_bytes(NULL, 0, &s, &n));
     REFUSES_ARGUMENT(skald_context_new(NULL, NULL, &ctx));
@@ -189,6 +191,9 @@ static void test_model(skald_model *model)
     CHECK_INT(skald_tokenize(model, "abc abc", -1, 0, NULL, 0, &n), SKALD_E_BUFFER);
     CHECK(n > 2);
     CHECK_INT(skald_detokenize(model, ids, 2, 0, buffer, 8, &n), SKALD_E_ARGUMENT);
+    REFUSES(skald_chat_text(model, NULL, NULL, 0, buffer, 8, &n));
+    REFUSES(skald_chat_text(model, NULL, "[]", 2, NULL, 8, &n));
+    CHECK_INT(skald_chat_text(model, NULL, "[]", 2, buffer, 8, NULL), SKALD_E_BUFFER);
     REFUSES(skald_detokenize(model, NULL, 2, 0, buffer, 8, &n));
     REFUSES(skald_detokenize(model, ids, SIZE_MAX / 2, 0, NULL, 0, NULL));
     CHECK_INT(skald_token_bytes(model, -1, &s, &n), SKALD_E_ARGUMENT);
@@ -224,6 +229,14 @@ static void test_context(skald_model *model)
               SKALD_E_CONTEXT_FULL);
     CHECK_INT(skald_tokens(ctx, &ids, &n), 0);
     CHECK_INT(n, 0);
+    REFUSES(skald_set_chat(ctx, NULL, 0));
+    REFUSES(skald_set_chat(ctx, NULL, -1));
+    REFUSES(skald_set_chat(ctx, "[]", -2));
+    CHECK_INT(skald_set_chat(ctx, "no JSON", -1), SKALD_E_ARGUMENT);
+    CHECK_INT(skald_set_chat(ctx, "[{\"role\":\"user\",\"content\":\"abc\"}]", -1),
+              SKALD_E_CONTEXT_FULL);
+    CHECK_INT(skald_event(ctx, &s, &n), 0);
+    REFUSES(skald_event(ctx, NULL, &n));
     CHECK_INT(skald_append_text(ctx, "abc", 3), 0);
     CHECK_INT(skald_truncate(ctx, -1), SKALD_E_ARGUMENT);
     CHECK_INT(skald_truncate(ctx, INT64_MAX), SKALD_E_ARGUMENT);

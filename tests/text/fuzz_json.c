@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         CHECK(error.text[0]);
     }
     if (sk_hf_is_tokenizer(bytes, n) &&
-        sk_hf_convert(&heap, (const char *)bytes, n, &gguf, &size, &error) == SKALD_OK)
+        sk_hf_convert(&heap, (const char *)bytes, n, (const char *)bytes, n, &gguf, &size,
+                      &error) == SKALD_OK)
         sk_free(&heap, gguf);
     sk_arena_free(&arena);
     CHECK(atomic_load(&heap.live) == 0);

@@ -14,6 +14,9 @@ static sk_heap heap;
 static sk_error error;
 static sk_arena arena;
 
+static const char config[] = "{\"bos_token\":{\"content\":\"a\"},\"eos_token\":\"b\","
+                             "\"chat_template\":\"{{ 1 }}\"}";
+
 static sk_vocab *vocab_of(const char *json, uint64_t n, int32_t *status)
 {
     void *bytes;
@@ -21,7 +24,7 @@ static sk_vocab *vocab_of(const char *json, uint64_t n, int32_t *status)
     sk_source *source;
     sk_gguf *gguf = NULL;
     sk_vocab *vocab = NULL;
-    *status = sk_hf_convert(&heap, json, n, &bytes, &size, &error);
+    *status = sk_hf_convert(&heap, json, n, config, sizeof config - 1, &bytes, &size, &error);
     if (*status < 0)
         return NULL;
     *status = sk_source_open_memory(&source, &heap, bytes, size, &error);
@@ -29,6 +32,9 @@ static sk_vocab *vocab_of(const char *json, uint64_t n, int32_t *status)
         *status = sk_gguf_open(&gguf, &heap, source, "tokenizer.json", true, &error);
     if (*status == SKALD_OK)
         *status = sk_vocab_from_gguf(&vocab, &heap, gguf, &error);
+    sk_gguf_string template = {"", 0};
+    sk_gguf_get_string(gguf, "tokenizer.chat_template", &template, &error);
+    CHECK(template.n == 7 && memcmp(template.text, "{{ 1 }}", 7) == 0);
     sk_gguf_close(gguf);
     sk_free(&heap, bytes);
     return vocab;
@@ -199,6 +205,8 @@ static void unigram(void)
     char shown[200];
     show_ids(shown, sizeof shown, ids, n);
     CHECKF(n == 6 && memcmp(ids, want, sizeof want) == 0, "%s", shown);
+    CHECK_INT(sk_vocab_special(vocab, SK_SPECIAL_BOS), 4); /* as the configuration says */
+    CHECK_INT(sk_vocab_special(vocab, SK_SPECIAL_EOS), 1); /* as the file says */
     CHECK_INT(sk_vocab_n(vocab), 8);
     CHECK_INT(sk_vocab_flags(vocab, 6), SKALD_FLAG_UNUSED);
     sk_vocab_free(vocab);

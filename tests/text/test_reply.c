@@ -62,7 +62,7 @@ static char *read_reply(uint64_t marks, const char *prompt, const char *text, si
     feed(reply, text + at, n - at, &e);
     sk_reply_finish(reply);
     take_events(reply, &e);
-    sk_buffer_add(&e.text, e.last ? ")" : "", 2, &error);
+    sk_buffer_add(&e.text, e.last ? ")" : "", e.last ? 2 : 1, &error);
     char *out = strdup(e.text.data ? e.text.data : "");
     if (n_calls)
         *n_calls = e.n_calls;
