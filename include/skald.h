@@ -168,6 +168,16 @@ typedef struct skald_executor {
     void (*parallel_for)(void *user, int64_t n, void (*task)(void *arg, int64_t i), void *arg);
 } skald_executor;
 
+/* The host's own sampler: called for each token when all others have run, with what they left: `n`
+ * ids and logits, in no promised order. It may change logits, drop and reorder; it returns how many
+ * it leaves, which then stand in front: one is chosen, of several one is drawn. 0 or less ends the
+ * step with E_NUMERIC, as does a logit that is NaN or +inf or an id that was never there. */
+typedef struct skald_sampler {
+    size_t size;
+    void *user;
+    int64_t (*apply)(void *user, int32_t *ids, float *logits, int64_t n);
+} skald_sampler;
+
 /* ---- Options -------------------------------------------------------------------------------- */
 
 /*
@@ -440,6 +450,14 @@ SKALD_API void skald_cancel(skald_context *ctx);
 SKALD_API int32_t skald_text(const skald_context *ctx, const char **text, size_t *n);
 SKALD_API int32_t skald_bytes(const skald_context *ctx, const char **bytes, size_t *n);
 SKALD_API int32_t skald_token(const skald_context *ctx, int32_t *token);
+
+/* The natural logarithms of probabilities, with the option "n_probs": first the last generated
+ * token's, then those of the n_probs likeliest, the likeliest first. `after` 0: as the model had
+ * them; 1: as the samplers had left them before the draw (what they had removed is missing). Of a
+ * token that a grammar left no choice but, only itself is there, and that afterwards. Views. Errors:
+ * NOT_FOUND (n_probs is 0, no token was generated last, or the model was not asked). */
+SKALD_API int32_t skald_token_probs(const skald_context *ctx, int32_t after, const int32_t **ids,
+                                    const float **logs, size_t *n);
 
 /* All tokens of the context, evaluated or not: a view. */
 SKALD_API int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n);

@@ -81,6 +81,8 @@ int32_t sk_context_pick(sk_context *ctx, int32_t *token)
     *token = -1;
     int64_t n_forced = ctx->n_forced;
     int32_t status = ctx->constraint ? pick_constrained(ctx, token) : pick_from(ctx, NULL, token);
+    if (status == SKALD_OK && ctx->n_forced > n_forced)
+        sk_sampler_probs_forced(ctx->sampler, *token);
     if (status == SKALD_OK)
         ctx->sampling = ctx->n_forced > n_forced
                             ? sk_sampler_state_forced(ctx->sampler, ctx->sampling)
