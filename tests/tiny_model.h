@@ -117,8 +117,8 @@ static inline void tiny_put_hparams(sk_gguf_writer *w)
     sk_gguf_put_float(w, "llama.attention.layer_norm_rms_epsilon", SK_GGUF_F32, 1e-5);
 }
 
-/* Makes the model; exits the test when it cannot. */
-static inline void tiny_make(tiny_model *m, uint64_t seed)
+/* Makes the model, with more metadata if `more` puts some; exits the test when it cannot. */
+static inline void tiny_make_with(tiny_model *m, uint64_t seed, void (*more)(sk_gguf_writer *w))
 {
     sk_error error = {0, ""};
     sk_gguf_writer *w;
@@ -129,6 +129,8 @@ static inline void tiny_make(tiny_model *m, uint64_t seed)
         exit(1);
     tiny_put_hparams(w);
     tiny_put_vocab(w);
+    if (more)
+        more(w);
     tiny_put_tensors(m, w);
     if (sk_gguf_finish_memory(w, &m->data, &m->size, &error) < 0) {
         fprintf(stderr, "tiny model: %s\n", error.text);
@@ -137,6 +139,11 @@ static inline void tiny_make(tiny_model *m, uint64_t seed)
     sk_gguf_writer_free(w);
     for (int i = 0; i < m->n_tensors; i++)
         free(m->tensors[i].data);
+}
+
+static inline void tiny_make(tiny_model *m, uint64_t seed)
+{
+    tiny_make_with(m, seed, NULL);
 }
 
 static inline void tiny_free(tiny_model *m)

@@ -329,6 +329,39 @@ static void check_host_sampler(void)
     skald_context_free(plain);
 }
 
+/* ---- What the file recommends --------------------------------------------------------------- */
+
+static void put_recommended(sk_gguf_writer *w)
+{
+    sk_gguf_put_int(w, "general.sampling.top_k", SK_GGUF_I32, 7);
+    sk_gguf_put_float(w, "general.sampling.top_p", SK_GGUF_F32, 0.9);
+    sk_gguf_put_float(w, "general.sampling.min_p", SK_GGUF_F32, 3); /* out of range */
+    sk_gguf_put_float(w, "general.sampling.temp", SK_GGUF_F32, 0.6);
+    sk_gguf_put_string(w, "general.sampling.sequence", "top_k;temperature", 17);
+}
+
+static void check_recommended(void)
+{
+    tiny_model recommending;
+    tiny_make_with(&recommending, 5, put_recommended);
+    skald_model *old = model;
+    model = tiny_load(&recommending, "");
+    CHECK(model != NULL);
+    skald_context *ctx = model ? new_context("n_ctx=64 temperature=0.3") : NULL;
+    double value = 0;
+    const char *order = "";
+    CHECK(ctx && figure(ctx, "top_k") == 7);
+    CHECK(skald_context_get_float(ctx, "top_p", &value) == 0 && value == 0.9);
+    CHECK(skald_context_get_float(ctx, "min_p", &value) == 0 && value == 0.05);
+    CHECK(skald_context_get_float(ctx, "temperature", &value) == 0 && value == 0.3);
+    CHECK(skald_context_get_string(ctx, "samplers", &order) == 0);
+    CHECK_STR(order, "top_k;temperature");
+    skald_context_free(ctx);
+    skald_model_release(model);
+    tiny_free(&recommending);
+    model = old;
+}
+
 int main(void)
 {
     tiny_make(&file, 77);
@@ -344,6 +377,7 @@ int main(void)
     check_time();
     check_probs();
     check_host_sampler();
+    check_recommended();
     skald_model_release(model);
     tiny_free(&file);
     return test_end();
