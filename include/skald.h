@@ -185,11 +185,13 @@ typedef struct skald_sampler {
  * skald_context_new alike: each reads the keys that concern it. NULL options mean defaults.
  * skald_options_describe lists every key with its type, default and help text:
  *
- *   model     load memory memory_size reader n_threads executor cpu
+ *   model     load memory memory_size reader n_threads threads_of executor cpu
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
+ *             chat_template chat_now
  *   text      parse_special n_predict stop ignore_eos     (these two rows can be changed
- *   sampling  seed temperature top_k top_p min_p            while a context lives)
+ *             reply_format reasoning_budget                while a context lives)
+ *   sampling  seed temperature top_k top_p min_p
  *             repeat_penalty presence_penalty frequency_penalty penalty_last_n logit_bias
  */
 typedef struct skald_options skald_options;
@@ -204,7 +206,8 @@ SKALD_API int32_t skald_options_new(skald_options **out);
 SKALD_API void skald_options_free(skald_options *options); /* NULL does nothing */
 
 /* Sets one option. Strings are copied; the text of a number sets a number, so that a command line
- * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed.
+ * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed,
+ * `threads_of` until it is opened.
  * Errors: OPTION (unknown key, wrong type, out of range), ARGUMENT (an incomplete table), MEMORY. */
 SKALD_API int32_t skald_options_set_int(skald_options *options, const char *key, int64_t value);
 SKALD_API int32_t skald_options_set_float(skald_options *options, const char *key, double value);
@@ -252,7 +255,8 @@ SKALD_API const char *skald_options_message(const skald_options *options);
 /*
  * A model: the weights and the vocabulary of one file (or one split set of files), immutable once
  * loaded, shared between threads and contexts, counted. A file without tensors but with a
- * vocabulary loads too: it can tokenise, and refuses contexts. A file without a vocabulary loads
+ * vocabulary loads too: it can tokenise, and refuses contexts; a tokenizer.json of Hugging Face is
+ * such a file. A file without a vocabulary loads
  * too: it is driven by token ids.
  */
 typedef struct skald_model skald_model;
@@ -262,7 +266,7 @@ typedef struct skald_model skald_model;
  * `options` may be NULL and is not kept. The caller owns one count of `*out`.
  * Errors: NOT_FOUND, IO, NOT_MODEL, VERSION, TRUNCATED, CORRUPT, ARCHITECTURE, TYPE, TOKENIZER,
  * MEMORY, ARGUMENT, OPTION, NUMERIC (the library was compiled with flags that break its promise of
- * equal bits), CANCELLED; the sentence is in skald_error_message(). */
+ * equal bits), CANCELLED, STATE (threads_of); the sentence is in skald_error_message(). */
 SKALD_API int32_t skald_model_load(const char *path, const skald_options *options,
                                    skald_model **out);
 
@@ -298,7 +302,9 @@ SKALD_API const char *skald_model_message(const skald_model *model);
  *           (-1: the model has none) add_bos add_eos
  *           memory_live memory_peak (bytes allocated, mapped weights not included)
  *   float   progress (of loading, 0 to 1)
- *   string  architecture name tokenizer chat_template cpu (the tier of kernels in use)
+ *   string  architecture name tokenizer cpu (the tier of kernels in use)
+ *           chat_template (its own; empty if none) chat_template_name ("model", or the built-in
+ *           one that stands in for it)
  *           plan (the resolved plan, a line per step)
  *           warning (what was odd about the file but tolerated, a line each; empty if nothing)
  */
@@ -466,6 +472,66 @@ SKALD_API int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, si
  * then go on from there. Errors: ARGUMENT (more than there are), BUSY. */
 SKALD_API int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
 
+/* ---- Chat ----------------------------------------------------------------------------------- */
+
+/*
+ *     skald_set_chat(ctx, "[{\"role\": \"user\", \"content\": \"Name a river.\"}]", -1);
+ *     while ((status = skald_step(ctx, -1)) >= 0) {
+ *         while ((kind = skald_event(ctx, &text, &n)) > 0)
+ *             show(kind, text, n);
+ *         if (status == SKALD_DONE)
+ *             break;
+ *     }
+ *
+ * A conversation is JSON in the shape that chat servers are sent: a list of messages, or an object
+ *   {"messages": [...], "tools": [...], "vars": {...}}          other members are ignored
+ *   message  {"role": "system"|"user"|"assistant"|"tool"|..., "content": text or a list of parts,
+ *            "reasoning_content": text, "tool_calls": [{"id": ..., "function": {"name": ...,
+ *            "arguments": {...} or their JSON as text}}], "tool_call_id": ..., "name": ...}
+ *   vars     variables of the template, e.g. "enable_thinking": false; "add_generation_prompt" is
+ *            true unless it stands here
+ * It is rendered by the chat template (a Jinja text) that the model file carries, or by the one that
+ * the option "chat_template" gives as text or by name: chatml qwen gpt-oss llama3 llama4 gemma gemma4
+ * deepseek deepseek-r1 mistral mistral-v3 glm4 kimi minimax granite command-r seed-oss phi4 phi3
+ * llama2 zephyr vicuna alpaca. A model without one gets one of these that fits its vocabulary
+ * ("chat_template_name" of the model says which). A template is untrusted input too: it renders
+ * within bounds of time and memory, and reads nothing but the conversation and a clock ("chat_now").
+ *
+ * What the template writes may become control tokens. What a message says never does: a user cannot
+ * end his turn, or begin another's, by writing the marks of the format. (Roles are trusted where
+ * they are plain words.)
+ */
+
+/* Makes the context hold exactly the prompt of this conversation, as skald_set_tokens would: give the
+ * whole conversation anew for every turn, what it shares with the last is not evaluated again
+ * ("n_reused"). skald_append_text then puts words into the answer's mouth. From here on the texts
+ * of control tokens with which replies are written are part of skald_text. On failure nothing is
+ * changed. Errors: ARGUMENT (no conversation; the message says where), TEMPLATE, OPTION (no such
+ * chat_template), TOKENIZER, CONTEXT_FULL, MEMORY, BUSY. */
+SKALD_API int32_t skald_set_chat(skald_context *ctx, const char *json, int64_t n);
+
+/* Renders alone: the prompt as text into `buffer` of `size` bytes; `*needed` is the number of bytes,
+ * also when they did not fit. No NUL is added. `options` may be NULL; read are chat_template and
+ * chat_now. `model` may be NULL: the template is then the option's (or chatml), and BOS and EOS are
+ * written <s> and </s>. Errors: BUFFER, and those of skald_set_chat. */
+SKALD_API int32_t skald_chat_text(const skald_model *model, const skald_options *options,
+                                  const char *json, int64_t n, char *buffer, size_t size,
+                                  size_t *needed);
+
+#define SKALD_EVENT_TEXT 1      /* the answer */
+#define SKALD_EVENT_REASONING 2 /* what the model thinks aloud */
+#define SKALD_EVENT_TOOL_CALL 3 /* {"id": text, "name": text, "arguments": {...}} */
+
+/* What the last step brought, told apart: call it after every step until it returns 0; after the
+ * one that returned DONE too, for what was held back. Returns a SKALD_EVENT_..., whose text is a
+ * view. Text and reasoning come as they are written, a tool call when it is complete. Which marks
+ * tell them apart follows from the chat template, or from the option "reply_format". They are no part
+ * of the events, nor is white space next to them; everything else is: what is no well-formed call
+ * comes as text. Without a chat, all is text. */
+SKALD_API int32_t skald_event(skald_context *ctx, const char **text, size_t *n);
+
+/* ---- More about contexts --------------------------------------------------------------------- */
+
 /* The logits that follow the token at `position` (0 is the first token; -1 is the last evaluated
  * one): n_vocab floats as the model computed them, before any sampler; a view. Kept are those of
  * the last evaluated token, and with the option "logits_all" those of every token of the batch
@@ -490,7 +556,8 @@ SKALD_API int32_t skald_state_load(skald_context *ctx, const void *data, size_t 
 
 /* Changes an option of a living context: those of sampling and stopping (temperature, top_k,
  * top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, penalty_last_n, logit_bias,
- * seed, n_predict, stop, ignore_eos, parse_special). They hold for the next token on; setting
+ * seed, n_predict, stop, ignore_eos, parse_special; reply_format and reasoning_budget, from the next
+ * turn on). They hold for the next token on; setting
  * n_predict begins a new count. Errors: OPTION, BUSY. */
 SKALD_API int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value);
 SKALD_API int32_t skald_context_set_float(skald_context *ctx, const char *key, double value);

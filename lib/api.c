@@ -12,6 +12,7 @@
 #include "format/gguf.h"
 #include "model/model.h"
 #include "sample/constraint.h"
+#include "session/dialogue.h"
 #include "session/context.h"
 #include "session/saved.h"
 #include "session/step.h"
@@ -691,6 +692,70 @@ int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n)
     sk_fpenv saved;
     int32_t status = enter(ctx, &saved);
     return status < 0 ? status : leave(ctx, &saved, sk_context_set_tokens(ctx, ids, n));
+}
+
+int32_t skald_set_chat(skald_context *ctx, const char *json, int64_t n)
+{
+    uint64_t length;
+    if (!text_length(json, n, &length))
+        return json ? fail_text(json) : fail_null("json");
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_set_chat(ctx, json, length));
+}
+
+/* Hands out what was rendered. */
+static int32_t copy_out(const sk_rendering *r, char *buffer, size_t size, size_t *needed,
+                        sk_error *error)
+{
+    if (needed)
+        *needed = (size_t)r->n;
+    if (r->n > size)
+        return sk_fail(error, SKALD_E_BUFFER, "the text has %llu bytes, there is room for %llu",
+                       (unsigned long long)r->n, (unsigned long long)size);
+    if (r->n > 0)
+        memcpy(buffer, r->text, (size_t)r->n);
+    return SKALD_OK;
+}
+
+int32_t skald_chat_text(const skald_model *model, const skald_options *options, const char *json,
+                        int64_t n, char *buffer, size_t size, size_t *needed)
+{
+    uint64_t length;
+    sk_error error;
+    sk_heap own;
+    sk_options none;
+    sk_fpenv saved;
+    sk_rendering rendering = {0};
+    if (needed)
+        *needed = 0;
+    if (model && !loaded_file(model))
+        return not_loaded(model);
+    if (!text_length(json, n, &length))
+        return json ? fail_text(json) : fail_null("json");
+    if (!buffer && size > 0)
+        return fail_null("buffer");
+    sk_heap_init(&own, NULL, 0, &error);
+    sk_options_init(&none, &own);
+    sk_heap *heap = model ? sk_model_heap(model) : &own;
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_chat_text(model, options ? &options->set : &none, heap, json, length,
+                                  &rendering, &error);
+    if (status == SKALD_OK)
+        status = copy_out(&rendering, buffer, size, needed, &error);
+    sk_rendering_free(&rendering, heap);
+    sk_fpenv_leave(&saved);
+    return publish(status, &error);
+}
+
+int32_t skald_event(skald_context *ctx, const char **text, size_t *n)
+{
+    uint64_t length;
+    if (!ctx || !text || !n)
+        return fail_null(!ctx ? "ctx" : !text ? "text" : "n");
+    int32_t kind = sk_context_event(ctx, text, &length);
+    *n = (size_t)length;
+    return kind;
 }
 
 int32_t skald_truncate(skald_context *ctx, int64_t n_tokens)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A small random llama with a byte vocabulary, made in memory by the library's own writer, so that
- * tests of contexts stand alone. The weights are wild enough that greedy text wanders.
+ * tests of contexts stand alone; and the same with a recurrence beside attention (Falcon H1). The
+ * weights are wild enough that greedy text wanders.
  */
 #ifndef SK_TINY_MODEL_H
 #define SK_TINY_MODEL_H
@@ -17,6 +18,9 @@ enum {
     TINY_HEADS = 4,
     TINY_KV_HEADS = 2,
     TINY_FF = 96,
+    TINY_INNER = 48, /* of the recurrence: 3 heads, 10 states each */
+    TINY_STATES = 10,
+    TINY_RANK = 3,
     TINY_WORDS = 20,
     TINY_VOCAB = 3 + 256 + TINY_WORDS
 };
@@ -32,9 +36,10 @@ typedef struct tiny_model {
     void *data; /* the file; free with tiny_free */
     uint64_t size;
     sk_heap heap;
-    tiny_tensor tensors[3 + 9 * TINY_LAYERS];
+    tiny_tensor tensors[3 + 16 * TINY_LAYERS];
     int n_tensors;
     uint64_t random;
+    bool recurrent;
 } tiny_model;
 
 static inline void tiny_put(tiny_model *m, sk_gguf_writer *w, const char *name, int layer,
@@ -44,7 +49,8 @@ static inline void tiny_put(tiny_model *m, sk_gguf_writer *w, const char *name, 
     if (layer < 0)
         snprintf(t->name, sizeof t->name, "%s.weight", name);
     else
-        snprintf(t->name, sizeof t->name, "blk.%d.%s.weight", layer, name);
+        snprintf(t->name, sizeof t->name, "blk.%d.%s%s", layer, name,
+                 strchr(name, '.') ? "" : ".weight");
     t->ne[0] = ne0;
     t->ne[1] = ne1;
     t->n_dims = ne1 ? 2 : 1;
@@ -52,9 +58,20 @@ static inline void tiny_put(tiny_model *m, sk_gguf_writer *w, const char *name, 
     t->data = malloc(n * sizeof(float));
     for (uint64_t i = 0; t->data && i < n; i++) {
         float u = (float)(test_random(&m->random) >> 40) / 16777216.0f - 0.5f;
-        t->data[i] = ne1 ? u * 0.6f : 1.0f + u;
+        t->data[i] = strcmp(name, "ssm_a") == 0 ? u - 0.75f : ne1 ? u * 0.6f : 1.0f + u;
     }
     sk_gguf_put_tensor(w, t->name, SK_F32, t->n_dims, t->ne, t->data);
+}
+
+static inline void tiny_put_recurrence(tiny_model *m, sk_gguf_writer *w, int layer)
+{
+    uint64_t wide = TINY_INNER + 2 * TINY_STATES;
+    tiny_put(m, w, "ssm_in", layer, TINY_EMBD, TINY_INNER + wide + TINY_RANK);
+    tiny_put(m, w, "ssm_conv1d", layer, 4, wide);
+    tiny_put(m, w, "ssm_dt.bias", layer, TINY_RANK, 0);
+    tiny_put(m, w, "ssm_a", layer, 1, TINY_RANK);
+    tiny_put(m, w, "ssm_d", layer, 1, TINY_RANK);
+    tiny_put(m, w, "ssm_out", layer, TINY_INNER, TINY_EMBD);
 }
 
 static inline void tiny_put_tensors(tiny_model *m, sk_gguf_writer *w)
@@ -71,6 +88,8 @@ static inline void tiny_put_tensors(tiny_model *m, sk_gguf_writer *w)
         tiny_put(m, w, "ffn_gate", i, TINY_EMBD, TINY_FF);
         tiny_put(m, w, "ffn_up", i, TINY_EMBD, TINY_FF);
         tiny_put(m, w, "ffn_down", i, TINY_FF, TINY_EMBD);
+        if (m->recurrent)
+            tiny_put_recurrence(m, w, i);
     }
     tiny_put(m, w, "output_norm", -1, TINY_EMBD, 0);
     tiny_put(m, w, "output", -1, TINY_EMBD, TINY_VOCAB);
@@ -82,9 +101,27 @@ static inline void tiny_put_vocab(sk_gguf_writer *w)
     static float scores[TINY_VOCAB];
     static int32_t types[TINY_VOCAB];
     static sk_gguf_string strings[TINY_VOCAB];
-    static const char *const words[TINY_WORDS] = {
-        "\xe2\x96\x81", "a", "b", "c", "t", "h", "e", "th", "the", "\xe2\x96\x81the",
-        ("\xe2\x96\x81" "a"), "ab", "abc", "s", "o", "n", "on", "\xe2\x96\x81s", "es", "so"};
+    static const char *const words[TINY_WORDS] = {"\xe2\x96\x81",
+                                                  "a",
+                                                  "b",
+                                                  "c",
+                                                  "t",
+                                                  "h",
+                                                  "e",
+                                                  "th",
+                                                  "the",
+                                                  "\xe2\x96\x81the",
+                                                  ("\xe2\x96\x81"
+                                                   "a"),
+                                                  "ab",
+                                                  "abc",
+                                                  "s",
+                                                  "o",
+                                                  "n",
+                                                  "on",
+                                                  "\xe2\x96\x81s",
+                                                  "es",
+                                                  "so"};
     for (int i = 0; i < TINY_VOCAB; i++) {
         if (i < 3)
             snprintf(text[i], 16, "%s", i == 0 ? "<unk>" : i == 1 ? "<s>" : "</s>");
@@ -104,30 +141,49 @@ static inline void tiny_put_vocab(sk_gguf_writer *w)
     sk_gguf_put_int(w, "tokenizer.ggml.eos_token_id", SK_GGUF_U32, 2);
 }
 
-static inline void tiny_put_hparams(sk_gguf_writer *w)
+static inline void tiny_put_int(tiny_model *m, sk_gguf_writer *w, const char *key, int value)
 {
-    sk_gguf_put_string(w, "general.architecture", "llama", 5);
+    char name[80];
+    snprintf(name, sizeof name, "%s.%s", m->recurrent ? "falcon-h1" : "llama", key);
+    sk_gguf_put_int(w, name, SK_GGUF_U32, value);
+}
+
+static inline void tiny_put_hparams(tiny_model *m, sk_gguf_writer *w)
+{
+    const char *arch = m->recurrent ? "falcon-h1" : "llama";
+    char name[80];
+    sk_gguf_put_string(w, "general.architecture", arch, strlen(arch));
     sk_gguf_put_string(w, "general.name", "tiny", 4);
-    sk_gguf_put_int(w, "llama.block_count", SK_GGUF_U32, TINY_LAYERS);
-    sk_gguf_put_int(w, "llama.context_length", SK_GGUF_U32, 512);
-    sk_gguf_put_int(w, "llama.embedding_length", SK_GGUF_U32, TINY_EMBD);
-    sk_gguf_put_int(w, "llama.feed_forward_length", SK_GGUF_U32, TINY_FF);
-    sk_gguf_put_int(w, "llama.attention.head_count", SK_GGUF_U32, TINY_HEADS);
-    sk_gguf_put_int(w, "llama.attention.head_count_kv", SK_GGUF_U32, TINY_KV_HEADS);
-    sk_gguf_put_float(w, "llama.attention.layer_norm_rms_epsilon", SK_GGUF_F32, 1e-5);
+    tiny_put_int(m, w, "block_count", TINY_LAYERS);
+    tiny_put_int(m, w, "context_length", 512);
+    tiny_put_int(m, w, "embedding_length", TINY_EMBD);
+    tiny_put_int(m, w, "feed_forward_length", TINY_FF);
+    tiny_put_int(m, w, "attention.head_count", TINY_HEADS);
+    tiny_put_int(m, w, "attention.head_count_kv", TINY_KV_HEADS);
+    snprintf(name, sizeof name, "%s.attention.layer_norm_rms_epsilon", arch);
+    sk_gguf_put_float(w, name, SK_GGUF_F32, 1e-5);
+    if (!m->recurrent)
+        return;
+    tiny_put_int(m, w, "ssm.conv_kernel", 4);
+    tiny_put_int(m, w, "ssm.inner_size", TINY_INNER);
+    tiny_put_int(m, w, "ssm.state_size", TINY_STATES);
+    tiny_put_int(m, w, "ssm.time_step_rank", TINY_RANK);
+    tiny_put_int(m, w, "ssm.group_count", 1);
 }
 
 /* Makes the model, with more metadata if `more` puts some; exits the test when it cannot. */
-static inline void tiny_make_with(tiny_model *m, uint64_t seed, void (*more)(sk_gguf_writer *w))
+static inline void tiny_make_with(tiny_model *m, uint64_t seed, bool recurrent,
+                                  void (*more)(sk_gguf_writer *w))
 {
     sk_error error = {0, ""};
     sk_gguf_writer *w;
     memset(m, 0, sizeof *m);
     m->random = seed * 2 + 1;
+    m->recurrent = recurrent;
     sk_heap_init(&m->heap, NULL, 0, &error);
     if (sk_gguf_writer_new(&w, &m->heap, &error) < 0)
         exit(1);
-    tiny_put_hparams(w);
+    tiny_put_hparams(m, w);
     tiny_put_vocab(w);
     if (more)
         more(w);
@@ -141,9 +197,14 @@ static inline void tiny_make_with(tiny_model *m, uint64_t seed, void (*more)(sk_
         free(m->tensors[i].data);
 }
 
+static inline void tiny_make_kind(tiny_model *m, uint64_t seed, bool recurrent)
+{
+    tiny_make_with(m, seed, recurrent, NULL);
+}
+
 static inline void tiny_make(tiny_model *m, uint64_t seed)
 {
-    tiny_make_with(m, seed, NULL);
+    tiny_make_kind(m, seed, false);
 }
 
 static inline void tiny_free(tiny_model *m)

@@ -68,6 +68,9 @@ int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n);
 int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n);
 int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
 int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
+int32_t skald_set_chat(skald_context *ctx, const char *json, int64_t n);
+int32_t skald_chat_text(const skald_model *model, const skald_options *options, const char *json, int64_t n, char *buffer, size_t size, size_t *needed);
+int32_t skald_event(skald_context *ctx, const char **text, size_t *n);
 int32_t skald_step(skald_context *ctx, int64_t budget_us);
 int32_t skald_step_many(skald_context *const *ctxs, size_t n, int64_t budget_us, int32_t *status);
 int32_t skald_generate(skald_context *ctx, int32_t (*callback)(void *user, const char *text, size_t n), void *user);
@@ -99,6 +102,7 @@ local skald = {
     E_ARGUMENT = -11, E_OPTION = -12, E_BUSY = -13, E_CANCELLED = -14, E_CONTEXT_FULL = -15,
     E_GRAMMAR = -16, E_NUMERIC = -17, E_CHANGED = -18, E_STATE = -19, E_BUFFER = -20,
     E_TEMPLATE = -21,
+    EVENT_TEXT = 1, EVENT_REASONING = 2, EVENT_TOOL_CALL = 3,
     ADD_SPECIAL = 1, PARSE_SPECIAL = 2,
     TYPE_INT = 1, TYPE_FLOAT = 2, TYPE_STRING = 3, TYPE_POINTER = 4,
 }
@@ -201,8 +205,8 @@ end
 
 -- ---- Models -------------------------------------------------------------------------------------
 
-local Model, Context = {}, {}
-Model.__index, Context.__index = Model, Context
+local Model, Context, Chat = {}, {}, {}
+Model.__index, Context.__index, Chat.__index = Model, Context, Chat
 
 -- Opens a model that is still loading: call model:step(us) until it returns "done".
 function skald.open(path, options)
@@ -432,6 +436,131 @@ function Context:tokens()
     if code < 0 then return self:checked(code) end
     for i = 1, tonumber(self.size[0]) do list[i] = ids[0][i - 1] end
     return list
+end
+
+-- ---- Chat ---------------------------------------------------------------------------------------
+
+local escapes = {['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
+
+-- A value as JSON: tables with [1] are lists, others objects; nil in a list is not kept.
+function skald.json(value)
+    local kind = type(value)
+    if kind == "string" then
+        return '"' .. value:gsub('[%c"\\]', function(c)
+            return escapes[c] or ("\\u%04x"):format(c:byte())
+        end) .. '"'
+    elseif kind == "number" then
+        return value == math.floor(value) and ("%d"):format(value) or ("%.17g"):format(value)
+    elseif kind ~= "table" then
+        return value == nil and "null" or tostring(value)
+    end
+    local parts, meta = {}, getmetatable(value)
+    if meta and meta.__json then return meta.__json end
+    if value[1] ~= nil then
+        for i = 1, #value do parts[i] = skald.json(value[i]) end
+        return "[" .. table.concat(parts, ",") .. "]"
+    end
+    for key, item in pairs(value) do
+        parts[#parts + 1] = skald.json(tostring(key)) .. ":" .. skald.json(item)
+    end
+    table.sort(parts)
+    return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- JSON that is there already.
+local function raw(text)
+    return setmetatable({}, {__json = text})
+end
+
+-- What a message has for its calls; each came as {"id", "name", "arguments"}.
+local function tool_calls(list)
+    local calls = {}
+    for i, call in ipairs(list) do calls[i] = {type = "function", ["function"] = raw(call)} end
+    return calls
+end
+
+-- Makes the context hold the prompt of a conversation: JSON, or a table of messages.
+function Context:set_chat(conversation)
+    local json = type(conversation) == "string" and conversation or skald.json(conversation)
+    return self:checked(C.skald_set_chat(self:live(), json, #json), true)
+end
+
+-- What the last step brought, an event a call: its kind ("text", "reasoning", "tool_call") and its
+-- text, JSON for a call of a tool; nil when there is no more.
+function Context:event()
+    local kinds = {"text", "reasoning", "tool_call"}
+    local code = C.skald_event(self:live(), self.view, self.size)
+    if code < 0 then return self:checked(code) end
+    return kinds[code], code > 0 and ffi.string(self.view[0], self.size[0]) or nil
+end
+
+-- A conversation that keeps its messages. Options are those of a context, and `system`, `tools`
+-- (a list of tables), `vars` (of the template).
+--
+--     local chat = assert(model:chat {system = "You are terse.", n_predict = 64})
+--     for piece in chat:send "Name a river." do io.write(piece) end
+function Model:chat(options)
+    local given = {}
+    for key, value in pairs(options or {}) do given[key] = value end
+    local system, tools, vars = given.system, given.tools, given.vars
+    given.system, given.tools, given.vars = nil, nil, nil
+    local context, message, code = self:context(given)
+    if not context then return nil, message, code end
+    local chat = {context = context, messages = {}, tools = tools, vars = vars, last = {}}
+    if system then chat.messages[1] = {role = "system", content = system} end
+    return setmetatable(chat, Chat)
+end
+
+-- Begins a turn; what is said (nil: nothing, go on) becomes a message of `role` ("user").
+function Chat:ask(text, role)
+    local n = #self.messages
+    if text then self.messages[n + 1] = {role = role or "user", content = text} end
+    self.last = {text = "", reasoning = "", tool_calls = {}}
+    local ok, message, code =
+        self.context:set_chat {messages = self.messages, tools = self.tools, vars = self.vars}
+    if not ok then self.messages[n + 1] = nil return nil, message, code end
+    return true
+end
+
+-- Works for about `budget_us` microseconds: "token", "pending" or "done", and text of the answer, or
+-- nil. Reasoning and tool calls (as JSON) gather in `last`; a finished answer becomes a message.
+function Chat:step(budget_us)
+    local state, message, code = self.context:step(budget_us)
+    if not state then return nil, message, code end
+    if state == "pending" then return state end
+    local last, shown = self.last, ""
+    for kind, text in function() return self.context:event() end do
+        if kind == "text" then shown = shown .. text end
+        if kind == "tool_call" then last.tool_calls[#last.tool_calls + 1] = text end
+        if kind ~= "tool_call" then last[kind] = last[kind] .. text end
+    end
+    if state == "done" then
+        last.stop_reason = self.context:info "stop_reason"
+        self.messages[#self.messages + 1] = {role = "assistant", content = last.text,
+            reasoning_content = last.reasoning ~= "" and last.reasoning or nil,
+            tool_calls = #last.tool_calls > 0 and tool_calls(last.tool_calls) or nil}
+    end
+    return state, shown ~= "" and shown or nil
+end
+
+-- Says something and iterates over the pieces of the answer; an error is raised.
+function Chat:send(text, budget_us)
+    local ok, message, code = self:ask(text)
+    if not ok then error(("%s (%s)"):format(message, skald.status_name(code)), 2) end
+    local done = false
+    return function()
+        while not done do
+            local state, piece, code = self:step(budget_us)
+            if not state then error(("%s (%s)"):format(piece, skald.status_name(code)), 2) end
+            done = state == "done"
+            if piece then return piece end
+            if state == "pending" then return "" end
+        end
+    end
+end
+
+function Chat:close()
+    self.context:close()
 end
 
 return skald

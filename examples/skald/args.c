@@ -156,6 +156,7 @@ static int parse_option(tool *t, int argc, char **argv, int *i, void *values)
 static int parse_words(tool *t, int argc, char **argv, void *values)
 {
     bool wants_model = strncmp(t->command->synopsis, "MODEL", 5) == 0, only_words = false;
+    bool takes_two = t->command->synopsis[0] == '(';
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         if (!only_words && strcmp(word, "--") == 0) {
@@ -164,8 +165,10 @@ static int parse_words(tool *t, int argc, char **argv, void *values)
             int code = parse_option(t, argc, argv, &i, values);
             if (code != ARGS_GO)
                 return code;
-        } else if (wants_model && !t->path) {
+        } else if ((wants_model || takes_two) && !t->path) {
             t->path = word;
+        } else if (takes_two && !t->word) {
+            t->word = word;
         } else {
             return args_usage(t, "what is '%s' for?", word);
         }

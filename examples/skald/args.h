@@ -65,7 +65,8 @@ typedef struct args_option {
 /* Makes t->options with the library's options of `presets` ("n_ctx=256 ...", or NULL), then reads
  * the command line into it, into t->path and into `values`. Returns ARGS_GO, or the exit code
  * when the subcommand is over: help was asked for, or the line is wrong and was complained about;
- * `t` holds nothing then. A command whose synopsis does not begin with MODEL takes none. */
+ * `t` holds nothing then. A command whose synopsis does not begin with MODEL takes none; one that
+ * begins with '(' takes up to two words and looks at them itself. */
 int args_parse(const command *cmd, int argc, char **argv, const char *presets, void *values,
                tool *t);
 

@@ -5,9 +5,10 @@
  *
  *     main.c        which subcommand
  *     args.c        its command line: a table of options each
- *     tool.c        loading, contexts, files, errors; term.c progress and Ctrl-C; json.c figures
- *     run.c tokenize.c logits.c inspect.c perplexity.c bench.c grammar.c options.c
- *                   the subcommands
+ *     tool.c        loading, contexts, files, errors; term.c progress and Ctrl-C; json.c figures;
+ *                   bench_side.c the work that is timed, limits.c the machine's limits
+ *     run.c chat.c template.c tokenize.c logits.c inspect.c perplexity.c bench.c grammar.c
+ *     options.c     the subcommands; line.c, talk.c what chat.c is made of
  *
  * Exit codes: 0 done, 1 it failed, 2 it was called wrongly, 130 interrupted by Ctrl-C.
  */
@@ -16,8 +17,9 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &command_run,        &command_tokenize, &command_detokenize, &command_logits,  &command_inspect,
-    &command_perplexity, &command_bench,    &command_grammar,    &command_options,
+    &command_run,        &command_tokenize, &command_detokenize, &command_logits, &command_inspect,
+    &command_perplexity, &command_bench,    &command_grammar,    &command_chat,   &command_template,
+    &command_options,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

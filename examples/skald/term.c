@@ -79,6 +79,11 @@ void term_interrupts(skald_model *model, skald_context *ctx)
         sigaction(SIGINT, &action, NULL);
 }
 
+void term_forget(void)
+{
+    interrupted = 0;
+}
+
 bool term_interrupted(void)
 {
     return interrupted != 0;

@@ -26,12 +26,14 @@ typedef struct command {
 } command;
 
 extern const command command_run, command_tokenize, command_detokenize, command_logits,
-    command_inspect, command_perplexity, command_bench, command_options, command_grammar;
+    command_inspect, command_perplexity, command_bench, command_options, command_grammar,
+    command_template, command_chat;
 
 /* One run of a subcommand. Filled by args_parse, the model by tool_load. */
 typedef struct tool {
     const command *command;
     const char *path;       /* MODEL, borrowed from argv */
+    const char *word;       /* a second one, where the synopsis begins with '(' */
     skald_options *options; /* owned */
     skald_model *model;     /* owned */
     skald_context *ctx;     /* owned */
@@ -94,5 +96,6 @@ void term_end_line(void);
  * as usual. Either may be NULL; both NULL ends it. */
 void term_interrupts(skald_model *model, skald_context *ctx);
 bool term_interrupted(void);
+void term_forget(void); /* that there was a Ctrl-C: the program goes on */
 
 #endif

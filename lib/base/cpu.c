@@ -2,8 +2,10 @@
 /*
  * CPU features on x86: leaf 1 and leaf 7 of cpuid (Intel SDM volume 2, "CPUID"), and xgetbv, which
  * tells whether the operating system saves the upper halves of the vector registers, the mask
- * registers and registers 16 to 31. Elsewhere
- * there is nothing to ask yet: the portable tier is compiled for what the compiler may assume.
+ * registers and registers 16 to 31. On AArch64 the C library has what the kernel said when the
+ * program began (getauxval, which reads no file and changes nothing); registers with the same
+ * knowledge may not be read by programs everywhere. Elsewhere the portable tier is compiled for
+ * what the compiler may assume.
  */
 #include "base/portable.h"
 
@@ -62,6 +64,24 @@ uint32_t sk_cpu_features(void)
     if (c & bit_F16C)
         features |= SK_CPU_F16C;
     return features;
+}
+
+#elif defined(__ARM_FEATURE_DOTPROD)
+
+uint32_t sk_cpu_features(void)
+{
+    return SK_CPU_DOTPROD;
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+#include <sys/auxv.h>
+
+#define CPU_ASIMDDP (1u << 20) /* of AT_HWCAP (asm/hwcap.h) */
+
+uint32_t sk_cpu_features(void)
+{
+    return getauxval(AT_HWCAP) & CPU_ASIMDDP ? SK_CPU_DOTPROD : 0;
 }
 
 #else

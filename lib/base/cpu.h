@@ -15,7 +15,8 @@ enum {
     SK_CPU_F16C = 4,
     SK_CPU_AVX512 = 8,
     SK_CPU_VNNI512 = 16,
-    SK_CPU_AVXVNNI = 32
+    SK_CPU_AVXVNNI = 32,
+    SK_CPU_DOTPROD = 64 /* of AArch64 */
 };
 
 /* The features, or'd. Asks the CPU each time (some hundred cycles; more under a hypervisor), so

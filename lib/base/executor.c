@@ -1,45 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool. One loop runs at a time: its owner publishes it under the lock, works on it itself,
- * then closes it and waits for those workers that had joined; workers that wake up late find it
- * closed and sleep again. So nobody waits for a thread that does not run.
+ * The pool. One loop runs at a time: its owner publishes it, works on it itself, then closes it and
+ * waits for those workers that had joined; workers that come late find it closed and wait for the
+ * next. So nobody waits for a thread that does not run.
  *
- * Idle workers watch the count of loops for a few microseconds before they sleep, because a
- * forward pass hands out loops in quick succession.
+ * All of this is one word, the gate: the number of the loop, whether it is open, and how many have
+ * joined. A forward pass hands out a loop every hundred microseconds, so whoever waits watches a
+ * word for a while before it sleeps, and an owner makes a call to the system only where a worker
+ * sleeps. Sleepers and those who wake them say so and look in opposite orders, so that one of them
+ * sees the other.
  */
 #include "base/portable.h"
 
+#include "base/clock.h"
 #include "base/executor.h"
 #include "base/fpenv.h"
+#include "base/processors.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 1024, SPINS = 4000 };
+enum { MAX_THREADS = 1024, SPIN_US = 200, SPINS_PER_LOOK = 64 };
+
+#define GATE_OPEN UINT64_C(0x8000) /* below it: how many have joined; above: the loop's number */
+#define GATE_JOINED UINT64_C(0x7fff)
+#define GATE_NEXT UINT64_C(0x10000)
 
 typedef struct pool_loop {
     void (*task)(void *arg, int64_t i);
     void *arg;
     int64_t n;
-    _Atomic int64_t next;
+    _Alignas(64) _Atomic int64_t next;
 } pool_loop;
 
 struct sk_executor {
-    sk_heap *heap;       /* borrowed */
+    sk_heap heap; /* its own: it may outlive the model that it was made for */
+    _Atomic int64_t n_users;
     skald_executor host; /* parallel_for is NULL when there is none */
     int32_t n_threads;   /* workers that exist */
+    int64_t spin_us;     /* how long a thread that waits watches before it sleeps */
     pid_t pid;           /* of the process that owns the workers */
     _Atomic int busy;    /* a loop is running */
-    _Atomic uint64_t n_loops;
     pthread_mutex_t lock;
     pthread_cond_t wake, idle;
-    bool open, quit;  /* under lock: a loop may be joined; workers shall end */
-    int32_t n_joined; /* under lock */
-    pool_loop loop;
-    int n_openmp;        /* threads to ask of OpenMP, where it is built in */
+    _Atomic int32_t n_asleep; /* workers in wait for `wake`; changed under lock */
+    _Atomic bool owner_asleep, quit;
+    int n_openmp; /* threads to ask of OpenMP, where it is built in */
+    _Alignas(64) _Atomic uint64_t gate;
+    _Alignas(64) pool_loop loop;
     pthread_t threads[]; /* [n_threads] */
 };
 
@@ -51,17 +61,6 @@ static void work_on(pool_loop *loop)
             return;
         loop->task(loop->arg, i);
     }
-}
-
-static int32_t usable_processors(void)
-{
-#if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return (int32_t)CPU_COUNT(&set);
-#endif
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int32_t)n;
 }
 
 #if defined(_OPENMP)
@@ -92,33 +91,77 @@ static void pause_briefly(void)
 #endif
 }
 
-/* Waits for a loop newer than `seen` and joins it; false when the pool ends. */
+/* Whether the gate lets in who has seen loop `seen`. */
+static bool gate_admits(uint64_t gate, uint64_t seen)
+{
+    return (gate & GATE_OPEN) && gate / GATE_NEXT != seen;
+}
+
+/* Watches the gate until it lets in (or, for `seen` of 0, until all have left), the pool ends, or
+ * it has been long enough. */
+static void watch_gate(const sk_executor *ex, uint64_t seen)
+{
+    for (int64_t end = 0;;) {
+        for (int i = 0; i < SPINS_PER_LOOK; i++) {
+            uint64_t gate = atomic_load_explicit(&ex->gate, memory_order_relaxed);
+            if (seen ? gate_admits(gate, seen) : (gate & GATE_JOINED) == 0)
+                return;
+            pause_briefly();
+        }
+        int64_t now = sk_clock_us();
+        end = end ? end : now + ex->spin_us;
+        if (now >= end || atomic_load_explicit(&ex->quit, memory_order_relaxed))
+            return;
+    }
+}
+
+/* Sleeps until the gate lets in, or the pool ends. */
+static void sleep_at_gate(sk_executor *ex, uint64_t seen)
+{
+    pthread_mutex_lock(&ex->lock);
+    atomic_fetch_add(&ex->n_asleep, 1);
+    while (!atomic_load(&ex->quit) && !gate_admits(atomic_load(&ex->gate), seen))
+        pthread_cond_wait(&ex->wake, &ex->lock);
+    atomic_fetch_sub(&ex->n_asleep, 1);
+    pthread_mutex_unlock(&ex->lock);
+}
+
+/* Joins a loop that is open and newer than `seen`; false when there is none. */
 static bool join_loop(sk_executor *ex, uint64_t *seen)
 {
-    for (int i = 0; i < SPINS && atomic_load(&ex->n_loops) == *seen; i++)
-        pause_briefly();
+    uint64_t gate = atomic_load(&ex->gate);
+    while (gate_admits(gate, *seen))
+        if (atomic_compare_exchange_weak(&ex->gate, &gate, gate + 1)) {
+            *seen = gate / GATE_NEXT;
+            return true;
+        }
+    return false;
+}
+
+static void leave_loop(sk_executor *ex)
+{
+    uint64_t gate = atomic_fetch_sub(&ex->gate, 1) - 1;
+    if ((gate & GATE_JOINED) != 0 || !atomic_load(&ex->owner_asleep))
+        return;
     pthread_mutex_lock(&ex->lock);
-    while (!ex->quit && (!ex->open || atomic_load(&ex->n_loops) == *seen))
-        pthread_cond_wait(&ex->wake, &ex->lock);
-    *seen = atomic_load(&ex->n_loops);
-    bool joined = !ex->quit;
-    ex->n_joined += joined;
+    pthread_cond_signal(&ex->idle);
     pthread_mutex_unlock(&ex->lock);
-    return joined;
 }
 
 static void *worker(void *arg)
 {
     sk_executor *ex = arg;
-    uint64_t seen = 0;
+    uint64_t seen = 1; /* no loop has this number */
     sk_fpenv saved;
     sk_fpenv_enter(&saved);
-    while (join_loop(ex, &seen)) {
-        work_on(&ex->loop);
-        pthread_mutex_lock(&ex->lock);
-        if (--ex->n_joined == 0)
-            pthread_cond_signal(&ex->idle);
-        pthread_mutex_unlock(&ex->lock);
+    while (!atomic_load(&ex->quit)) {
+        watch_gate(ex, seen);
+        if (join_loop(ex, &seen)) {
+            work_on(&ex->loop);
+            leave_loop(ex);
+        } else {
+            sleep_at_gate(ex, seen);
+        }
     }
     return NULL;
 }
@@ -155,26 +198,48 @@ static int32_t init_sync(sk_executor *ex, sk_error *error)
     return sk_fail(error, SKALD_E_MEMORY, "thread pool: the system refused a lock");
 }
 
-int32_t sk_executor_new(sk_executor **out, sk_heap *heap, int32_t n_threads,
-                        const skald_executor *host, sk_error *error)
+static void free_memory(sk_executor *ex)
 {
-    *out = NULL;
+    sk_heap last;
+    sk_heap_init(&last, &ex->heap.host, 0, NULL);
+    atomic_store(&last.live, atomic_load(&ex->heap.live));
+    sk_free(&last, ex);
+}
+
+static int32_t check_host(const skald_executor *host, sk_error *error)
+{
     if (host && (host->size < sizeof *host || !host->parallel_for || host->n_threads < 1))
         return sk_fail(error, SKALD_E_ARGUMENT,
                        "the executor table lacks parallel_for, n_threads or its size");
-    int32_t n = n_threads > 0 ? n_threads : usable_processors();
-    n = host ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
+    return SKALD_OK;
+}
+
+int32_t sk_executor_new(sk_executor **out, const sk_heap *heap, int32_t n_threads,
+                        const skald_executor *host, sk_error *error)
+{
+    *out = NULL;
+    int32_t status = check_host(host, error), usable = host ? 1 : sk_processors();
+    if (status != SKALD_OK)
+        return status;
+    int32_t n = host ? 1 : n_threads > 0 ? n_threads : usable;
+    n = n > MAX_THREADS ? MAX_THREADS : n;
+    sk_heap own;
+    sk_heap_init(&own, &heap->host, 0, NULL);
     sk_executor *ex =
-        sk_alloc_zero(heap, sizeof *ex + (uint64_t)n * sizeof *ex->threads, "thread pool", error);
+        sk_alloc_zero(&own, sizeof *ex + (uint64_t)n * sizeof *ex->threads, "thread pool", error);
     if (!ex)
         return SKALD_E_MEMORY;
-    ex->heap = heap;
+    sk_heap_init(&ex->heap, &heap->host, 0, NULL);
+    atomic_store(&ex->heap.live, atomic_load(&own.live));
+    atomic_store(&ex->n_users, 1);
+    atomic_store(&ex->gate, GATE_NEXT); /* the first loop is number 2: see worker, watch_gate */
     ex->pid = getpid();
+    ex->spin_us = n <= usable ? SPIN_US : 0; /* a processor is no use to two who wait */
     if (host)
         ex->host = *host;
-    int32_t status = init_sync(ex, error);
+    status = init_sync(ex, error);
     if (status < 0) {
-        sk_free(heap, ex);
+        free_memory(ex);
         return status;
     }
     if (n > 1)
@@ -183,14 +248,19 @@ int32_t sk_executor_new(sk_executor **out, sk_heap *heap, int32_t n_threads,
     return SKALD_OK;
 }
 
-void sk_executor_free(sk_executor *ex)
+void sk_executor_retain(sk_executor *ex)
 {
-    if (!ex)
+    atomic_fetch_add(&ex->n_users, 1);
+}
+
+void sk_executor_release(sk_executor *ex)
+{
+    if (!ex || atomic_fetch_sub(&ex->n_users, 1) != 1)
         return;
     /* In a child of fork the workers do not exist, and the lock may be held by one of them. */
     if (ex->pid == getpid()) {
         pthread_mutex_lock(&ex->lock);
-        ex->quit = true;
+        atomic_store(&ex->quit, true);
         pthread_cond_broadcast(&ex->wake);
         pthread_mutex_unlock(&ex->lock);
         for (int32_t i = 0; i < ex->n_threads; i++)
@@ -199,7 +269,7 @@ void sk_executor_free(sk_executor *ex)
         pthread_cond_destroy(&ex->wake);
         pthread_mutex_destroy(&ex->lock);
     }
-    sk_free(ex->heap, ex);
+    free_memory(ex);
 }
 
 int32_t sk_executor_width(const sk_executor *ex)
@@ -207,23 +277,42 @@ int32_t sk_executor_width(const sk_executor *ex)
     return ex->host.n_threads > 0 ? ex->host.n_threads : ex->n_threads + 1;
 }
 
+/* Lets the workers in, waking those that sleep. */
+static void open_gate(sk_executor *ex)
+{
+    atomic_store(&ex->loop.next, 0);
+    atomic_store(&ex->gate, atomic_load(&ex->gate) + GATE_NEXT + GATE_OPEN);
+    if (atomic_load(&ex->n_asleep) == 0)
+        return;
+    pthread_mutex_lock(&ex->lock);
+    pthread_cond_broadcast(&ex->wake);
+    pthread_mutex_unlock(&ex->lock);
+}
+
+/* Lets nobody in any more, and waits for those who are. */
+static void close_gate(sk_executor *ex)
+{
+    if (((atomic_fetch_sub(&ex->gate, GATE_OPEN)) & GATE_JOINED) == 0)
+        return;
+    watch_gate(ex, 0);
+    if ((atomic_load(&ex->gate) & GATE_JOINED) == 0)
+        return;
+    pthread_mutex_lock(&ex->lock);
+    atomic_store(&ex->owner_asleep, true);
+    while ((atomic_load(&ex->gate) & GATE_JOINED) != 0)
+        pthread_cond_wait(&ex->idle, &ex->lock);
+    atomic_store(&ex->owner_asleep, false);
+    pthread_mutex_unlock(&ex->lock);
+}
+
 static void run_in_pool(sk_executor *ex, int64_t n, void (*task)(void *, int64_t), void *arg)
 {
     ex->loop.task = task;
     ex->loop.arg = arg;
     ex->loop.n = n;
-    atomic_store(&ex->loop.next, 0);
-    pthread_mutex_lock(&ex->lock);
-    ex->open = true;
-    atomic_fetch_add(&ex->n_loops, 1);
-    pthread_cond_broadcast(&ex->wake);
-    pthread_mutex_unlock(&ex->lock);
+    open_gate(ex);
     work_on(&ex->loop);
-    pthread_mutex_lock(&ex->lock);
-    ex->open = false;
-    while (ex->n_joined > 0)
-        pthread_cond_wait(&ex->idle, &ex->lock);
-    pthread_mutex_unlock(&ex->lock);
+    close_gate(ex);
 }
 
 /* A host's thread may have any floating-point environment. */

@@ -5,7 +5,8 @@
  * The own pool starts its threads at creation and puts them to sleep when idle. The caller takes
  * tasks too, so `n_threads` of 1 starts none. A pool that is busy with another caller's loop, or
  * that was inherited through fork, makes the caller do its loop alone: nothing ever waits for a
- * thread that may not exist. Threads that cannot be created are done without.
+ * thread that may not exist. Threads that cannot be created are done without. Several models may
+ * share a pool: it is counted.
  */
 #ifndef SK_BASE_EXECUTOR_H
 #define SK_BASE_EXECUTOR_H
@@ -14,10 +15,12 @@
 
 typedef struct sk_executor sk_executor;
 
-/* `host` may be NULL. `n_threads` 0: as many as the process may use processors. */
-int32_t sk_executor_new(sk_executor **out, sk_heap *heap, int32_t n_threads,
+/* With a count of one. `host` may be NULL. `n_threads` 0: as many as base/processors.h advises. Its
+ * memory comes from the allocator of `heap`, uncounted. Errors: ARGUMENT, MEMORY. */
+int32_t sk_executor_new(sk_executor **out, const sk_heap *heap, int32_t n_threads,
                         const skald_executor *host, sk_error *error);
-void sk_executor_free(sk_executor *executor); /* NULL does nothing; no loop may be running */
+void sk_executor_retain(sk_executor *executor);
+void sk_executor_release(sk_executor *executor); /* NULL does nothing; no loop may be running */
 
 /* How many tasks can run at once, the caller's included; at least 1. */
 int32_t sk_executor_width(const sk_executor *executor);

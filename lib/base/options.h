@@ -27,7 +27,9 @@
     X(MAX_MEMORY, "max_memory", INT, "0", 0, 9.2e18, 0, \
       "bytes that one handle may allocate, mapped weights not included; 0: no limit") \
     X(N_THREADS, "n_threads", INT, "0", 0, 1024, 0, \
-      "threads of a model's pool, the caller's included; 0: one per usable processor") \
+      "threads of a model's pool, the caller's included; 0: one per usable core") \
+    X(THREADS_OF, "threads_of", POINTER, "", 0, 0, 0, \
+      "a loaded skald_model, whose pool of threads this one uses too") \
     X(CPU, "cpu", STRING, "auto", 0, 0, 0, \
       "tier of kernels: auto, or a tier's name (c, ...); all tiers give the same bits") \
     X(N_CTX, "n_ctx", INT, "4096", 1, 134217728, 0, "tokens that a context can hold") \

@@ -172,6 +172,18 @@ int32_t sk_source_read(sk_source *source, uint64_t offset, void *out, uint64_t n
     return SKALD_OK;
 }
 
+size_t sk_source_peek(const char *path, char *text, size_t n)
+{
+    text[0] = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return 0;
+    ssize_t got = read(fd, text, n - 1);
+    close(fd);
+    text[got > 0 ? got : 0] = 0;
+    return strlen(text);
+}
+
 int32_t sk_source_check(const sk_source *source, sk_error *error)
 {
     struct stat now;

@@ -28,6 +28,10 @@ const uint8_t *sk_source_view(const sk_source *source);
 /* Copies [offset, offset + n). Errors: TRUNCATED (outside the file), IO. */
 int32_t sk_source_read(sk_source *source, uint64_t offset, void *out, uint64_t n, sk_error *error);
 
+/* The beginning of a small file of the system's, up to n - 1 bytes and a NUL; "" where there is none
+ * or it cannot be read. Bytes, 0 being none. */
+size_t sk_source_peek(const char *path, char *text, size_t n);
+
 /* CHANGED when the file's size or time of change is no longer what it was at opening. */
 int32_t sk_source_check(const sk_source *source, sk_error *error);
 

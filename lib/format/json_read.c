@@ -383,7 +383,7 @@ static int32_t json_unique(json_reader *r, sk_json_member *members, uint64_t *n)
 static int32_t json_close(json_reader *r, sk_json *out)
 {
     json_frame frame = r->frames[--r->depth];
-    sk_json_member *members = r->pending + frame.first;
+    sk_json_member *members = r->pending ? r->pending + frame.first : NULL;
     uint64_t n = r->n_pending - frame.first;
     r->n_pending = frame.first;
     r->p++;

@@ -113,22 +113,25 @@ enum {
 };
 
 /* What recurrent layers have in attention's place: there are none; a short convolution; a gated
- * delta net; Mamba, Mamba 2, PLaMo's Mamba 2. */
+ * delta net; Mamba, Mamba 2, PLaMo's Mamba 2; RWKV 6, 7. */
 enum {
     SK_MIXER_NONE = 0,
     SK_MIXER_CONV = 1,
     SK_MIXER_DELTA = 2,
     SK_MIXER_MAMBA = 3,
     SK_MIXER_MAMBA2 = 4,
-    SK_MIXER_PLAMO = 5
+    SK_MIXER_PLAMO = 5,
+    SK_MIXER_RWKV6 = 6,
+    SK_MIXER_RWKV7 = 7
 };
 
 /* Which layers are recurrent: all; those without heads of keys; those that the key names, without
  * it all but the last of each interval; all, beside attention. */
 enum { SK_MIXES_ALL = 0, SK_MIXES_KEYLESS = 1, SK_MIXES_INTERVAL = 2, SK_MIXES_BESIDE = 3 };
 
-/* Which layers have a feed-forward: all; none; those with a width, which have nothing else. */
-enum { SK_FEEDS_ALL = 0, SK_FEEDS_NONE = 1, SK_FEEDS_ALONE = 2 };
+/* Which layers have a feed-forward: all; none; those with a width, which have nothing else; all,
+ * one that mixes channels with those of the token before. */
+enum { SK_FEEDS_ALL = 0, SK_FEEDS_NONE = 1, SK_FEEDS_ALONE = 2, SK_FEEDS_CHANNELS = 3 };
 
 /* Which heads of keys a recurrent layer's heads of values take: neighbours the same; in turn. */
 enum { SK_GROUPS_ADJACENT = 0, SK_GROUPS_CYCLIC = 1 };

@@ -8,10 +8,10 @@
  * are rounds, in each of which every run goes on by so many blocks; between rounds a query's sums
  * are kept in its output and beside it.
  *
- * Where that gives too few tiles for the threads (a token decoded with few heads of keys), a round's
- * blocks are divided among tiles too: each block's part is put down by itself, and a second half of
- * the round merges them in order. The bits are the same, since a block is always summed by itself;
- * it costs writing the parts, one to sixty-four keys.
+ * Where that gives too few tiles for the threads (a token decoded with few heads of keys), a
+ * round's blocks are divided among tiles too: each block's part is put down by itself, and a second
+ * half of the round merges them in order. The bits are the same, since a block is always summed by
+ * itself; it costs writing the parts, one to sixty-four keys.
  *
  * Each thread at work holds one piece of scratch memory, of which there are as many as tasks run at
  * once. A host that runs more of them than it said makes some wait for others that are running,
@@ -25,10 +25,10 @@
 
 #include <string.h>
 
-#define ATTEND_COST 4e6            /* multiply-adds of a tile, if it has more than one block */
-#define ATTEND_PARTS (256 * 1024)  /* floats of parts, at least */
-#define ATTEND_PARTS_BLOCKS 16     /* blocks of one row that they are enough for, at least */
-#define ATTEND_TILES_PER_THREAD 4  /* fewer are divided, unless they come out even */
+#define ATTEND_COST 4e6           /* multiply-adds of a tile, if it has more than one block */
+#define ATTEND_PARTS (256 * 1024) /* floats of parts, at least */
+#define ATTEND_PARTS_BLOCKS 16    /* blocks of one row that they are enough for, at least */
+#define ATTEND_TILES_PER_THREAD 4 /* fewer are divided, unless they come out even */
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
@@ -59,9 +59,9 @@ int32_t sk_attending_init(sk_pass *pass, sk_error *error)
     t->run = sk_alloc_array(pass->heap, n_rows + 1, sizeof *t->run, "a pass's workspace", error);
     t->max = sk_alloc_array(pass->heap, n_rows, (uint64_t)n_head * 4, "a pass's workspace", error);
     t->sum = sk_alloc_array(pass->heap, n_rows, (uint64_t)n_head * 4, "a pass's workspace", error);
-    t->parts = t->n_scratch == 1 ? NULL
-                                 : sk_alloc(pass->heap, (uint64_t)t->n_parts * 4,
-                                            "a pass's workspace", error);
+    t->parts = t->n_scratch == 1
+                   ? NULL
+                   : sk_alloc(pass->heap, (uint64_t)t->n_parts * 4, "a pass's workspace", error);
     t->scratch = sk_alloc_array(pass->heap, (uint64_t)t->n_scratch, t->scratch_size,
                                 "a pass's workspace", error);
     t->busy = sk_alloc_array(pass->heap, (uint64_t)t->n_scratch, sizeof *t->busy,

@@ -208,9 +208,9 @@ static void put_norm(explain_line *line, const sk_step *step)
 
 static const char *fn_name(const sk_fn *fn)
 {
-    static const char *const names[] = {"silu",     "gelu",       "relu",    "relu2", "sigmoid",
-                                        "softplus", "swiglu_oai", "clamped", "xielu", "tanh",
-                                        ""};
+    static const char *const names[] = {"silu",    "gelu",     "relu",       "relu2",
+                                        "sigmoid", "softplus", "swiglu_oai", "clamped",
+                                        "xielu",   "tanh",     "none",       "complement"};
     return names[fn->kind];
 }
 
@@ -260,7 +260,10 @@ static void put_take(explain_line *line, const sk_step *step)
     put(line, sk_reg_name(step->src));
     put_int(line, "[", step->at, "]");
     put_vectors(line, step);
-    put_int(line, ", every ", step->stride, "");
+    if (step->stride > 0)
+        put_int(line, ", every ", step->stride, "");
+    if (step->each > 1)
+        put_int(line, ", each ", step->each, " times");
 }
 
 static void put_mixer(explain_line *line, const sk_step *step)
@@ -293,8 +296,40 @@ static bool put_recurrent(explain_line *line, const sk_step *step)
         break;
     case SK_OP_DECAY:
         put_assign(line, step, " = exp ");
+        if (step->weight)
+            put(line, " * ");
+        if (step->weight)
+            put_slot(line, step->weight_slot);
+        else
+            put_float(line, " * ", step->factor);
+        break;
+    case SK_OP_SHIFT:
+        put_assign(line, step, " = before - ");
+        break;
+    case SK_OP_LERP:
+        put_assign(line, step, " = ");
+        put(line, step->factor != 0 ? " + sx * (xc + " : " + sx * (");
+        put_slot(line, step->weight_slot);
+        if (step->to > 0)
+            put_int(line, "[", step->to, "]");
+        put(line, ")");
+        break;
+    case SK_OP_BONUS:
+        put(line, sk_reg_name(step->dst));
+        put(line, " += v * (q * ");
+        put(line, sk_reg_name(step->src));
         put(line, " * ");
         put_slot(line, step->weight_slot);
+        put(line, ")");
+        break;
+    case SK_OP_TIMES:
+        put(line, sk_reg_name(step->dst));
+        put(line, " *= ");
+        put_slot(line, step->weight_slot);
+        break;
+    case SK_OP_BLEND:
+        put_assign(line, step, " to ");
+        put(line, " by t");
         break;
     case SK_OP_CONV:
         put_assign(line, step, " = ");

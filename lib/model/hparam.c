@@ -346,6 +346,8 @@ static void hp_complete_mixers(sk_hparam *hp, const sk_arch *arch)
     }
     if (hp->n_tap_short > 0)
         hp->n_tap = hp->n_tap_short;
+    bool shared = arch->mixer == SK_MIXER_RWKV6 && hp->n_head_kv[0] > 0;
+    hp->n_key_values = shared ? hp->n_head_kv[0] * hp->n_head_size : hp->n_embd;
     hp->n_dt_plamo = hp->n_embd / 16 > 64 ? hp->n_embd / 16 : 64;
     if (hp->n_rank > 0)
         hp->head_inner = hp->n_inner / hp->n_rank;
@@ -439,6 +441,12 @@ static int32_t hp_check_heads(const sk_hparam *hp, const sk_arch *arch, sk_error
 /* The sizes of recurrent layers with heads: values share keys evenly. */
 static int32_t hp_check_mixers(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
 {
+    bool wkv = arch->mixer == SK_MIXER_RWKV6 || arch->mixer == SK_MIXER_RWKV7;
+    if (wkv && (hp->n_embd % hp->n_head_size != 0 || hp->n_embd % hp->n_key_values != 0))
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "wkv.head_size is %lld, embedding_length %lld, attention.head_count_kv %d: "
+                       "heads do not fit",
+                       (long long)hp->n_head_size, (long long)hp->n_embd, (int)hp->n_head_kv[0]);
     if (arch->mixer != SK_MIXER_DELTA && arch->mixer != SK_MIXER_MAMBA2 &&
         arch->mixer != SK_MIXER_PLAMO)
         return SKALD_OK;

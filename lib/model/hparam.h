@@ -101,6 +101,14 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    full_interval,    "full_attention_interval",          0, 4,     1, SK_MAX_LAYERS, 0) \
     X(BOOL,   dt_b_c_rms,       "ssm.dt_b_c_rms",                   0, 0,     0, 1,             0) \
     X(INT,    n_latent,         "moe_latent_size",                  0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    n_head_size,      "wkv.head_size",                    0, 0,     1, 4096,          0) \
+    X(INT,    n_mix_rank,       "time_mix_extra_dim",               0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_decay_rank_6,   "time_decay_extra_dim",             0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_decay_rank,     "attention.decay_lora_rank",        0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_erase_rank,     "attention.iclr_lora_rank",         0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_value_rank,     "attention.value_residual_mix_lora_rank", 0, 0, 1, SK_HP_DIM,   0) \
+    X(INT,    n_gate_rank,      "attention.gate_lora_rank",         0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    rescale_layers,   "rescale_every_n_layers",           0, 0,     0, SK_MAX_LAYERS, 0) \
     X(INT,    n_tap_short,      "shortconv.l_cache",                0, 0,     1, 256,           0) \
     X(REALS,  xielu_p,          "xielu.alpha_p",                    4, 0,     -1e30, 1e30,      0) \
     X(REALS,  xielu_n,          "xielu.alpha_n",                    4, 0,     -1e30, 1e30,      0) \
@@ -135,11 +143,12 @@ typedef struct sk_hparam {
     int64_t span[SK_MAX_LAYERS];   /* the layer's window in tokens; 0: it has none */
     int32_t head_k[SK_MAX_LAYERS]; /* elements of a key, of a value */
     int32_t head_v[SK_MAX_LAYERS];
-    int64_t head_inner;  /* elements of a head of a recurrent layer */
-    int64_t n_dt_plamo;  /* what PLaMo's steps are worked out from */
-    int64_t n_expert_in; /* width of what experts read and give */
-    double rope_scale;   /* 1 / factor; 1: none */
-    int32_t max_n_head;  /* over the layers */
+    int64_t head_inner;   /* elements of a head of a recurrent layer */
+    int64_t n_key_values; /* elements of all heads of keys of a layer of RWKV's */
+    int64_t n_dt_plamo;   /* what PLaMo's steps are worked out from */
+    int64_t n_expert_in;  /* width of what experts read and give */
+    double rope_scale;    /* 1 / factor; 1: none */
+    int32_t max_n_head;   /* over the layers */
     int32_t max_n_ff;
 } sk_hparam;
 

@@ -135,6 +135,12 @@ static void layer_mixer(sk_builder *b, int src, int dst)
     case SK_MIXER_PLAMO:
         sk_plan_plamo(b, src, dst);
         break;
+    case SK_MIXER_RWKV6:
+        sk_plan_rwkv6(b, src, dst);
+        break;
+    case SK_MIXER_RWKV7:
+        sk_plan_rwkv7(b, src, dst);
+        break;
     default:
         break;
     }
@@ -177,10 +183,15 @@ void sk_plan_layer(sk_builder *b)
 
     if (!alone)
         layer_attention(b, parallel);
-    if (b->arch->feeds != SK_FEEDS_ALL && !alone)
+    if (b->arch->feeds == SK_FEEDS_NONE || (b->arch->feeds == SK_FEEDS_ALONE && !alone))
         return;
-    layer_ffn(b, layer_input(b, layer_ffn_norm(b, parallel)), experts && !apart);
+    if (b->arch->feeds == SK_FEEDS_CHANNELS)
+        sk_plan_channel_mix(b, layer_input(b, SK_T_ATTN_NORM_2), SK_R_X);
+    else
+        layer_ffn(b, layer_input(b, layer_ffn_norm(b, parallel)), experts && !apart);
     if (parallel || apart)
         layer_add(b, SK_R_B, -1);
     layer_add(b, SK_R_X, layer_post_ffn(b));
+    if (b->hp->rescale_layers > 0 && (b->layer + 1) % b->hp->rescale_layers == 0)
+        sk_plan_scale(b, SK_R_H, 0.5, b->hp->n_embd);
 }

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "model/lines.h"
+#include "text/hf_tokenizer.h"
 
 #include <string.h>
 
@@ -44,12 +45,13 @@ static sk_model *model_create(const sk_options *options, sk_error *error)
 static void model_free(sk_model *model)
 {
     sk_heap *heap = &model->heap, last;
-    sk_executor_free(model->executor);
+    sk_executor_release(model->executor);
     sk_plan_free(&model->plan);
     sk_weights_free(&model->weights);
     sk_vocab_free(model->vocab);
     sk_gguf_close(model->gguf);
     sk_source_close(model->source);
+    sk_free(heap, model->converted);
     sk_free(heap, model->copy);
     sk_free(heap, model->plan_text);
     sk_free(heap, model->warning);
@@ -104,6 +106,23 @@ static int32_t open_source(sk_model *model, const char *path, const sk_options *
     return sk_source_open_file(&model->source, &model->heap, path, map, error);
 }
 
+/* The threads: what the options say of them, and another model's where they are shared. */
+static int32_t open_threads(sk_model *model, const sk_options *options, sk_error *error)
+{
+    const skald_executor *host = options ? sk_opt_pointer(options, SK_OPT_EXECUTOR) : NULL;
+    const sk_model *other = options ? sk_opt_pointer(options, SK_OPT_THREADS_OF) : NULL;
+    model->n_threads = options ? (int32_t)sk_opt_int(options, SK_OPT_N_THREADS) : 0;
+    if (host)
+        model->host_executor = *host;
+    if (!other)
+        return SKALD_OK;
+    if (!sk_model_is_loaded(other))
+        return sk_fail(error, SKALD_E_STATE, "the model of option threads_of is still loading");
+    model->executor = other->executor;
+    sk_executor_retain(model->executor);
+    return SKALD_OK;
+}
+
 int32_t sk_model_open(sk_model **out, const char *path, const sk_options *options, sk_error *error)
 {
     sk_error local = {0};
@@ -112,13 +131,9 @@ int32_t sk_model_open(sk_model **out, const char *path, const sk_options *option
     sk_model *model = model_create(options, error);
     if (!model)
         return error->code;
-    if (options) {
-        const skald_executor *host = sk_opt_pointer(options, SK_OPT_EXECUTOR);
-        model->n_threads = (int32_t)sk_opt_int(options, SK_OPT_N_THREADS);
-        if (host)
-            model->host_executor = *host;
-    }
-    int32_t status = open_kernels(model, options, error);
+    int32_t status = open_threads(model, options, error);
+    if (status == SKALD_OK)
+        status = open_kernels(model, options, error);
     if (status == SKALD_OK)
         status = open_source(model, path, options, error);
     if (status != SKALD_OK) {
@@ -132,8 +147,34 @@ int32_t sk_model_open(sk_model **out, const char *path, const sk_options *option
 /* ---- Phases -----------------------------------------------------------------------------------
  */
 
+/* A tokenizer.json becomes a model file without tensors. */
+static int32_t load_tokenizer_json(sk_model *model, sk_error *error)
+{
+    uint64_t n = sk_source_size(model->source), size;
+    char start[64], *json = NULL;
+    uint64_t n_start = n < sizeof start ? n : sizeof start;
+    if (sk_source_read(model->source, 0, start, n_start, NULL) < 0 ||
+        !sk_hf_is_tokenizer(start, n_start))
+        return SKALD_OK;
+    int32_t status = SKALD_E_MEMORY;
+    if ((json = sk_alloc(&model->heap, n, "a tokenizer.json", error)) != NULL)
+        status = sk_source_read(model->source, 0, json, n, error);
+    if (status == SKALD_OK)
+        status = sk_hf_convert(&model->heap, json, n, &model->converted, &size, error);
+    sk_free(&model->heap, json);
+    if (status < 0)
+        return status;
+    sk_source_close(model->source);
+    model->source = NULL;
+    model->map = true;
+    return sk_source_open_memory(&model->source, &model->heap, model->converted, size, error);
+}
+
 static int32_t load_header(sk_model *model, sk_error *error)
 {
+    int32_t status = load_tokenizer_json(model, error);
+    if (status < 0)
+        return status;
     sk_source *source = model->source;
     model->source = NULL;
     return sk_gguf_open(&model->gguf, &model->heap, source, model->path, model->map, error);
@@ -263,6 +304,8 @@ static int32_t load_finish(sk_model *model, sk_error *error)
         const uint64_t *ne = sk_gguf_tensor_at(model->gguf, i)->ne;
         model->n_parameters += (int64_t)(ne[0] * ne[1] * ne[2] * ne[3]);
     }
+    if (model->executor)
+        return SKALD_OK; /* another model's */
     return sk_executor_new(&model->executor, &model->heap, model->n_threads, host, error);
 }
 

@@ -18,8 +18,9 @@
 
 #define MEMORY_KEPT_SIZE (INT64_C(256) << 20) /* bytes of checkpoints, beyond the first two */
 
-/* Tokens between two checkpoints: behind a prompt, where turns begin; in a reply. */
-enum { MEMORY_PROMPT_GAP = 16, MEMORY_REPLY_GAP = 256 };
+/* Tokens between two checkpoints, where turns begin and end and elsewhere; and how much dearer the
+ * loss of the former is. */
+enum { MEMORY_TURN_GAP = 16, MEMORY_GAP = 256, MEMORY_TURN_WORTH = 4 };
 
 struct sk_memory_array {
     _Atomic int64_t n_users;
@@ -130,15 +131,17 @@ static int memory_most_kept(const sk_memory *memory)
 /*
  * Makes room for one more checkpoint at `position`, by dropping the one whose loss costs least: the
  * tokens that would have to be read again from the one before it, in relation to how far back that
- * lies. So checkpoints stand the more thinly the further back they are.
+ * lies. So checkpoints stand the more thinly the further back they are, and the longest where turns
+ * begin and end.
  */
 static void memory_thin(sk_memory *memory, int64_t position)
 {
     int least = 0;
-    double least_cost = 2;
+    double least_cost = 2 * MEMORY_TURN_WORTH;
     for (int i = 0; i < memory->n_kept; i++) {
         int64_t at = memory->kept[i]->position, last = i ? memory->kept[i - 1]->position : 0;
         double cost = (double)(at - last) / (double)(position - last);
+        cost *= memory->turn[i] ? MEMORY_TURN_WORTH : 1;
         if (cost < least_cost) {
             least = i;
             least_cost = cost;
@@ -146,24 +149,27 @@ static void memory_thin(sk_memory *memory, int64_t position)
     }
     memory_drop(memory, memory->kept[least]);
     memory->n_kept--;
-    for (int i = least; i < memory->n_kept; i++)
+    for (int i = least; i < memory->n_kept; i++) {
         memory->kept[i] = memory->kept[i + 1];
+        memory->turn[i] = memory->turn[i + 1];
+    }
 }
 
 /* `before`, which the next pass would overwrite, becomes a checkpoint where it is far enough from
- * the last one: the end of a prompt, the beginning of one, now and then in a reply. */
+ * the last one: the end of a prompt, the beginning of one, now and then between. */
 static void memory_keep(sk_memory *memory, bool prompt)
 {
     sk_memory_array *array = memory->before;
     if (!array || array->position == 0)
         return;
     int64_t last = memory->n_kept > 0 ? memory->kept[memory->n_kept - 1]->position : 0;
-    bool turn = prompt || array->prompt;
-    if (array->position - last < (turn ? MEMORY_PROMPT_GAP : MEMORY_REPLY_GAP))
+    bool turn = prompt != array->prompt;
+    if (array->position - last < (turn ? MEMORY_TURN_GAP : MEMORY_GAP))
         return;
     if (memory->n_kept == memory_most_kept(memory))
         memory_thin(memory, array->position);
-    memory->kept[memory->n_kept++] = array;
+    memory->kept[memory->n_kept] = array;
+    memory->turn[memory->n_kept++] = turn;
     memory->before = NULL;
 }
 
@@ -264,6 +270,7 @@ static int32_t memory_fork(void **out, const void *part, int64_t n_tokens, sk_er
     fork->before = array_share(memory->before);
     for (; fork->n_kept < memory->n_kept; fork->n_kept++)
         fork->kept[fork->n_kept] = array_share(memory->kept[fork->n_kept]);
+    memcpy(fork->turn, memory->turn, sizeof fork->turn);
     return SKALD_OK;
 }
 

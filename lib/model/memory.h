@@ -32,6 +32,7 @@ typedef struct sk_memory {
     int64_t n_row; /* of the pass under way */
     sk_memory_array *now, *before, *next, *middle;
     sk_memory_array *kept[SK_MEMORY_KEPT];
+    bool turn[SK_MEMORY_KEPT]; /* that one lies between prompt and reply, or reply and prompt */
     int n_kept;
     sk_memory_array *spare[SK_MEMORY_SPARE];
     int n_spare;

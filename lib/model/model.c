@@ -5,6 +5,7 @@
 #include "base/portable.h"
 
 #include "model/model_int.h"
+#include "text/chat.h"
 
 #include <string.h>
 
@@ -99,7 +100,8 @@ static const char *const model_int_keys[] = {
 static const char *const model_float_keys[] = {"progress"};
 
 static const char *const model_string_keys[] = {
-    "architecture", "name", "tokenizer", "chat_template", "cpu", "plan", "warning"};
+    "architecture", "name", "tokenizer", "chat_template",
+    "cpu",          "plan", "warning",   "chat_template_name"};
 
 /* The index of a key in a list, or an error that names the nearest. */
 static int32_t model_key(const char *key, const char *const *keys, size_t n, size_t *index,
@@ -217,6 +219,8 @@ int32_t sk_model_get_string(const sk_model *model, const char *key, const char *
              : index == 3 ? model_metadata(model, "tokenizer.chat_template")
              : index == 4 ? model->kernels->name
              : index == 5 ? model->plan_text
-                          : model->warning;
+             : index == 6
+                 ? model->warning
+                 : sk_chat_default(model->vocab, model_metadata(model, "tokenizer.chat_template"));
     return SKALD_OK;
 }

@@ -16,7 +16,7 @@ typedef struct skald_model sk_model;
 /*
  * Opens the file at `path`, or what the options "memory" or "reader" say (which come first), and
  * returns a handle with a count of one. `options` may be NULL; it is not kept. Nothing is read yet.
- * Errors: ARGUMENT, OPTION, NOT_FOUND, IO, MEMORY.
+ * Errors: ARGUMENT, OPTION, NOT_FOUND, IO, MEMORY, STATE (threads_of is still loading).
  */
 int32_t sk_model_open(sk_model **out, const char *path, const sk_options *options, sk_error *error);
 

@@ -25,6 +25,7 @@ struct skald_model {
     int32_t n_threads;
     skald_executor host_executor; /* parallel_for is NULL when there is none */
 
+    void *converted;   /* owned, NULL: none; the GGUF file that a tokenizer.json became */
     sk_source *source; /* owned until the file's header is read */
     sk_gguf *gguf;
     sk_vocab *vocab;
@@ -33,7 +34,7 @@ struct skald_model {
     sk_weights weights;
     sk_plan plan;
     const sk_kernels *kernels;
-    sk_executor *executor;
+    sk_executor *executor; /* counted: other models may share it */
 
     /* The copy of the weights, where they are copied. */
     uint8_t *copy; /* owned */

@@ -24,7 +24,8 @@
 #define ALONE_US 15.0   /* below this the caller works alone */
 #define FIRST_RATE 5e-4 /* microseconds per unit of cost, before anything was measured */
 #define SHORT_US 20.0   /* below this the clock is too coarse to learn from */
-#define TASKS_PER_THREAD 4
+#define LARGE_SHARE 4   /* times as much is dealt out at once as is left for later */
+#define SMALL_TASKS 2   /* per thread, of what is left */
 
 static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_EMBED] = &sk_op_embed,       [SK_OP_ANGLES] = &sk_op_angles,
@@ -41,7 +42,9 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_SELECT] = &sk_op_select,     [SK_OP_CHECK] = &sk_op_check,
     [SK_OP_TAKE] = &sk_op_take,         [SK_OP_L2] = &sk_op_l2,
     [SK_OP_DECAY] = &sk_op_decay,       [SK_OP_CONV] = &sk_op_conv,
-    [SK_OP_RECUR] = &sk_op_recur,
+    [SK_OP_RECUR] = &sk_op_recur,       [SK_OP_SHIFT] = &sk_op_shift,
+    [SK_OP_LERP] = &sk_op_lerp,         [SK_OP_BONUS] = &sk_op_bonus,
+    [SK_OP_TIMES] = &sk_op_times,       [SK_OP_BLEND] = &sk_op_blend,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)
@@ -335,39 +338,49 @@ int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
 /* ---- Running ----------------------------------------------------------------------------------
  */
 
-/* Tiles [first, last) of the current step, `chunk` of them to a task. */
+/* Tiles [first, last) of the current step: a task of `large` of them for each of `width` threads,
+ * then tasks of `small`. */
 typedef struct pass_tasks {
     sk_pass *pass;
     const sk_step *step;
-    int64_t first, last, chunk;
+    int64_t first, last, width, large, small;
 } pass_tasks;
 
 static void pass_task(void *arg, int64_t i)
 {
     const pass_tasks *t = arg;
-    int64_t first = t->first + i * t->chunk, last = first + t->chunk;
+    bool early = i < t->width;
+    int64_t first = t->first + (early ? i : t->width) * t->large;
+    first += early ? 0 : (i - t->width) * t->small;
+    int64_t last = first + (early ? t->large : t->small);
     pass_ops[t->step->op]->run(t->pass, t->step, first, last < t->last ? last : t->last);
 }
 
-/* How many tiles to a task: some tasks per thread, whole units where there are enough. */
-static int64_t pass_chunk(const sk_work *work, int64_t n, int64_t width)
+/* Whole units, where there are enough. */
+static int64_t pass_units(const sk_work *work, int64_t n)
 {
-    int64_t chunk = (n + width * TASKS_PER_THREAD - 1) / (width * TASKS_PER_THREAD);
-    if (n >= work->unit * width)
-        chunk = (chunk + work->unit - 1) / work->unit * work->unit;
-    return chunk;
+    return n < work->unit ? (n < 1 ? 1 : n) : n / work->unit * work->unit;
+}
+
+/* Most of the tiles are dealt out in one piece each, since weights are read fastest without a
+ * break; the rest goes to whoever is done. */
+static void pass_share(sk_pass *pass, const sk_step *step, int64_t n)
+{
+    int64_t width = sk_executor_width(pass->executor);
+    width = width < n ? width : n;
+    pass_tasks t = {pass, step, pass->tile, pass->tile + n, width, 0, 0};
+    t.large = pass_units(&pass->work, n * LARGE_SHARE / (LARGE_SHARE + 1) / width);
+    int64_t rest = n - t.large * width;
+    t.small = pass_units(&pass->work, rest / (width * SMALL_TASKS));
+    sk_executor_run(pass->executor, width + (rest + t.small - 1) / t.small, pass_task, &t);
 }
 
 static void pass_run_tiles(sk_pass *pass, const sk_step *step, int64_t n, bool alone)
 {
-    int64_t first = pass->tile, last = first + n;
-    if (alone) {
-        pass_ops[step->op]->run(pass, step, first, last);
-        return;
-    }
-    int64_t chunk = pass_chunk(&pass->work, n, sk_executor_width(pass->executor));
-    pass_tasks tasks = {pass, step, first, last, chunk};
-    sk_executor_run(pass->executor, (n + chunk - 1) / chunk, pass_task, &tasks);
+    if (alone)
+        pass_ops[step->op]->run(pass, step, pass->tile, pass->tile + n);
+    else
+        pass_share(pass, step, n);
 }
 
 /*

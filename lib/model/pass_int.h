@@ -33,7 +33,7 @@ extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linea
     sk_op_store, sk_op_attend, sk_op_glu, sk_op_add, sk_op_route, sk_op_gather, sk_op_experts,
     sk_op_combine, sk_op_select, sk_op_check, sk_op_position, sk_op_gate, sk_op_scale, sk_op_clamp,
     sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide, sk_op_take, sk_op_l2, sk_op_decay,
-    sk_op_conv, sk_op_recur;
+    sk_op_conv, sk_op_recur, sk_op_shift, sk_op_lerp, sk_op_bonus, sk_op_times, sk_op_blend;
 
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */
@@ -60,7 +60,7 @@ typedef struct sk_attending {
     int32_t n_scratch;     /* threads */
 
     /* The step that is running. */
-    double query_cost; /* queries of the largest run and a head */
+    double query_cost;                 /* queries of the largest run and a head */
     int64_t n_block;                   /* of the run that sees the most */
     int64_t first_block;               /* of the round, counted from the first that a run sees */
     int64_t round_blocks, tile_blocks; /* of a round, of a tile */

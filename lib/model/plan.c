@@ -75,8 +75,8 @@ void sk_plan_width(sk_builder *b, int reg, int64_t n)
         b->plan->width[reg] = n;
 }
 
-void sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n,
-                     bool layer_norm, int64_t weight_step)
+sk_step *sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n,
+                         bool layer_norm, int64_t weight_step)
 {
     const float *weight = NULL, *bias = NULL;
     if (b->status == SKALD_OK && slot >= 0)
@@ -95,6 +95,7 @@ void sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, i
     step->layer_norm = layer_norm;
     step->eps = (float)(layer_norm ? b->hp->ln_eps : b->hp->rms_eps);
     sk_plan_width(b, dst, n * n_vec);
+    return step;
 }
 
 void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
@@ -141,14 +142,25 @@ void sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
     step->n = n;
 }
 
-void sk_plan_add_vector(sk_builder *b, int dst, int slot, int64_t n)
+/* An operation of a register's rows with a vector of the model's. */
+static void plan_with_vector(sk_builder *b, int op, int dst, int slot, int64_t n)
 {
     const float *weight = sk_plan_vector(b, slot);
-    sk_step *step = sk_plan_step(b, SK_OP_ADD, SK_SET_ROWS);
+    sk_step *step = sk_plan_step(b, op, SK_SET_ROWS);
     step->dst = step->src = dst;
     step->n = n;
     step->weight = weight;
     step->weight_slot = slot;
+}
+
+void sk_plan_add_vector(sk_builder *b, int dst, int slot, int64_t n)
+{
+    plan_with_vector(b, SK_OP_ADD, dst, slot, n);
+}
+
+void sk_plan_times(sk_builder *b, int dst, int slot, int64_t n)
+{
+    plan_with_vector(b, SK_OP_TIMES, dst, slot, n);
 }
 
 void sk_plan_scale(sk_builder *b, int reg, double factor, int64_t n)

@@ -40,7 +40,11 @@ enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_N_SETS };
     X(Z, "z", ROWS)           /* the gate of a recurrent layer's output */ \
     X(DT, "dt", ROWS)         /* its steps and decays */ \
     X(BETA, "beta", ROWS) \
-    X(FADE, "fade", ROWS)     /* how much of each matrix stays */ \
+    X(FADE, "fade", ROWS) /* how much of each matrix stays */ \
+    X(SX, "sx", ROWS)     /* what the token before had more */ \
+    X(XC, "xc", ROWS)     /* a mix of both */ \
+    X(LOW, "low", ROWS)   /* between the matrices of a low-rank product */ \
+    X(V_FIRST, "v_first", ROWS) \
     X(LATENT, "latent", ROWS) /* what experts read and give, where it is narrower */ \
     X(GATE, "gate", ROWS) \
     X(UP, "up", ROWS) \
@@ -89,6 +93,11 @@ enum {
     X(DECAY, "decay") \
     X(CONV, "conv") \
     X(RECUR, "recur") \
+    X(SHIFT, "shift") \
+    X(LERP, "lerp") \
+    X(BONUS, "bonus") \
+    X(TIMES, "times") \
+    X(BLEND, "blend") \
     X(SELECT, "select") \
     X(CHECK, "check")
 
@@ -152,7 +161,7 @@ typedef struct sk_mixer {
     int64_t n_head, n_group; /* heads of values, of keys */
     bool cyclic;             /* head h has keys h % n_group, else neighbours the same */
     int64_t n_key, n_value;
-    sk_operand q, k, v, decay, beta, step;
+    sk_operand q, k, v, decay, beta, step, erase, write;
     int64_t decay_step; /* 1: each key has its own decay */
     const float *a;     /* of SCAN: as the matrices lie; NULL */
     const float *skip;  /* added: times the values, one per head, of SCAN one per value; NULL */
@@ -178,7 +187,8 @@ typedef struct sk_step {
     float factor;   /* of ADD, SCALE, CLAMP, CAP, L2; of ADD 0: none */
     int64_t at;     /* where in a row L2 and TAKE begin, */
     int64_t stride; /* how far apart TAKE's vectors lie in the source, */
-    int64_t to;     /* and where in a row it puts them */
+    int64_t to;     /* and where in a row it puts them, */
+    int64_t each;   /* each of them so many times; 0: once */
     sk_fn fn;       /* of GLU, GATE; GLU with src -1 has no second factor */
     int rope;       /* index in the plan's ropes */
     const sk_attn *attn;
@@ -243,18 +253,20 @@ void sk_plan_width(sk_builder *b, int reg, int64_t n);
 
 /* dst = norm of n_vec vectors of n of src, with the weights of a slot. */
 void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n);
-/* The same as layer norm or not, whatever the architecture's norm is; slot -1: without weights;
+/* The same as layer norm or not, whatever the architecture's norm is; slot -1: without weights; the
+ * step, as of sk_plan_step;
  * `step` is how far one vector's weights lie from the next's. */
-void sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n,
-                     bool layer_norm, int64_t step);
+sk_step *sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n,
+                         bool layer_norm, int64_t step);
 /* The activations of src that the products in `parts` need. */
 void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part);
 /* An ACT, then dst[i] = parts[i] * activation of src. */
 void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part);
 /* dst += src */
 void sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
-/* dst += the vector of a slot */
+/* dst += the vector of a slot; dst *= it */
 void sk_plan_add_vector(sk_builder *b, int dst, int slot, int64_t n);
+void sk_plan_times(sk_builder *b, int dst, int slot, int64_t n);
 /* reg *= factor, unless that is 0 (not given) or 1. */
 void sk_plan_scale(sk_builder *b, int reg, double factor, int64_t n);
 /* dst = fn(dst) * src, without src when that is -1. */
@@ -279,17 +291,27 @@ int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
 int64_t sk_plan_memory(sk_builder *b, int64_t n);
 /* For the blocks of recurrent layers (recur.c). n_vec vectors of n elements, each `stride` from the
  * one before, from element `at` of src on, become neighbours in dst from element `to` on. */
-void sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64_t n_vec, int64_t n,
-                  int64_t stride);
+sk_step *sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64_t n_vec,
+                      int64_t n, int64_t stride);
 /* Each of n_vec vectors of n elements from element `at` of reg on *= factor / its length. */
-void sk_plan_l2(sk_builder *b, int reg, int64_t at, int64_t n_vec, int64_t n, double factor);
+sk_step *sk_plan_l2(sk_builder *b, int reg, int64_t at, int64_t n_vec, int64_t n, double factor);
 /* dst = exp(src * weight), with an element of the slot for each vector. */
 void sk_plan_decay(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n);
+/* reg = exp(reg * factor) */
+void sk_plan_exp(sk_builder *b, int reg, double factor, int64_t n);
 /* dst = the convolution of n channels of src with the taps of a slot, [n_tap, n] in the file, and
  * the bias of another where the file has it; -1: it has none. */
 void sk_plan_conv(sk_builder *b, int dst, int src, int slot, int bias, int64_t n);
 /* dst = the recurrence of a mixer, which is copied and given room in memory. */
 void sk_plan_recur(sk_builder *b, int dst, const sk_mixer *mixer);
+/* For the blocks of RWKV (wkv.c): sx = src of the token before - src; xc = src + sx * weight,
+ * where it is `own` sx * (xc + weight); dst += v * (sum of q * key * weight), per head; the mixer
+ * of its heads, of q, k, v and the decays dt; the norm of each head, where the file has it. */
+void sk_plan_shift(sk_builder *b, int src);
+sk_step *sk_plan_lerp(sk_builder *b, int src, const float *weight, int slot, bool own);
+void sk_plan_bonus(sk_builder *b, int dst, int key, const float *weight, int slot);
+sk_mixer sk_plan_wkv(const sk_builder *b, int rule);
+void sk_plan_head_norm(sk_builder *b, int reg);
 
 /* The blocks: from a register of rows to another, which may be the same. */
 void sk_plan_embed(sk_builder *b);
@@ -301,6 +323,9 @@ void sk_plan_delta(sk_builder *b, int src, int dst);
 void sk_plan_mamba(sk_builder *b, int src, int dst);
 void sk_plan_mamba2(sk_builder *b, int src, int dst);
 void sk_plan_plamo(sk_builder *b, int src, int dst);
+void sk_plan_rwkv6(sk_builder *b, int src, int dst);
+void sk_plan_rwkv7(sk_builder *b, int src, int dst);
+void sk_plan_channel_mix(sk_builder *b, int src, int dst);
 void sk_plan_ffn(sk_builder *b, int src, int dst);
 bool sk_plan_ffn_gated(const sk_builder *b);
 /* The function of the gate; `limit` is the layer's clamp, for those that have one. */

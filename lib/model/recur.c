@@ -13,6 +13,8 @@
 
 #include "tensor/math.h"
 
+#include <string.h>
+
 enum {
     RECUR_CHANNELS = 256,   /* of a convolution, in a tile */
     RECUR_FLOATS = 8 * 1024 /* of a matrix, in a tile: what the first-level cache holds */
@@ -20,8 +22,8 @@ enum {
 
 /* ---- The plan -------------------------------------------------------------------------------- */
 
-void sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64_t n_vec, int64_t n,
-                  int64_t stride)
+sk_step *sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64_t n_vec,
+                      int64_t n, int64_t stride)
 {
     sk_step *step = sk_plan_step(b, SK_OP_TAKE, SK_SET_ROWS);
     step->dst = dst;
@@ -32,9 +34,10 @@ void sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64
     step->n = n;
     step->stride = stride;
     sk_plan_width(b, dst, to + n_vec * n);
+    return step;
 }
 
-void sk_plan_l2(sk_builder *b, int reg, int64_t at, int64_t n_vec, int64_t n, double factor)
+sk_step *sk_plan_l2(sk_builder *b, int reg, int64_t at, int64_t n_vec, int64_t n, double factor)
 {
     sk_step *step = sk_plan_step(b, SK_OP_L2, SK_SET_ROWS);
     step->dst = step->src = reg;
@@ -43,6 +46,7 @@ void sk_plan_l2(sk_builder *b, int reg, int64_t at, int64_t n_vec, int64_t n, do
     step->n = n;
     step->factor = (float)factor;
     step->eps = (float)b->hp->rms_eps;
+    return step;
 }
 
 void sk_plan_decay(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
@@ -56,6 +60,15 @@ void sk_plan_decay(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int
     step->n_vec = n_vec;
     step->n = n;
     sk_plan_width(b, dst, n_vec * n);
+}
+
+void sk_plan_exp(sk_builder *b, int reg, double factor, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_DECAY, SK_SET_ROWS);
+    step->dst = step->src = reg;
+    step->factor = (float)factor;
+    step->n_vec = 1;
+    step->n = n;
 }
 
 /* Taps as rows of channels: a row for each step back in time. */
@@ -128,9 +141,9 @@ static void take_run(sk_pass *p, const sk_step *step, int64_t first, int64_t las
     for (int64_t i = first; i < last; i++) {
         float *to = sk_pass_reg(p, step->dst, i) + step->to;
         const float *from = sk_pass_reg(p, step->src, i) + step->at;
+        int64_t each = step->each > 0 ? step->each : 1;
         for (int64_t v = 0; v < step->n_vec; v++)
-            for (int64_t j = 0; j < step->n; j++)
-                to[v * step->n + j] = from[v * step->stride + j];
+            memcpy(to + v * step->n, from + v / each * step->stride, (size_t)step->n * sizeof *to);
     }
 }
 
@@ -152,9 +165,11 @@ static void decay_run(sk_pass *p, const sk_step *step, int64_t first, int64_t la
     for (int64_t i = first; i < last; i++) {
         float *y = sk_pass_reg(p, step->dst, i);
         const float *x = sk_pass_reg(p, step->src, i);
-        for (int64_t v = 0; v < step->n_vec; v++)
+        for (int64_t v = 0; v < step->n_vec; v++) {
+            float factor = step->weight ? step->weight[v] : step->factor;
             for (int64_t j = v * step->n; j < (v + 1) * step->n; j++)
-                y[j] = sk_expf(x[j] * step->weight[v]);
+                y[j] = sk_expf(x[j] * factor);
+        }
     }
 }
 
@@ -264,6 +279,8 @@ static void recur_tile(sk_pass *p, const sk_step *step, int64_t run, int64_t hea
         r.decay = recur_operand(p, m->decay, w.row, head);
         if (m->rule == SK_RULE_SCAN)
             r.step = recur_operand(p, m->step, w.row, head) + panel * 16;
+        r.erase = recur_operand(p, m->erase, w.row, head);
+        r.write = recur_operand(p, m->write, w.row, head);
         r.beta = beta ? *beta : 1;
         r.out = sk_pass_reg(p, step->dst, w.row) + head * m->n_value + panel * 16;
         p->k->recur(&r);

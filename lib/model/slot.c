@@ -159,6 +159,17 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"Dg", hp->n_inner / hp->n_key_group},
         {"Td", hp->n_dt_plamo},
         {"Ei", hp->n_expert_in},
+        {"Hs", hp->n_head_size},
+        {"Hn", hp->n_head_size > 0 ? hp->n_embd / hp->n_head_size : 0},
+        {"Ek", hp->n_key_values},
+        {"L", hp->n_mix_rank},
+        {"Lw", hp->n_decay_rank},
+        {"L6", hp->n_decay_rank_6},
+        {"La", hp->n_erase_rank},
+        {"Lv", hp->n_value_rank},
+        {"Lg", hp->n_gate_rank},
+        {"6", 6},
+        {"5", 5},
         {"3", 3},
         {"2", 2},
         {"1", 1},
@@ -255,6 +266,11 @@ static int32_t vector_refuse(const sk_gguf_tensor *tensor, sk_error *error)
                    tensor->name, sk_dtype_get(tensor->dtype)->name);
 }
 
+static uint64_t want_count(const slot_want *want)
+{
+    return (uint64_t)(want->ne[0] * want->ne[1] * want->ne[2] * want->ne[3]);
+}
+
 /* `n` floats of a tensor in a copy of the weights' own. */
 static int32_t vector_convert(sk_weights *weights, const sk_gguf_tensor *tensor, uint64_t n,
                               const float **out, sk_error *error)
@@ -274,7 +290,7 @@ static int32_t vector_convert(sk_weights *weights, const sk_gguf_tensor *tensor,
     return status;
 }
 
-/* The first ne[0] * ne[1] floats of a tensor, in F32 and aligned. */
+/* The floats of a tensor, in F32 and aligned. */
 static int32_t vector_get(sk_weights *weights, const slot_want *want, const float **out,
                           sk_error *error)
 {
@@ -289,7 +305,7 @@ static int32_t vector_get(sk_weights *weights, const slot_want *want, const floa
     }
     if (tensor->dtype != SK_F32 && tensor->dtype != SK_F16 && tensor->dtype != SK_BF16)
         return vector_refuse(tensor, error);
-    return vector_convert(weights, tensor, (uint64_t)(want->ne[0] * want->ne[1]), out, error);
+    return vector_convert(weights, tensor, want_count(want), out, error);
 }
 
 /* What stands behind the name of a role's main tensor in this file. */
@@ -358,7 +374,7 @@ int32_t sk_slot_vector_now(sk_weights *weights, int slot, int64_t layer, const f
         return SKALD_E_CORRUPT;
     if (tensor->dtype != SK_F32 && tensor->dtype != SK_F16 && tensor->dtype != SK_BF16)
         return vector_refuse(tensor, error);
-    return vector_convert(weights, tensor, (uint64_t)(want.ne[0] * want.ne[1]), out, error);
+    return vector_convert(weights, tensor, want_count(&want), out, error);
 }
 
 /* A tensor of floats beside the main one, [n0, n1], where the file has it; NULL where not. */

@@ -39,7 +39,9 @@ enum {
  * of products of numbers and these, of the hyper-parameters and the layer:
  *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
  *   Fs n_ff_shared, N n_expert, C n_pos; of recurrent layers K n_tap, D n_inner, S n_state,
- *   T n_rank, G n_key_group, P head_inner, Dg D / G, Td n_dt_plamo; Ei n_expert_in
+ *   T n_rank, G n_key_group, P head_inner, Dg D / G, Td n_dt_plamo, Hs n_head_size, Hn heads of so
+ *   many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay of version 6, La erase,
+ *   Lv value, Lg gate; Ei n_expert_in
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -110,6 +112,45 @@ enum {
     X(PLAMO_A,          NORM,    "blk.%d.ssm_a",            "T") \
     X(PLAMO_D,          NORM,    "blk.%d.ssm_d",            "T") \
     X(SSM_DT_BIAS,      BIAS,    "blk.%d.ssm_dt",           "T") \
+    X(TM_LERP_X,        VECTOR,  "blk.%d.time_mix_lerp_x",  "E") \
+    X(TM_LERP_W,        VECTOR,  "blk.%d.time_mix_lerp_w",  "E") \
+    X(TM_LERP_K,        VECTOR,  "blk.%d.time_mix_lerp_k",  "E") \
+    X(TM_LERP_V,        VECTOR,  "blk.%d.time_mix_lerp_v",  "E") \
+    X(TM_LERP_R,        VECTOR,  "blk.%d.time_mix_lerp_r",  "E") \
+    X(TM_LERP_G,        VECTOR,  "blk.%d.time_mix_lerp_g",  "E") \
+    X(TM_LERP_5,        VECTOR,  "blk.%d.time_mix_lerp_fused", "E,1,1,5") \
+    X(TM_LERP_6,        VECTOR,  "blk.%d.time_mix_lerp_fused", "E,1,1,6") \
+    X(TM_MIX_W1,        LINEAR,  "blk.%d.time_mix_w1",      "E,5*L") \
+    X(TM_MIX_W2,        LINEAR,  "blk.%d.time_mix_w2",      "L,E,5") \
+    X(TM_FIRST,         VECTOR,  "blk.%d.time_mix_first",   "Hs,Hn") \
+    X(TM_DECAY,         VECTOR,  "blk.%d.time_mix_decay",   "E") \
+    X(TM_DECAY_W1,      LINEAR,  "blk.%d.time_mix_decay_w1", "E,L6") \
+    X(TM_DECAY_W2,      LINEAR,  "blk.%d.time_mix_decay_w2", "L6,E") \
+    X(TM_KEY,           LINEAR,  "blk.%d.time_mix_key",     "E,Ek") \
+    X(TM_VALUE,         LINEAR,  "blk.%d.time_mix_value",   "E,Ek") \
+    X(TM_RECEPTANCE,    LINEAR,  "blk.%d.time_mix_receptance", "E,E") \
+    X(TM_GATE,          LINEAR,  "blk.%d.time_mix_gate",    "E,E") \
+    X(TM_LN,            NORM,    "blk.%d.time_mix_ln",      "E") \
+    X(TM_OUTPUT,        LINEAR,  "blk.%d.time_mix_output",  "E,E") \
+    X(TM_W0,            VECTOR,  "blk.%d.time_mix_w0",      "E") \
+    X(TM_W1,            LINEAR,  "blk.%d.time_mix_w1",      "E,Lw") \
+    X(TM_W2,            LINEAR,  "blk.%d.time_mix_w2",      "Lw,E") \
+    X(TM_A0,            VECTOR,  "blk.%d.time_mix_a0",      "E") \
+    X(TM_A1,            LINEAR,  "blk.%d.time_mix_a1",      "E,La") \
+    X(TM_A2,            LINEAR,  "blk.%d.time_mix_a2",      "La,E") \
+    X(TM_V0,            VECTOR,  "blk.%d.time_mix_v0",      "E") \
+    X(TM_V1,            LINEAR,  "blk.%d.time_mix_v1",      "E,Lv") \
+    X(TM_V2,            LINEAR,  "blk.%d.time_mix_v2",      "Lv,E") \
+    X(TM_G1,            LINEAR,  "blk.%d.time_mix_g1",      "E,Lg") \
+    X(TM_G2,            LINEAR,  "blk.%d.time_mix_g2",      "Lg,E") \
+    X(TM_K_K,           VECTOR,  "blk.%d.time_mix_k_k",     "E") \
+    X(TM_K_A,           VECTOR,  "blk.%d.time_mix_k_a",     "E") \
+    X(TM_R_K,           VECTOR,  "blk.%d.time_mix_r_k",     "E") \
+    X(CM_LERP_K,        VECTOR,  "blk.%d.channel_mix_lerp_k", "E") \
+    X(CM_LERP_R,        VECTOR,  "blk.%d.channel_mix_lerp_r", "E") \
+    X(CM_KEY,           LINEAR,  "blk.%d.channel_mix_key",  "E,F") \
+    X(CM_VALUE,         LINEAR,  "blk.%d.channel_mix_value", "F,E") \
+    X(CM_RECEPTANCE,    LINEAR,  "blk.%d.channel_mix_receptance", "E,E") \
     X(SSM_OUT,          LINEAR,  "blk.%d.ssm_out",          "D,E") \
     X(FFN_NORM,         NORM,    "blk.%d.ffn_norm",         "E") \
     X(FFN_NORM_EXPS,    NORM,    "blk.%d.ffn_norm_exps",    "E") \

@@ -119,6 +119,8 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
         ctx->ending = false;
         ctx->stop = SK_STOP_NONE;
         return SKALD_OK;
+    case SK_OPT_REPLY_FORMAT:
+        return sk_context_check_format(ctx);
     case SK_OPT_JSON_SCHEMA:
     case SK_OPT_JSON_SCHEMA_IGNORE:
     case SK_OPT_GRAMMAR:
@@ -126,6 +128,7 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
     case SK_OPT_GRAMMAR_TRIGGER:
         return apply_constraint(ctx);
     case SK_OPT_PARSE_SPECIAL:
+    case SK_OPT_REASONING_BUDGET:
         return SKALD_OK;
     default:
         return apply_sampling(ctx);
@@ -255,7 +258,11 @@ static int32_t fill(sk_context *ctx, sk_context *source)
                       : NULL;
     if (!ctx->logits)
         return SKALD_E_MEMORY;
-    int32_t status = make_state(ctx, source);
+    int32_t status = sk_reply_new(&ctx->chat.reply, ctx->heap, &ctx->error);
+    if (status == SKALD_OK)
+        status = sk_context_check_format(ctx);
+    if (status == SKALD_OK)
+        status = make_state(ctx, source);
     if (status == SKALD_OK)
         status = make_sampler(ctx);
     if (status == SKALD_OK)
@@ -358,6 +365,16 @@ static void copy_progress(sk_context *to, const sk_context *from)
     sk_output_copy(&to->output, &from->output);
 }
 
+/* The reply that is being read; the template is read anew when it is needed. */
+static int32_t copy_reply(sk_context *to, const sk_context *from)
+{
+    sk_chat_state chat = from->chat;
+    chat.chat = to->chat.chat;
+    chat.reply = to->chat.reply;
+    to->chat = chat;
+    return sk_reply_copy(chat.reply, from->chat.reply, &to->error);
+}
+
 int32_t sk_context_fork(sk_context **out, sk_context *ctx)
 {
     *out = NULL;
@@ -365,8 +382,15 @@ int32_t sk_context_fork(sk_context **out, sk_context *ctx)
     sk_context_ungroup(ctx);
     atomic_fetch_add(&ctx->shared->n_users, 1);
     int32_t status = make_context(out, ctx->shared, ctx->model, &ctx->options, ctx, &ctx->error);
-    if (status == SKALD_OK)
-        copy_progress(*out, ctx);
+    if (status < 0)
+        return status;
+    copy_progress(*out, ctx);
+    status = copy_reply(*out, ctx);
+    if (status < 0) {
+        ctx->error = (*out)->error;
+        sk_context_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -379,6 +403,8 @@ void sk_context_free(sk_context *ctx)
     sk_state_free(ctx->state);
     sk_sampler_free(ctx->sampler);
     sk_output_free(&ctx->output);
+    sk_reply_free(ctx->chat.reply);
+    sk_chat_free(ctx->chat.chat);
     sk_options_clear(&ctx->options);
     sk_constraint_free(ctx->constraint);
     sk_dry_free(ctx->dry);

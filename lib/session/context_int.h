@@ -7,6 +7,7 @@
 #include "model/state.h"
 #include "sample/constraint.h"
 #include "sample/sampler.h"
+#include "session/dialogue.h"
 #include "session/context.h"
 #include "session/output.h"
 
@@ -55,6 +56,7 @@ struct skald_context {
     sk_dry *dry;               /* owned, or NULL */
     sk_sampler_state sampling; /* behind the turn's last token */
     sk_output output;
+    sk_chat_state chat;
 
     sk_constraint *constraint; /* owned: what binds the text, or NULL */
     int64_t n_turn;            /* the last tokens: generated in this turn, under the constraint */
@@ -87,6 +89,9 @@ int32_t sk_context_make_output(sk_context *ctx, const sk_options *options, sk_ou
 /* Swaps the context's options with others, which take effect for sampling; on failure nothing is
  * changed. Errors: OPTION, MEMORY. */
 int32_t sk_context_swap_options(sk_context *ctx, sk_options *options);
+
+/* Whether BOS goes before the first text, and which token it is. */
+bool sk_context_wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos);
 
 /* Makes the constraint that a set of options asks for. Errors, in the context's sk_error: OPTION,
  * TOKENIZER, GRAMMAR, MEMORY. */

@@ -66,7 +66,8 @@ static int32_t pick_constrained(sk_context *ctx, int32_t *token)
         if (status == SKALD_OK)
             status = sk_constraint_take(ctx->constraint, *token, &taken, &ctx->error);
         if (status == SKALD_OK && forced && !taken)
-            status = sk_fail(&ctx->error, SKALD_E_GRAMMAR, "the only token left is not allowed");
+            status = sk_fail(&ctx->error, SKALD_E_GRAMMAR,
+                             "token %d, which must follow, is not allowed", (int)*token);
         ctx->n_forced += forced && taken;
     }
     if (status == SKALD_OK)
@@ -78,13 +79,19 @@ static int32_t pick_constrained(sk_context *ctx, int32_t *token)
 
 int32_t sk_context_pick(sk_context *ctx, int32_t *token)
 {
-    *token = -1;
-    int64_t n_forced = ctx->n_forced;
-    int32_t status = ctx->constraint ? pick_constrained(ctx, token) : pick_from(ctx, NULL, token);
-    if (status == SKALD_OK && ctx->n_forced > n_forced)
+    const int64_t n_forced = ctx->n_forced;
+    int32_t status = SKALD_OK, ending = sk_context_forced_token(ctx); /* of too long a thought */
+    *token = ending;
+    if (ctx->constraint) {
+        ctx->forced = ending >= 0 ? ending : ctx->forced;
+        status = pick_constrained(ctx, token);
+    } else if (ending < 0) {
+        status = pick_from(ctx, NULL, token);
+    }
+    if (status == SKALD_OK && (ending >= 0 || ctx->n_forced > n_forced))
         sk_sampler_probs_forced(ctx->sampler, *token);
     if (status == SKALD_OK)
-        ctx->sampling = ctx->n_forced > n_forced
+        ctx->sampling = ending >= 0 || ctx->n_forced > n_forced
                             ? sk_sampler_state_forced(ctx->sampler, ctx->sampling)
                             : sk_sampler_get_state(ctx->sampler);
     ctx->n_turn += status == SKALD_OK && *token >= 0;

@@ -341,6 +341,8 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     ctx->n_predicted = s->n_predicted;
     ctx->stop = s->stop;
     ctx->ending = s->ending;
+    ctx->chat.chatting = false;
+    sk_context_begin_reply(ctx, "", 0);
 }
 
 /* What is on its way out, in an output of its own. */

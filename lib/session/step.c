@@ -134,6 +134,7 @@ static int32_t done(sk_context *ctx, int32_t stop)
     end_generation(ctx, stop);
     ctx->token = -1;
     sk_output_clear_text(&ctx->output);
+    sk_reply_finish(ctx->chat.reply);
     return SKALD_DONE;
 }
 
@@ -168,6 +169,9 @@ static int32_t take_token(sk_context *ctx, int32_t token)
 {
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
     bool at_stop_string = false;
+    int32_t status = sk_context_reserve_reply(ctx);
+    if (status < 0)
+        return status;
     ctx->tokens[ctx->n_tokens++] = token;
     ctx->token = token;
     ctx->n_generated++;
@@ -176,10 +180,11 @@ static int32_t take_token(sk_context *ctx, int32_t token)
     ctx->n_bytes = 0;
     sk_output_clear_text(&ctx->output);
     if (vocab && !sk_vocab_is_end(vocab, token)) {
-        ctx->bytes = sk_vocab_piece(vocab, token, false, &ctx->n_bytes);
+        ctx->bytes = sk_vocab_piece(vocab, token, ctx->chat.marks != 0, &ctx->n_bytes);
         at_stop_string = sk_output_feed(&ctx->output, ctx->bytes, ctx->n_bytes);
     }
     check_end(ctx, at_stop_string);
+    sk_context_feed_reply(ctx, ctx->ending);
     bool silent_end = ctx->ending && ctx->output.n_text == 0 &&
                       (ctx->stop == SK_STOP_END || ctx->stop == SK_STOP_STRING);
     return silent_end ? done(ctx, ctx->stop) : SKALD_TOKEN;

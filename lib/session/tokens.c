@@ -13,8 +13,8 @@
 
 #include <string.h>
 
-/* A new turn begins behind the tokens that there are. */
-static void begin_turn(sk_context *ctx)
+/* A new turn begins behind the tokens that there are, which end with this text. */
+static void begin_turn(sk_context *ctx, const char *text, uint64_t n)
 {
     ctx->ending = false;
     ctx->stop = SK_STOP_NONE;
@@ -24,6 +24,7 @@ static void begin_turn(sk_context *ctx)
     ctx->turn_us = 0;
     ctx->token = ctx->forced = -1;
     sk_output_reset(&ctx->output);
+    sk_context_begin_reply(ctx, text, n);
 }
 
 static int32_t fail_full(sk_context *ctx, int64_t n_held, uint64_t n)
@@ -46,8 +47,7 @@ static int32_t check_tokens(sk_context *ctx, int64_t n_held, const int32_t *ids,
     return SKALD_OK;
 }
 
-/* Whether BOS goes before the first text, and which token it is. */
-static bool wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos)
+bool sk_context_wants_bos(const sk_context *ctx, const sk_vocab *vocab, int32_t *bos)
 {
     int64_t add = sk_opt_int(&ctx->options, SK_OPT_ADD_BOS);
     *bos = sk_vocab_special(vocab, SK_SPECIAL_BOS);
@@ -65,7 +65,7 @@ static int32_t text_to_tokens(sk_context *ctx, int64_t n_held, const char *text,
                        "the model has no vocabulary: give token ids instead of text");
     int32_t bos = 0,
             flags = sk_opt_int(&ctx->options, SK_OPT_PARSE_SPECIAL) ? SKALD_PARSE_SPECIAL : 0;
-    uint64_t n_bos = n_held == 0 && wants_bos(ctx, vocab, &bos), needed = 0;
+    uint64_t n_bos = n_held == 0 && sk_context_wants_bos(ctx, vocab, &bos), needed = 0;
     uint64_t room = (uint64_t)(ctx->n_ctx - n_held);
     if (room < n_bos)
         return fail_full(ctx, n_held, n_bos);
@@ -82,12 +82,12 @@ static int32_t text_to_tokens(sk_context *ctx, int64_t n_held, const char *text,
 /* ---- Appending ------------------------------------------------------------------------------ */
 
 /* Counts `n` tokens that lie behind the others already. */
-static void add_tokens(sk_context *ctx, uint64_t n)
+static void add_tokens(sk_context *ctx, uint64_t n, const char *text, uint64_t n_text)
 {
     if (n == 0)
         return;
     ctx->n_tokens += (int64_t)n;
-    begin_turn(ctx);
+    begin_turn(ctx, text, n_text);
 }
 
 int32_t sk_context_append_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
@@ -97,7 +97,7 @@ int32_t sk_context_append_tokens(sk_context *ctx, const int32_t *ids, uint64_t n
         return status;
     if (n > 0)
         memcpy(ctx->tokens + ctx->n_tokens, ids, (size_t)n * sizeof *ids);
-    add_tokens(ctx, n);
+    add_tokens(ctx, n, "", 0);
     return SKALD_OK;
 }
 
@@ -108,7 +108,7 @@ int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
     int32_t status =
         text_to_tokens(ctx, ctx->n_tokens, text, n, ctx->tokens + ctx->n_tokens, &n_ids);
     if (status == SKALD_OK)
-        add_tokens(ctx, n_ids);
+        add_tokens(ctx, n_ids, text, n);
     return status;
 }
 
@@ -140,7 +140,7 @@ int32_t sk_context_truncate(sk_context *ctx, int64_t n_tokens)
         return sk_fail(&ctx->error, SKALD_E_ARGUMENT, "n_tokens is %lld, wanted 0 to %lld",
                        (long long)n_tokens, (long long)ctx->n_tokens);
     sk_context_ungroup(ctx);
-    begin_turn(ctx);
+    begin_turn(ctx, "", 0);
     if (n_tokens < ctx->n_tokens)
         forget_behind(ctx, n_tokens, all_but_last(n_tokens));
     return SKALD_OK;
@@ -161,7 +161,8 @@ int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
         memmove(ctx->tokens + same, ids + same, (size_t)(n_ids - same) * sizeof *ids);
     ctx->n_tokens = n_ids;
     ctx->n_reused = ctx->n_evaluated;
-    begin_turn(ctx);
+    ctx->chat.chatting = false;
+    begin_turn(ctx, "", 0);
     return SKALD_OK;
 }
 
@@ -175,6 +176,8 @@ int32_t sk_context_set_text(sk_context *ctx, const char *text, uint64_t n)
     int32_t status = text_to_tokens(ctx, 0, text, n, ids, &n_ids);
     if (status == SKALD_OK)
         status = sk_context_set_tokens(ctx, ids, n_ids);
+    if (status == SKALD_OK)
+        sk_context_begin_reply(ctx, text, n);
     sk_free(ctx->heap, ids);
     return status;
 }

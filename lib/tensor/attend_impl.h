@@ -39,9 +39,9 @@
 
 /* Vectors of a register tile's side, beside four queries: of keys, and of a value's elements. */
 #if TIER_AVX512
-enum { TIER(ATTEND_SIDE) = 4 };
+enum { TIER(ATTEND_SIDE) = 4, TIER(EXP_SIDE) = 2 };
 #else
-enum { TIER(ATTEND_SIDE) = 1 };
+enum { TIER(ATTEND_SIDE) = 1, TIER(EXP_SIDE) = 1 };
 #endif
 enum {
     TIER(ATTEND_TILE) = 4,  /* queries */
@@ -65,8 +65,9 @@ typedef struct TIER(attend_block) {
 /* Some queries, all of which see keys [lo, hi) of the block. */
 typedef struct TIER(attend_tile) {
     const float *q[TIER(ATTEND_TILE)];
-    float *o[TIER(ATTEND_TILE)];
-    float *p; /* [query][64] */
+    float *o[TIER(ATTEND_TILE)], *m[TIER(ATTEND_TILE)], *l[TIER(ATTEND_TILE)];
+    int64_t row, head; /* of the first */
+    float *p;          /* [query][64] */
     int lo, hi;
     bool fresh[TIER(ATTEND_TILE)]; /* no block before it */
     bool ahead;                    /* whether to fetch what is read next */
@@ -93,33 +94,41 @@ SK_INLINE void TIER(score_keys)(const TIER(attend_block) * b, const TIER(attend_
     const int64_t dk = b->a->dk;
     const unsigned char *key = b->k + (size_t)j * b->k_size;
     v16 s[TIER(ATTEND_TILE)][TIER(ATTEND_SIDE)];
+    SK_UNROLL
     for (int x = 0; x < n; x++)
-        for (int y = 0; y < nk; y++)
-            s[x][y] = v16_zero();
+        SK_UNROLL
+    for (int y = 0; y < nk; y++)
+        s[x][y] = v16_zero();
     int64_t i = 0;
     for (; i + 16 <= dk; i += 16) {
         v16 k[TIER(ATTEND_SIDE)];
+        SK_UNROLL
         for (int y = 0; y < nk; y++)
             k[y] = TIER(kv_load)(key + (size_t)y * b->k_size, i, dtype);
+        SK_UNROLL
         for (int x = 0; x < n; x++) {
             const v16 q = v16_load(t->q[x] + i);
+            SK_UNROLL
             for (int y = 0; y < nk; y++)
                 s[x][y] = v16_fma(q, k[y], s[x][y]);
         }
     }
     for (int y = 0; i < dk && y < nk; y++) {
         const v16 k = TIER(kv_load_part)(key + (size_t)y * b->k_size, i, dk - i, dtype);
+        SK_UNROLL
         for (int x = 0; x < n; x++)
             s[x][y] = v16_fma(TIER(load_part)(t->q[x] + i, dk - i), k, s[x][y]);
     }
+    SK_UNROLL
     for (int x = 0; x < n; x++)
-        for (int y = 0; y < nk; y++)
-            lanes[x][j % 16 + y] = s[x][y];
+        SK_UNROLL
+    for (int y = 0; y < nk; y++)
+        lanes[x][j % 16 + y] = s[x][y];
 }
 
 /* Scores of `n` queries (a constant) from rows of keys. */
-SK_INLINE void TIER(score_rows)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int dtype,
-                                int n)
+SK_INLINE void TIER(score_rows)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                                int dtype, int n)
 {
     enum { SIDE = TIER(ATTEND_SIDE) };
     const v16 scale = v16_splat(b->a->scale);
@@ -136,24 +145,31 @@ SK_INLINE void TIER(score_rows)(const TIER(attend_block) * b, const TIER(attend_
         }
         for (; j < end; j++)
             TIER(score_keys)(b, t, j, lanes, dtype, n, 1);
+        SK_UNROLL
         for (int x = 0; x < n; x++)
             v16_store(t->p + x * SK_KEY_BLOCK + first, v16_mul(TIER(sum16)(lanes[x]), scale));
     }
 }
 
 /* For 16 keys times ATTEND_SIDE from lane `first` on, lane l of the contract's sixteen sums. */
-SK_INLINE void TIER(score_lane)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int first,
-                                int l, v16 (*s)[TIER(ATTEND_SIDE)], int n)
+SK_INLINE void TIER(score_lane)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                                int first, int l, v16 (*s)[TIER(ATTEND_SIDE)], int n)
 {
+    SK_UNROLL
     for (int x = 0; x < n; x++)
-        for (int y = 0; y < TIER(ATTEND_SIDE); y++)
-            s[x][y] = v16_zero();
-    for (int64_t i = l; i < b->a->dk; i += 16) {
+        SK_UNROLL
+    for (int y = 0; y < TIER(ATTEND_SIDE); y++)
+        s[x][y] = v16_zero();
+    const float *key = b->turned + l * ((b->a->dk + 15) / 16) * SK_KEY_BLOCK + first;
+    for (int64_t i = l; i < b->a->dk; i += 16, key += SK_KEY_BLOCK) {
         v16 k[TIER(ATTEND_SIDE)];
+        SK_UNROLL
         for (int y = 0; y < TIER(ATTEND_SIDE); y++)
-            k[y] = v16_load(b->turned + i * SK_KEY_BLOCK + first + 16 * y);
+            k[y] = v16_load(key + 16 * y);
+        SK_UNROLL
         for (int x = 0; x < n; x++) {
             const v16 q = v16_splat(t->q[x][i]);
+            SK_UNROLL
             for (int y = 0; y < TIER(ATTEND_SIDE); y++)
                 s[x][y] = v16_fma(q, k[y], s[x][y]);
         }
@@ -173,16 +189,22 @@ SK_INLINE void TIER(score_turned)(const TIER(attend_block) * b, const TIER(atten
             int rank = 0;
             TIER(score_lane)(b, t, first, order[c], s, n);
             for (; c >> rank & 1; rank++)
-                for (int x = 0; x < n; x++)
-                    for (int y = 0; y < SIDE; y++)
-                        s[x][y] = v16_add(kept[rank][x][y], s[x][y]);
+                SK_UNROLL
             for (int x = 0; x < n; x++)
-                for (int y = 0; y < SIDE; y++)
-                    kept[rank][x][y] = s[x][y];
-        }
-        for (int x = 0; x < n; x++)
+                SK_UNROLL
             for (int y = 0; y < SIDE; y++)
-                v16_store(t->p + x * SK_KEY_BLOCK + first + 16 * y, v16_mul(s[x][y], scale));
+                s[x][y] = v16_add(kept[rank][x][y], s[x][y]);
+            SK_UNROLL
+            for (int x = 0; x < n; x++)
+                SK_UNROLL
+            for (int y = 0; y < SIDE; y++)
+                kept[rank][x][y] = s[x][y];
+        }
+        SK_UNROLL
+        for (int x = 0; x < n; x++)
+            SK_UNROLL
+        for (int y = 0; y < SIDE; y++)
+            v16_store(t->p + x * SK_KEY_BLOCK + first + 16 * y, v16_mul(s[x][y], scale));
     }
 }
 
@@ -210,29 +232,46 @@ static void TIER(scores_bend)(const TIER(attend_block) * b, int64_t head, int64_
         p[j] = p[j] + b->a->slope[head] * (float)(behind + j);
 }
 
-/* Turns one query's scores into p, and returns their sum. Rows not seen become 0, which added to a
- * sum of non-negative numbers changes nothing. */
-static float TIER(block_softmax)(int lo, int hi, float *p, float *max)
+/* Turns the scores of `n` queries (a constant) into p; their maximums and sums. Keys not seen
+ * become 0, which added to a sum of non-negative numbers changes nothing. */
+SK_INLINE void TIER(softmax_n)(const TIER(attend_tile) * t, float *m_b, float *l_b, int n)
 {
-    v16 m = v16_splat(-INFINITY), sum = v16_zero();
-    for (int j = 0; j < lo; j++)
-        p[j] = -INFINITY;
-    for (int j = hi; j < SK_KEY_BLOCK; j++)
-        p[j] = -INFINITY;
-    for (int j = 0; j < SK_KEY_BLOCK; j += 16)
-        m = v16_max(v16_load(p + j), m); /* a NaN is passed over */
-    *max = TIER(max_lane)(m);
-    m = v16_splat(*max);
-    for (int j = 0; j < SK_KEY_BLOCK; j += 16) {
-        const v16 e = v16_exp(v16_sub(v16_load(p + j), m));
-        v16_store(p + j, e);
-        sum = v16_add(sum, e);
+    enum { SIDE = TIER(EXP_SIDE) };
+    v16 m[TIER(ATTEND_TILE)], sum[TIER(ATTEND_TILE)];
+    SK_UNROLL
+    for (int x = 0; x < n; x++) {
+        float *p = t->p + x * SK_KEY_BLOCK;
+        for (int j = 0; j < t->lo; j++)
+            p[j] = -INFINITY;
+        for (int j = t->hi; j < SK_KEY_BLOCK; j++)
+            p[j] = -INFINITY;
+        m[x] = v16_splat(-INFINITY);
+        sum[x] = v16_zero();
+        SK_UNROLL
+        for (int j = 0; j < SK_KEY_BLOCK; j += 16)
+            m[x] = v16_max(v16_load(p + j), m[x]); /* a NaN is passed over */
+        m_b[x] = TIER(max_lane)(m[x]);
+        m[x] = v16_splat(m_b[x]);
     }
-    return v16_sum(sum);
+    for (int j = 0; j < SK_KEY_BLOCK; j += 16 * SIDE) {
+        v16 e[SIDE * TIER(ATTEND_TILE)];
+        SK_UNROLL
+        for (int i = 0; i < SIDE * n; i++)
+            e[i] = v16_sub(v16_load(t->p + i % n * SK_KEY_BLOCK + j + i / n * 16), m[i % n]);
+        TIER(exp_together)(e, SIDE * n);
+        SK_UNROLL
+        for (int i = 0; i < SIDE * n; i++) {
+            v16_store(t->p + i % n * SK_KEY_BLOCK + j + i / n * 16, e[i]);
+            sum[i % n] = v16_add(sum[i % n], e[i]);
+        }
+    }
+    SK_UNROLL
+    for (int x = 0; x < n; x++)
+        l_b[x] = v16_sum(sum[x]);
 }
 
-/* Merges a block's m and l, and says what the old and the new o are multiplied by. */
-static void TIER(block_merge)(float m_b, float l_b, float *m, float *l, float *keep, float *take)
+/* Merges m and l of a block, and says what the old and the new o are multiplied by. */
+static void TIER(merge_sums)(float m_b, float l_b, float *m, float *l, float *keep, float *take)
 {
     const float both = m_b > *m ? m_b : *m;
     *keep = sk_expf(*m - both);
@@ -241,44 +280,72 @@ static void TIER(block_merge)(float m_b, float l_b, float *m, float *l, float *k
     *l = *l * *keep + l_b * *take;
 }
 
+/* The same for the queries of a tile: fresh ones take the block's as they are. */
+SK_INLINE void TIER(merge_tile)(const TIER(attend_tile) * t, const float *m_b, const float *l_b,
+                                float *keep, float *take, int n)
+{
+    float x[16] = {0};
+    for (int i = 0; i < n; i++) {
+        const float both = t->fresh[i] || m_b[i] > *t->m[i] ? m_b[i] : *t->m[i];
+        x[i] = t->fresh[i] ? 0 : *t->m[i] - both;
+        x[8 + i] = m_b[i] - both;
+        *t->m[i] = both;
+    }
+    v16 e = v16_load(x);
+    TIER(exp_together)(&e, 1);
+    v16_store(x, e);
+    for (int i = 0; i < n; i++) {
+        keep[i] = x[i];
+        take[i] = x[8 + i];
+        *t->l[i] = t->fresh[i] ? l_b[i] : *t->l[i] * keep[i] + l_b[i] * take[i];
+    }
+}
+
 /* ---- Values ---------------------------------------------------------------------------------- */
 
 /* o of `n` queries and elements [d, d + 16 * nd) (constants), or the last `left` < 16 of them. */
-SK_INLINE void TIER(value_tile)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int64_t d,
-                                int64_t left, const float *keep, const float *take, int dtype,
-                                int n, int nd)
+SK_INLINE void TIER(value_tile)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                                int64_t d, int64_t left, const float *keep, const float *take,
+                                int dtype, int n, int nd)
 {
     v16 o[TIER(ATTEND_TILE)][TIER(ATTEND_SIDE)];
+    SK_UNROLL
     for (int x = 0; x < n; x++)
-        for (int y = 0; y < nd; y++)
-            o[x][y] = v16_zero();
+        SK_UNROLL
+    for (int y = 0; y < nd; y++)
+        o[x][y] = v16_zero();
     for (int j = t->lo; j < t->hi; j++) {
         const unsigned char *row = b->v + (size_t)j * b->v_size;
         v16 v[TIER(ATTEND_SIDE)];
+        SK_UNROLL
         for (int y = 0; y < nd; y++)
             v[y] = left && !b->padded ? TIER(kv_load_part)(row, d, left, dtype)
                                       : TIER(kv_load)(row, d + 16 * y, dtype);
+        SK_UNROLL
         for (int x = 0; x < n; x++) {
             const v16 p = v16_splat(t->p[x * SK_KEY_BLOCK + j]);
+            SK_UNROLL
             for (int y = 0; y < nd; y++)
                 o[x][y] = v16_fma(p, v[y], o[x][y]);
         }
         if (t->ahead && b->ahead && d == 0)
             TIER(fetch_row)(b->ahead + (size_t)j * b->k_size, b->k_size);
     }
+    SK_UNROLL
     for (int x = 0; x < n; x++)
-        for (int y = 0; y < nd; y++) {
-            float *at = t->o[x] + d + 16 * y;
-            if (!t->fresh[x]) {
-                const v16 old = left ? TIER(load_part)(at, left) : v16_load(at);
-                o[x][y] = v16_add(v16_mul(old, v16_splat(keep[x])),
-                                  v16_mul(o[x][y], v16_splat(take[x])));
-            }
-            if (left)
-                TIER(store_part)(at, o[x][y], left);
-            else
-                v16_store(at, o[x][y]);
+        SK_UNROLL
+    for (int y = 0; y < nd; y++) {
+        float *at = t->o[x] + d + 16 * y;
+        if (!t->fresh[x]) {
+            const v16 old = left ? TIER(load_part)(at, left) : v16_load(at);
+            o[x][y] =
+                v16_add(v16_mul(old, v16_splat(keep[x])), v16_mul(o[x][y], v16_splat(take[x])));
         }
+        if (left)
+            TIER(store_part)(at, o[x][y], left);
+        else
+            v16_store(at, o[x][y]);
+    }
 }
 
 /* o of `n` queries (a constant). */
@@ -313,22 +380,39 @@ SK_INLINE float *TIER(part_of)(const sk_attend *a, float *parts, int64_t query)
     return parts + query * (a->dv + 2);
 }
 
-/* The tile of queries [query, query + n), which see keys [lo, hi) of the block; `slot` is the first
+SK_INLINE void TIER(next_head)(const sk_attend *a, int64_t *row, int64_t *head)
+{
+    *head = *head + 1;
+    if (*head == a->n_head) {
+        *head = 0;
+        *row = *row + 1;
+    }
+}
+
+/* The tile of `n` queries from (row, head) on, all but the keys that they see; `slot` is the first
  * one's place among the scores. */
-static TIER(attend_tile) TIER(tile_of)(const TIER(attend_block) * b, int64_t query, int n, int slot,
-                                       int lo, int hi)
+static void TIER(tile_fill)(const TIER(attend_block) * b, TIER(attend_tile) * t, int64_t row,
+                            int64_t head, int n, int slot)
 {
     const sk_attend *a = b->a;
-    TIER(attend_tile) t = {.p = b->p + slot * SK_KEY_BLOCK, .lo = lo, .hi = hi};
-    t.ahead = slot == 0 && !b->turned;
+    t->p = b->p + slot * SK_KEY_BLOCK;
+    t->ahead = slot == 0 && !b->turned;
+    const int64_t query = row * a->n_head + head;
+    t->row = row;
+    t->head = head;
     for (int x = 0; x < n; x++) {
-        const int64_t row = (query + x) / a->n_head, head = (query + x) % a->n_head;
-        t.q[x] = a->q + row * a->q_stride + head * a->dk;
-        t.o[x] = b->parts ? TIER(part_of)(a, b->parts, query + x)
-                          : a->out + row * a->out_stride + head * a->dv;
-        t.fresh[x] = b->parts || a->seen[row].first / SK_KEY_BLOCK == b->index;
+        t->q[x] = a->q + row * a->q_stride + head * a->dk;
+        t->o[x] = a->out + row * a->out_stride + head * a->dv;
+        t->m[x] = a->max + query + x;
+        t->l[x] = a->sum + query + x;
+        t->fresh[x] = b->parts || a->seen[row].first / SK_KEY_BLOCK == b->index;
+        if (b->parts) {
+            t->o[x] = TIER(part_of)(a, b->parts, query + x);
+            t->m[x] = t->o[x] + a->dv;
+            t->l[x] = t->o[x] + a->dv + 1;
+        }
+        TIER(next_head)(a, &row, &head);
     }
-    return t;
 }
 
 static void TIER(tile_scores)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
@@ -341,25 +425,34 @@ static void TIER(tile_scores)(const TIER(attend_block) * b, const TIER(attend_ti
         TIER(score_n)(b, t, 1);
 }
 
-static void TIER(tile_values)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
-                              int64_t query, int n)
+SK_INLINE void TIER(tile_softmax_n)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                                    float *keep, float *take, int n)
 {
     const sk_attend *a = b->a;
-    float keep[TIER(ATTEND_TILE)] = {0}, take[TIER(ATTEND_TILE)] = {0};
-    for (int x = 0; x < n; x++) {
-        const int64_t row = (query + x) / a->n_head, head = (query + x) % a->n_head;
-        float *p = t->p + x * SK_KEY_BLOCK, m_b;
-        TIER(scores_bend)(b, head, a->seen[row].last, t->lo, t->hi, p);
-        const float l_b = TIER(block_softmax)(t->lo, t->hi, p, &m_b);
-        float *m = b->parts ? t->o[x] + a->dv : a->max + query + x;
-        float *l = b->parts ? t->o[x] + a->dv + 1 : a->sum + query + x;
-        if (t->fresh[x]) {
-            *m = m_b;
-            *l = l_b;
-        } else {
-            TIER(block_merge)(m_b, l_b, m, l, &keep[x], &take[x]);
-        }
+    float m_b[TIER(ATTEND_TILE)], l_b[TIER(ATTEND_TILE)];
+    int64_t row = t->row, head = t->head;
+    for (int x = 0; x < n && (a->cap != 0 || a->slope); x++) {
+        TIER(scores_bend)(b, head, a->seen[row].last, t->lo, t->hi, t->p + x * SK_KEY_BLOCK);
+        TIER(next_head)(a, &row, &head);
     }
+    TIER(softmax_n)(t, m_b, l_b, n);
+    TIER(merge_tile)(t, m_b, l_b, keep, take, n);
+}
+
+static void TIER(tile_softmax)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                               float *keep, float *take, int n)
+{
+    if (n == 4)
+        TIER(tile_softmax_n)(b, t, keep, take, 4);
+    else if (n == 2)
+        TIER(tile_softmax_n)(b, t, keep, take, 2);
+    else
+        TIER(tile_softmax_n)(b, t, keep, take, 1);
+}
+
+static void TIER(tile_values)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                              const float *keep, const float *take, int n)
+{
     if (n == 4)
         TIER(values_n)(b, t, keep, take, 4);
     else if (n == 2)
@@ -373,23 +466,40 @@ SK_INLINE int TIER(tile_size)(int64_t left)
     return left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-/* Queries [query, end), all of which see keys [lo, hi) of the block: first all scores, while the
- * keys are near, then the values. */
-static void TIER(attend_queries)(const TIER(attend_block) * b, int64_t query, int64_t end, int lo,
+/* `n` queries from (row, 0) on, all of which see keys [lo, hi) of the block, in three turns: the
+ * scores of all while the keys are near, their softmax, and then the values. */
+static void TIER(attend_some)(const TIER(attend_block) * b, int64_t row, int64_t head, int n,
+                              int lo, int hi)
+{
+    float keep[SK_ATTEND_QUERIES], take[SK_ATTEND_QUERIES];
+    TIER(attend_tile) t = {.lo = lo, .hi = hi};
+    for (int turn = 0; turn < 3; turn++) {
+        int64_t at = row, at_head = head;
+        for (int x = 0, size; x < n; x += size) {
+            size = TIER(tile_size)(n - x);
+            TIER(tile_fill)(b, &t, at, at_head, size, x);
+            if (turn == 0)
+                TIER(tile_scores)(b, &t, size);
+            else if (turn == 1)
+                TIER(tile_softmax)(b, &t, keep + x, take + x, size);
+            else
+                TIER(tile_values)(b, &t, keep + x, take + x, size);
+            for (int i = 0; i < size; i++)
+                TIER(next_head)(b->a, &at, &at_head);
+        }
+    }
+}
+
+/* All heads of rows [row, end), which see keys [lo, hi) of the block. */
+static void TIER(attend_queries)(const TIER(attend_block) * b, int64_t row, int64_t end, int lo,
                                  int hi)
 {
-    for (int64_t n; query < end; query += n) {
-        n = end - query < SK_ATTEND_QUERIES ? end - query : SK_ATTEND_QUERIES;
-        for (int x = 0, size; x < n; x += size) {
-            size = TIER(tile_size)(n - x);
-            const TIER(attend_tile) t = TIER(tile_of)(b, query + x, size, x, lo, hi);
-            TIER(tile_scores)(b, &t, size);
-        }
-        for (int x = 0, size; x < n; x += size) {
-            size = TIER(tile_size)(n - x);
-            const TIER(attend_tile) t = TIER(tile_of)(b, query + x, size, x, lo, hi);
-            TIER(tile_values)(b, &t, query + x, size);
-        }
+    const int64_t n_head = b->a->n_head, n = (end - row) * n_head;
+    for (int64_t x = 0; x < n; x += SK_ATTEND_QUERIES) {
+        const int64_t left = n - x;
+        TIER(attend_some)
+        (b, row + x / n_head, x % n_head, left < SK_ATTEND_QUERIES ? (int)left : SK_ATTEND_QUERIES,
+         lo, hi);
     }
 }
 
@@ -434,7 +544,7 @@ static void TIER(attend_rows)(const TIER(attend_block) * b)
                 break;
         }
         if (lo < hi)
-            TIER(attend_queries)(b, row * a->n_head, end * a->n_head, lo, hi);
+            TIER(attend_queries)(b, row, end, lo, hi);
     }
 }
 
@@ -497,7 +607,7 @@ static void TIER(attend_merge)(const sk_attend *a, int64_t block0, int64_t block
                 a->sum[query] = part[dv + 1];
                 continue;
             }
-            TIER(block_merge)(part[dv], part[dv + 1], &a->max[query], &a->sum[query], &keep, &take);
+            TIER(merge_sums)(part[dv], part[dv + 1], &a->max[query], &a->sum[query], &keep, &take);
             TIER(merge_values)(out, part, keep, take, dv);
         }
     }
@@ -515,7 +625,7 @@ static void TIER(attend_end)(const sk_attend *a)
             continue;
         }
         if (a->sink) {
-            TIER(block_merge)(a->sink[head], 1, &m, &l, &keep, &take);
+            TIER(merge_sums)(a->sink[head], 1, &m, &l, &keep, &take);
             TIER(merge_values)(out, NULL, keep, 0, a->dv);
         }
         for (int64_t d = 0; d < a->dv; d++)

@@ -19,7 +19,7 @@
  */
 
 #define FLOAT_SUMS 192    /* outputs of a panel */
-#define FLOAT_NEAR 524288 /* bytes of weights that stay near while columns pass by */
+#define FLOAT_NEAR 262144 /* bytes of weights that stay near while columns pass by */
 #define FLOAT_AHEAD 4096  /* bytes of weights that few columns ask for in advance */
 
 /* The tiles, rows by columns, from wide to narrow; the columns' least common multiple times 16
@@ -27,8 +27,13 @@
 #if TIER_AVX512
 #define FLOAT_TILES(X) X(4, 6) X(4, 4) X(2, 2) X(2, 1)
 #define FLOAT_COLS 6
-#define FLOAT_CHUNK 1024 /* elements: six columns of them take 24 KiB */
-#define FLOAT_FEW 4      /* columns up to which rows are not cut into chunks */
+#define FLOAT_CHUNK 1024           /* elements: six columns of them take 24 KiB */
+#define FLOAT_FEW 4                /* columns up to which rows are not cut into chunks */
+#elif SK_FMA_IS_SOFT && !TIER_AVX2 /* the loads are the least of it */
+#define FLOAT_TILES(X) X(1, 1)
+#define FLOAT_COLS 1
+#define FLOAT_CHUNK 1024
+#define FLOAT_FEW 1
 #else
 #define FLOAT_TILES(X) X(2, 3) X(2, 2) X(2, 1)
 #define FLOAT_COLS 3
@@ -200,7 +205,10 @@ static void TIER(float_block)(const sk_matmul *m, int64_t r, int n_row, int64_t 
         const int64_t oc = m->out_col ? m->out_col[first + c] : first + c;
         float *out = m->out + oc * m->out_stride + r;
         for (int j = 0; j < n_row; j += 16) {
-            const v16 sums = v16_sums((const float(*)[16])TIER(float_sum)(&p, j, c));
+            v16 s[16];
+            for (int i = 0; i < 16; i++)
+                s[i] = v16_load(TIER(float_sum)(&p, j + i, c));
+            const v16 sums = TIER(sum16)(s);
             if (n_row - j >= 16)
                 v16_store(out + j, sums);
             else

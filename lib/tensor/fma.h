@@ -50,7 +50,9 @@ static inline float sk_fma_soft(float a, float b, float c)
 #if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || \
     defined(__FP_FAST_FMAF)
 #define SK_FMA_DEFAULT(a, b, c) __builtin_fmaf((a), (b), (c))
+#define SK_FMA_IS_SOFT 0
 #else
+#define SK_FMA_IS_SOFT 1
 #define SK_FMA_DEFAULT(a, b, c) sk_fma_soft((a), (b), (c))
 #endif
 

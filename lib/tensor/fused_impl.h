@@ -19,6 +19,7 @@ SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind
     SK_UNROLL
     for (int c = 0; c < n; c++)
         dot[c] = (vi){0};
+    SK_ROLL
     for (unsigned i = 0; i < 4; i++) {
         TIER(fetch)(ahead + i * size, size);
         vi out[16];
@@ -51,6 +52,7 @@ SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind)
     const size_t size = LANES * layout.size / 8;
     vf a[FUSED_COLS];
     TIER(tile_load)(a, acc, 1, n);
+    SK_ROLL
     for (size_t g = 0; g < 8; g++) {
         TIER(fetch)(ahead + g * size, size);
         vi out[8], s[FUSED_COLS];

@@ -13,9 +13,16 @@
 
 extern const sk_kernels sk_kernels_c;
 #if defined(__x86_64__)
+extern const sk_kernels sk_kernels_sse2;
 extern const sk_kernels sk_kernels_avx2;
 extern const sk_kernels sk_kernels_avxvnni;
 extern const sk_kernels sk_kernels_avx512;
+#endif
+#if SK_TIER_NEON
+extern const sk_kernels sk_kernels_neon;
+#endif
+#if SK_TIER_DOTPROD
+extern const sk_kernels sk_kernels_neon_dotprod;
 #endif
 
 typedef struct kernel_tier {
@@ -28,9 +35,16 @@ typedef struct kernel_tier {
 static const kernel_tier kernel_tiers[] = {
     {&sk_kernels_c, 0},
 #if defined(__x86_64__)
+    {&sk_kernels_sse2, 0},
     {&sk_kernels_avx2, EIGHT_LANES},
     {&sk_kernels_avxvnni, EIGHT_LANES | SK_CPU_AVXVNNI},
     {&sk_kernels_avx512, EIGHT_LANES | SK_CPU_AVX512 | SK_CPU_VNNI512},
+#endif
+#if SK_TIER_NEON
+    {&sk_kernels_neon, 0},
+#endif
+#if SK_TIER_DOTPROD
+    {&sk_kernels_neon_dotprod, SK_CPU_DOTPROD},
 #endif
 };
 

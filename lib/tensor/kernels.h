@@ -49,8 +49,8 @@ typedef struct sk_span {
 
 /*
  * Attention of rows (tokens) over the cache of one conversation: of the query heads that share one
- * K/V head. Key j lies in block j / 64, row j % 64. What is seen of earlier blocks is kept in `out`,
- * `max` and `sum`, which need no beginning, so that blocks may be taken in several calls.
+ * K/V head. Key j lies in block j / 64, row j % 64. What is seen of earlier blocks is kept in
+ * `out`, `max` and `sum`, which need no beginning, so that blocks may be taken in several calls.
  */
 typedef struct sk_attend {
     const float *q; /* [n_row][q_stride], n_head * dk of a row are these heads' */
@@ -87,7 +87,7 @@ static inline size_t sk_attend_scratch(int64_t dk, int64_t dv)
 
 /* Functions of the kernel `apply`, y = f(g) * u: SiLU; GELU by its tanh form; max(g, 0), and that
  * squared; sigmoid; ln(1 + e^g); gpt-oss's, min(g, 7) sigmoid(1.702 g) (clamp(u) + 1), clamped to
- * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010); tanh; g itself. */
+ * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010); tanh; g itself; 1 - g. */
 enum {
     SK_FN_SILU = 0,
     SK_FN_GELU = 1,
@@ -99,7 +99,8 @@ enum {
     SK_FN_SWIGLU_CLAMPED = 7,
     SK_FN_XIELU = 8,
     SK_FN_TANH = 9,
-    SK_FN_NONE = 10
+    SK_FN_NONE = 10,
+    SK_FN_COMPLEMENT = 11
 };
 
 typedef struct sk_fn {
@@ -195,6 +196,20 @@ typedef struct sk_kernels {
     void (*to_f16)(uint16_t *y, const float *x, int64_t n);
     void (*from_f16)(float *y, const uint16_t *x, int64_t n);
 } sk_kernels;
+
+/* Which tiers of AArch64 there are: registers hold numbers as memory does; clang before 16 compiles
+ * the dot product only where it may assume it. */
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
+#define SK_TIER_NEON 1
+#if defined(__ARM_FEATURE_DOTPROD) || !defined(__clang__) || __clang_major__ >= 16
+#define SK_TIER_DOTPROD 1
+#else
+#define SK_TIER_DOTPROD 0
+#endif
+#else
+#define SK_TIER_NEON 0
+#define SK_TIER_DOTPROD 0
+#endif
 
 /* The tier of a name, "auto" for the best that this CPU runs; NULL when there is none such, or
  * this CPU cannot run it, or the library was compiled with settings that break the contract. */

@@ -37,24 +37,25 @@ SK_INLINE void TIER(kv_rows_as)(const unsigned char *from, size_t size, int lo, 
     const int64_t width = (n + 15) / 16 * 16;
     for (int j = lo; j < hi; j++)
         for (int64_t i = 0; i < n; i += 16)
-            v16_store(to + j * width + i,
-                      TIER(kv_load_some)(from + (size_t)j * size, i, n, dtype));
+            v16_store(to + j * width + i, TIER(kv_load_some)(from + (size_t)j * size, i, n, dtype));
 }
 
 /* The same turned: to[element][row], 64 rows, zeros for rows that are not in [lo, hi). */
-SK_INLINE void TIER(kv_columns_as)(const unsigned char *from, size_t size, int lo, int hi, int64_t n,
-                                   float *to, int dtype)
+SK_INLINE void TIER(kv_columns_as)(const unsigned char *from, size_t size, int lo, int hi,
+                                   int64_t n, float *to, int dtype)
 {
     for (int j = 0; j < SK_KEY_BLOCK; j += 16)
         for (int64_t i = 0; i < n; i += 16) {
             v16 x[16];
+            SK_UNROLL
             for (int r = 0; r < 16; r++)
                 x[r] = j + r < lo || j + r >= hi
                            ? v16_zero()
                            : TIER(kv_load_some)(from + (size_t)(j + r) * size, i, n, dtype);
             TIER(transpose)(x);
+            SK_UNROLL
             for (int r = 0; r < 16; r++)
-                v16_store(to + (i + r) * SK_KEY_BLOCK + j, x[r]);
+                v16_store(to + (r * ((n + 15) / 16) + i / 16) * SK_KEY_BLOCK + j, x[r]);
         }
 }
 

@@ -43,6 +43,7 @@
 #define vi_look_up TIER(vi_look_up)
 #define vi_bits TIER(vi_bits)
 #define vi_madd TIER(vi_madd)
+#define vi_dot TIER(vi_dot)
 #define vi_pairs TIER(vi_pairs)
 #define vi_factor TIER(vi_factor)
 #define vi_join TIER(vi_join)
@@ -213,7 +214,11 @@ SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
     return (vi)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
 }
 
-#define LANES_DOT(sum, w, x) ((vi)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(w), (__m512i)(x)))
+/* Adds four products of bytes a lane: of w, unsigned, times the four at `code`. */
+SK_INLINE vi vi_dot(vi sum, vi w, const uint8_t *code)
+{
+    return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)vi_four(code));
+}
 
 /* ---- AVX2 ---------------------------------------------------------------------------------------
  */
@@ -316,6 +321,8 @@ SK_INLINE vi vi_factor(vi x)
     return vi_pair(x, x);
 }
 
+#define LANES_FACTOR(x) ((x)*65536 + ((x)&0xffff))
+
 SK_INLINE vi vi_mac(vi start, vs sum, vi factor)
 {
     return start + vi_madd((vi)sum, factor);
@@ -328,10 +335,208 @@ SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
     return (vi)_mm256_dpwssd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
 }
 
-#define LANES_DOT(sum, w, x) \
-    ((vi)_mm256_dpbusd_avx_epi32((__m256i)(sum), (__m256i)(w), (__m256i)(x)))
+SK_INLINE vi vi_dot(vi sum, vi w, const uint8_t *code)
+{
+    return (vi)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)w, (__m256i)vi_four(code));
+}
 
 #endif
+
+/* ---- NEON ---------------------------------------------------------------------------------------
+ */
+#elif TIER_NEON
+
+SK_INLINE vf vf_half(vi x)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32((uint32x4_t)x)));
+}
+
+SK_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return vfmaq_f32(c, a, b);
+}
+
+SK_INLINE void vi_lines(const uint8_t *p, size_t row_size, vi *w)
+{
+    uint32x4_t x[4];
+    SK_UNROLL
+    for (size_t i = 0; i < 4; i++)
+        x[i] = vreinterpretq_u32_u8(vld1q_u8(p + i * row_size));
+    const uint32x4_t a = vzip1q_u32(x[0], x[1]), b = vzip1q_u32(x[2], x[3]);
+    const uint32x4_t c = vzip2q_u32(x[0], x[1]), d = vzip2q_u32(x[2], x[3]);
+    w[0] = (vi)vzip1q_u64((uint64x2_t)a, (uint64x2_t)b);
+    w[1] = (vi)vzip2q_u64((uint64x2_t)a, (uint64x2_t)b);
+    w[2] = (vi)vzip1q_u64((uint64x2_t)c, (uint64x2_t)d);
+    w[3] = (vi)vzip2q_u64((uint64x2_t)c, (uint64x2_t)d);
+}
+
+SK_INLINE vi vi_table(const int8_t *table, int bias)
+{
+    return (vi)vaddq_s8(vld1q_s8(table), vdupq_n_s8((int8_t)bias));
+}
+
+SK_INLINE vi vi_look_up(vi table, vi at)
+{
+    return (vi)vqtbl1q_u8((uint8x16_t)table, (uint8x16_t)at);
+}
+
+SK_INLINE vi vi_bits(vi x, int j, vi set)
+{
+    const vi lane = {0, 0x04040404, 0x08080808, 0x0c0c0c0c};
+    const vi at = lane + vi_bytes(j / 2), bit = vi_splat(j % 2 ? 0x80402010u : 0x08040201u);
+    return (vi)vtstq_u8(vqtbl1q_u8((uint8x16_t)x, (uint8x16_t)at), (uint8x16_t)bit) & set;
+}
+
+SK_INLINE vi vi_madd(vi a, vi b)
+{
+    const int16x8_t x = (int16x8_t)a, y = (int16x8_t)b;
+    return (vi)vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
+}
+
+SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
+{
+    return sum + vi_madd(a, b);
+}
+
+typedef int8x16_t vx;
+
+SK_INLINE vx vx_load(const uint8_t *p)
+{
+    return vld1q_s8((const int8_t *)p);
+}
+
+#if LANES_NARROW
+
+/* Eight int16 of lanes 0 and 1, and of 2 and 3. */
+typedef struct vs {
+    int16x8_t low, high;
+} vs;
+
+SK_INLINE vs vs_from(vi start)
+{
+    (void)start;
+    return (vs){vdupq_n_s16(0), vdupq_n_s16(0)};
+}
+
+SK_INLINE vs vs_dot(vs sum, vi w, vx x, int j, bool heavy)
+{
+    const int8x16_t y = (int8x16_t)w;
+    const int8x16_t code = (int8x16_t)vi_splat(((vi)x)[j]);
+    (void)heavy;
+    return (vs){vmlal_s8(sum.low, vget_low_s8(y), vget_low_s8(code)),
+                vmlal_high_s8(sum.high, y, code)};
+}
+
+SK_INLINE vi vi_join(vi start, vs sum)
+{
+    return (vi)vpadalq_s16((int32x4_t)start, vpaddq_s16(sum.low, sum.high));
+}
+
+SK_INLINE vi vi_factor(vi x)
+{
+    return x;
+}
+
+SK_INLINE vi vi_mac(vi start, vs sum, vi factor)
+{
+    return start + (vi)vpaddlq_s16(vpaddq_s16(sum.low, sum.high)) * factor;
+}
+
+#else /* with the dot product */
+
+SK_INLINE vi vs_dot(vi sum, vi w, vx x, int j, bool heavy)
+{
+    const int8x16_t code = (int8x16_t)vi_splat(((vi)x)[j]);
+    (void)heavy;
+    return (vi)vdotq_s32((int32x4_t)sum, (int8x16_t)w, code);
+}
+
+#endif
+
+/* ---- SSE2 ---------------------------------------------------------------------------------------
+ */
+#elif TIER_SSE2
+
+SK_INLINE vf vf_half(vi x)
+{
+    return v4_half(x & 0xffff);
+}
+
+SK_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return v4_fma(a, b, c);
+}
+
+SK_INLINE void vi_lines(const uint8_t *p, size_t row_size, vi *w)
+{
+    __m128i x[4];
+    SK_UNROLL
+    for (size_t i = 0; i < 4; i++)
+        x[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + i * row_size));
+    const __m128i a = _mm_unpacklo_epi32(x[0], x[1]), b = _mm_unpacklo_epi32(x[2], x[3]);
+    const __m128i c = _mm_unpackhi_epi32(x[0], x[1]), d = _mm_unpackhi_epi32(x[2], x[3]);
+    w[0] = (vi)_mm_unpacklo_epi64(a, b);
+    w[1] = (vi)_mm_unpackhi_epi64(a, b);
+    w[2] = (vi)_mm_unpacklo_epi64(c, d);
+    w[3] = (vi)_mm_unpackhi_epi64(c, d);
+}
+
+SK_INLINE vi vi_table(const int8_t *table, int bias)
+{
+    return (vi)_mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)table),
+                            _mm_set1_epi8((char)bias));
+}
+
+/* There is no instruction for it. */
+static SK_APART vi vi_look_up(vi table, vi at)
+{
+    uint8_t from[16], place[16];
+    vi_store(from, table);
+    vi_store(place, at);
+    for (int i = 0; i < 16; i++)
+        place[i] = from[place[i] & 15];
+    return vi_load(place);
+}
+
+SK_INLINE vi vi_bits(vi x, int j, vi set)
+{
+    const vi t = vi_shr(x, 4 * (unsigned)j) & vi_splat(15);
+    const vi one = (t | vi_shl(t, 7) | vi_shl(t, 14) | vi_shl(t, 21)) & vi_bytes(1);
+    return (vi_shl(one, 8) - one) & set;
+}
+
+SK_INLINE vi vi_madd(vi a, vi b)
+{
+    return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
+}
+
+SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
+{
+    return sum + vi_madd(a, b);
+}
+
+/* Bytes 0, 2, 4, ... and 1, 3, 5, ... as int16. */
+typedef struct vx {
+    __m128i even, odd;
+} vx;
+
+SK_INLINE vx TIER(widen)(__m128i x)
+{
+    return (vx){_mm_srai_epi16(_mm_slli_epi16(x, 8), 8), _mm_srai_epi16(x, 8)};
+}
+
+SK_INLINE vx vx_load(const uint8_t *p)
+{
+    return TIER(widen)(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+SK_INLINE vi vs_dot(vi sum, vi w, vx x, int j, bool heavy)
+{
+    const vx y = TIER(widen)((__m128i)w);
+    (void)heavy;
+    sum += vi_madd((vi)y.even, vi_splat(((vi)x.even)[j]));
+    return sum + vi_madd((vi)y.odd, vi_splat(((vi)x.odd)[j]));
+}
 
 #endif
 
@@ -340,12 +545,6 @@ SK_INLINE vi vi_pairs(vi sum, vi a, vi b)
 #if !LANES_NARROW
 
 typedef vi vs;
-typedef const uint8_t *vx;
-
-SK_INLINE vx vx_load(const uint8_t *p)
-{
-    return p;
-}
 
 /* A sum that begins with `start`; vi_join takes what it has become. */
 SK_INLINE vs vs_from(vi start)
@@ -359,12 +558,23 @@ SK_INLINE vi vi_join(vi start, vs sum)
     return sum;
 }
 
+#if TIER_AVX2
+
+typedef const uint8_t *vx;
+
+SK_INLINE vx vx_load(const uint8_t *p)
+{
+    return p;
+}
+
 /* Adds a register of weights times codes 4j to 4j + 3. `heavy`: the bytes have a sign. */
 SK_INLINE vs vs_dot(vs sum, vi w, vx x, int j, bool heavy)
 {
     (void)heavy;
-    return LANES_DOT(sum, w, vi_four(x + 4 * j));
+    return vi_dot(sum, w, x + 4 * j);
 }
+
+#endif
 
 /* What vi_mac takes a factor as. */
 SK_INLINE vi vi_factor(vi x)
@@ -377,4 +587,9 @@ SK_INLINE vi vi_mac(vi start, vs sum, vi factor)
     return start + sum * factor;
 }
 
+#endif
+
+/* vi_factor of one lane. */
+#ifndef LANES_FACTOR
+#define LANES_FACTOR(x) (x)
 #endif

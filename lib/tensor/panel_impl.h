@@ -347,7 +347,9 @@ SK_INLINE void TIER(tile_16)(const TIER(panel) * p, const TIER(panel_kind) * kin
 #if PANEL_TILE > 4
 TILES(6)
 #endif
+#if PANEL_TILE > 2
 TILES(4)
+#endif
 TILES(2)
 TILES(1)
 #undef TILE
@@ -370,7 +372,7 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
     }
     for (int k = 0; f->group == 256 && k < SK_UNIT / 16; k++) {
         const int s = u->scale[k];
-        p->scale[k][r] = LANES_NARROW ? s * 65536 + (s & 0xffff) : s; /* as vi_factor has it */
+        p->scale[k][r] = LANES_FACTOR(s);
         p->pair[k / 2][2 * r + k % 2] = f->min ? u->min[k] : (int16_t)(s * p->bias);
     }
     const int n_group = f->group == 256 ? 1 : n / f->group;
@@ -419,11 +421,13 @@ static int TIER(panel_sub)(int dtype)
 
 /* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
  * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or
- * something of little use is asked for, which never faults. */
+ * something of little use is asked for, which never faults. A line is asked for once, by the call
+ * in whose bytes it begins: to ask for one that is on its way holds up those behind it. */
 SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
 {
-    for (size_t i = 0; i < n; i += 64)
-        __builtin_prefetch((const char *)(p + i), 0, 2);
+    const uintptr_t end = p + n;
+    for (p = (p + 63) / 64 * 64; p < end; p += 64)
+        __builtin_prefetch((const char *)p, 0, 0);
 }
 
 /* Asks for the lines of `n` bytes at `p`, a share at each tile: all at once they would stall it. */
@@ -455,10 +459,12 @@ static void TIER(panel_times)(const TIER(panel) * p, const TIER(panel_kind) * ki
         TIER(tile_6)(p, kind, x + c, acc + c);
     }
 #endif
+#if PANEL_TILE > 2
     for (; c + 4 <= n_col; c += 4) {
         TIER(fetch_share)(&ahead);
         TIER(tile_4)(p, kind, x + c, acc + c);
     }
+#endif
     TIER(fetch)(ahead.p, ahead.n);
     for (; c + 2 <= n_col; c += 2)
         TIER(tile_2)(p, kind, x + c, acc + c);

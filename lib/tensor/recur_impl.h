@@ -11,7 +11,7 @@
  * A token reads its matrix at `from` and writes it at `to`, which may be the same place: a pass
  * that is given up leaves what it read. The formulas are in README.md.
  */
-enum { TIER(RECUR_PANELS) = 4 };
+enum { TIER(RECUR_PANELS) = TIER_AVX512 ? 4 : TIER_AVX2 ? 2 : 1 }; /* what registers hold */
 
 /* Values [16 p, 16 p + 16) of those that there are, zeros behind the last. */
 SK_INLINE v16 TIER(value_load)(const float *x, int64_t n_value, int64_t p)
@@ -29,10 +29,21 @@ SK_INLINE void TIER(value_store)(float *x, v16 y, int64_t n_value, int64_t p)
         TIER(store_part)(x + 16 * p, y, left);
 }
 
+/* Row i of n panels. Stored when all are read: panels often lie a multiple of 4096 bytes apart, and
+ * a load seems to depend on a store before it whose address ends alike. */
+SK_INLINE void TIER(panels_store)(const sk_recur *r, int64_t first, int64_t i, const v16 *s,
+                                  const int n)
+{
+    SK_UNROLL
+    for (int p = 0; p < n; p++)
+        v16_store(r->to + ((first + p) * r->n_key + i) * 16, s[p]);
+}
+
 /* s = s * decay + k (v * beta);  out = sum of q s, of the new s or, `before`, of the old one. */
 SK_INLINE void TIER(linear_panels)(const sk_recur *r, int64_t first, const int n)
 {
-    v16 v[TIER(RECUR_PANELS)], out[TIER(RECUR_PANELS)];
+    v16 v[TIER(RECUR_PANELS)], s[TIER(RECUR_PANELS)], out[TIER(RECUR_PANELS)];
+    SK_UNROLL
     for (int p = 0; p < n; p++) {
         v[p] = v16_mul(TIER(value_load)(r->v, r->n_value, first + p), v16_splat(r->beta));
         out[p] = v16_zero();
@@ -40,14 +51,16 @@ SK_INLINE void TIER(linear_panels)(const sk_recur *r, int64_t first, const int n
     for (int64_t i = 0; i < r->n_key; i++) {
         const v16 k = v16_splat(r->k[i]), q = v16_splat(r->q[i]);
         const v16 decay = v16_splat(r->decay[i * r->decay_step]);
+        SK_UNROLL
         for (int p = 0; p < n; p++) {
             const int64_t at = ((first + p) * r->n_key + i) * 16;
             const v16 old = v16_load(r->from + at);
-            const v16 s = v16_fma(k, v[p], v16_mul(old, decay));
-            out[p] = v16_fma(r->before ? old : s, q, out[p]);
-            v16_store(r->to + at, s);
+            s[p] = v16_fma(k, v[p], v16_mul(old, decay));
+            out[p] = v16_fma(r->before ? old : s[p], q, out[p]);
         }
+        TIER(panels_store)(r, first, i, s, n);
     }
+    SK_UNROLL
     for (int p = 0; p < n; p++)
         TIER(value_store)(r->out, out[p], r->n_value, first + p);
 }
@@ -56,29 +69,34 @@ SK_INLINE void TIER(linear_panels)(const sk_recur *r, int64_t first, const int n
  * is worked out twice, which costs less than storing it. */
 SK_INLINE void TIER(delta_panels)(const sk_recur *r, int64_t first, const int n)
 {
-    v16 d[TIER(RECUR_PANELS)], out[TIER(RECUR_PANELS)];
+    v16 d[TIER(RECUR_PANELS)], s[TIER(RECUR_PANELS)], out[TIER(RECUR_PANELS)];
+    SK_UNROLL
     for (int p = 0; p < n; p++)
         d[p] = out[p] = v16_zero();
     for (int64_t i = 0; i < r->n_key; i++) {
         const v16 k = v16_splat(r->k[i]), decay = v16_splat(r->decay[i * r->decay_step]);
+        SK_UNROLL
         for (int p = 0; p < n; p++) {
             const float *from = r->from + ((first + p) * r->n_key + i) * 16;
             d[p] = v16_fma(v16_mul(v16_load(from), decay), k, d[p]);
         }
     }
+    SK_UNROLL
     for (int p = 0; p < n; p++)
         d[p] = v16_mul(v16_sub(TIER(value_load)(r->v, r->n_value, first + p), d[p]),
                        v16_splat(r->beta));
     for (int64_t i = 0; i < r->n_key; i++) {
         const v16 k = v16_splat(r->k[i]), q = v16_splat(r->q[i]);
         const v16 decay = v16_splat(r->decay[i * r->decay_step]);
+        SK_UNROLL
         for (int p = 0; p < n; p++) {
             const int64_t at = ((first + p) * r->n_key + i) * 16;
-            const v16 s = v16_fma(k, d[p], v16_mul(v16_load(r->from + at), decay));
-            out[p] = v16_fma(s, q, out[p]);
-            v16_store(r->to + at, s);
+            s[p] = v16_fma(k, d[p], v16_mul(v16_load(r->from + at), decay));
+            out[p] = v16_fma(s[p], q, out[p]);
         }
+        TIER(panels_store)(r, first, i, s, n);
     }
+    SK_UNROLL
     for (int p = 0; p < n; p++)
         TIER(value_store)(r->out, out[p], r->n_value, first + p);
 }
@@ -86,27 +104,32 @@ SK_INLINE void TIER(delta_panels)(const sk_recur *r, int64_t first, const int n)
 /* e = sum of erase s;  s = (s * decay + k v) + write e;  out = sum of q s. */
 SK_INLINE void TIER(replace_panels)(const sk_recur *r, int64_t first, const int n)
 {
-    v16 v[TIER(RECUR_PANELS)], e[TIER(RECUR_PANELS)], out[TIER(RECUR_PANELS)];
+    v16 v[TIER(RECUR_PANELS)], e[TIER(RECUR_PANELS)], s[TIER(RECUR_PANELS)],
+        out[TIER(RECUR_PANELS)];
+    SK_UNROLL
     for (int p = 0; p < n; p++) {
         v[p] = TIER(value_load)(r->v, r->n_value, first + p);
         e[p] = out[p] = v16_zero();
     }
     for (int64_t i = 0; i < r->n_key; i++) {
         const v16 erase = v16_splat(r->erase[i]);
+        SK_UNROLL
         for (int p = 0; p < n; p++)
             e[p] = v16_fma(v16_load(r->from + ((first + p) * r->n_key + i) * 16), erase, e[p]);
     }
     for (int64_t i = 0; i < r->n_key; i++) {
         const v16 k = v16_splat(r->k[i]), q = v16_splat(r->q[i]), write = v16_splat(r->write[i]);
         const v16 decay = v16_splat(r->decay[i * r->decay_step]);
+        SK_UNROLL
         for (int p = 0; p < n; p++) {
             const int64_t at = ((first + p) * r->n_key + i) * 16;
-            v16 s = v16_fma(k, v[p], v16_mul(v16_load(r->from + at), decay));
-            s = v16_fma(write, e[p], s);
-            out[p] = v16_fma(s, q, out[p]);
-            v16_store(r->to + at, s);
+            s[p] = v16_fma(k, v[p], v16_mul(v16_load(r->from + at), decay));
+            s[p] = v16_fma(write, e[p], s[p]);
+            out[p] = v16_fma(s[p], q, out[p]);
         }
+        TIER(panels_store)(r, first, i, s, n);
     }
+    SK_UNROLL
     for (int p = 0; p < n; p++)
         TIER(value_store)(r->out, out[p], r->n_value, first + p);
 }
@@ -114,7 +137,9 @@ SK_INLINE void TIER(replace_panels)(const sk_recur *r, int64_t first, const int 
 /* s = s * expf(step a) + k (step v);  out = sum of q s + skip v: all of each value's own. */
 SK_INLINE void TIER(scan_panels)(const sk_recur *r, int64_t first, const int n)
 {
-    v16 v[TIER(RECUR_PANELS)], step[TIER(RECUR_PANELS)], out[TIER(RECUR_PANELS)];
+    v16 v[TIER(RECUR_PANELS)], step[TIER(RECUR_PANELS)], s[TIER(RECUR_PANELS)],
+        out[TIER(RECUR_PANELS)];
+    SK_UNROLL
     for (int p = 0; p < n; p++) {
         step[p] = TIER(value_load)(r->step, r->n_value, first + p);
         v[p] = v16_mul(TIER(value_load)(r->v, r->n_value, first + p), step[p]);
@@ -122,14 +147,16 @@ SK_INLINE void TIER(scan_panels)(const sk_recur *r, int64_t first, const int n)
     }
     for (int64_t i = 0; i < r->n_key; i++) {
         const v16 k = v16_splat(r->k[i]), q = v16_splat(r->q[i]);
+        SK_UNROLL
         for (int p = 0; p < n; p++) {
             const int64_t at = ((first + p) * r->n_key + i) * 16;
             const v16 decay = v16_exp(v16_mul(step[p], v16_load(r->a + at)));
-            const v16 s = v16_fma(k, v[p], v16_mul(v16_load(r->from + at), decay));
-            out[p] = v16_fma(s, q, out[p]);
-            v16_store(r->to + at, s);
+            s[p] = v16_fma(k, v[p], v16_mul(v16_load(r->from + at), decay));
+            out[p] = v16_fma(s[p], q, out[p]);
         }
+        TIER(panels_store)(r, first, i, s, n);
     }
+    SK_UNROLL
     for (int p = 0; p < n; p++) {
         const v16 skip = TIER(value_load)(r->skip, r->n_value, first + p);
         out[p] = v16_fma(TIER(value_load)(r->v, r->n_value, first + p), skip, out[p]);
@@ -159,7 +186,7 @@ static void TIER(recur)(const sk_recur *r)
 {
     const int64_t n_panel = (r->n_value + 15) / 16;
     int64_t p = 0;
-    for (; p + TIER(RECUR_PANELS) <= n_panel; p += TIER(RECUR_PANELS))
+    for (; TIER(RECUR_PANELS) > 1 && p + TIER(RECUR_PANELS) <= n_panel; p += TIER(RECUR_PANELS))
         TIER(recur_panels)(r, p, TIER(RECUR_PANELS));
     for (; p < n_panel; p++)
         TIER(recur_panels)(r, p, 1);

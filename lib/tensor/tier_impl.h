@@ -7,6 +7,7 @@
  *   TIER_NAME    "<tier>", what the option calls it
  *   TIER_AVX2    1 where functions are compiled for AVX2, FMA and F16C, with <immintrin.h> included
  *   TIER_AVX512  1 where they are also compiled for AVX-512 F, BW, VL, DQ and VNNI
+ *   TIER_SSE2, TIER_NEON  1 where functions are compiled for those, with their header included
  *   LANES, ...   of the register that quantised weights are multiplied in, and what goes with it
  *                (lanes_impl.h); 0: none, they are multiplied row by row
  *   FLOATS(name) TIER(name), or the name's function of another tier in the same file, whose float
@@ -16,6 +17,12 @@
  * have no include guards: a tier is a second inclusion. All macros are undefined at the end, so
  * that tiers can follow one another in one file.
  */
+#ifndef TIER_SSE2
+#define TIER_SSE2 0
+#endif
+#ifndef TIER_NEON
+#define TIER_NEON 0
+#endif
 #if TIER_AVX2
 #define SK_FMA(a, b, c) __builtin_fmaf((a), (b), (c))
 #else
@@ -24,7 +31,7 @@
 
 #if TIER_FLOATS
 #include "tensor/vec_impl.h"
-#include "tensor/cross_impl.h"
+#include "tensor/vecs_impl.h"
 #include "tensor/ops_impl.h"
 #include "tensor/kv_impl.h"
 #include "tensor/attend_impl.h"
@@ -96,15 +103,18 @@ const sk_kernels TIER(sk_kernels) = {
 #undef TIER_NAME
 #undef TIER_AVX2
 #undef TIER_AVX512
+#undef TIER_SSE2
+#undef TIER_NEON
 #undef TIER_FLOATS
 #undef FLOATS
 #undef LANES
 #undef LANES_NARROW
 #undef LANES_BIAS
-#undef LANES_DOT
+#undef LANES_FACTOR
 #undef PANEL_PAIR
 #undef PANEL_TILE
 #undef PANEL_FUSED
+#undef V16_FMA
 #undef v16
 #undef v16_zero
 #undef v16_splat
@@ -122,7 +132,13 @@ const sk_kernels TIER(sk_kernels) = {
 #undef v16_keep
 #undef v16_fetch
 #undef v16_sum
-#undef v16_sums
+#undef v16_min
+#undef v16_ldexp
+#undef v16_abs_max
+#undef v16_most
+#undef v16_store_codes
+#undef v16_load_pairs
+#undef v16_store_pairs
 #undef v16_load_bf16
 #undef v16_le_f32
 #undef v16_le_f16

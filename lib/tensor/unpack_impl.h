@@ -83,10 +83,11 @@ SK_INLINE int TIER(room_of)(int most)
 /* ---- Bytes of all rows -------------------------------------------------------------------------
  */
 
-/* The four bytes at p of each row, and the half-precision number there. */
+/* Of each row: the four bytes at p, the half-precision number there, the byte there. */
 SK_INLINE vi TIER(row_words)(const uint8_t *p, size_t row_size)
 {
     _Alignas(4 * LANES) uint32_t x[LANES];
+    SK_UNROLL
     for (size_t r = 0; r < LANES; r++)
         memcpy(&x[r], p + r * row_size, sizeof x[r]);
     return vi_load(x);
@@ -95,9 +96,19 @@ SK_INLINE vi TIER(row_words)(const uint8_t *p, size_t row_size)
 SK_INLINE vf TIER(row_halves)(const uint8_t *p, size_t row_size)
 {
     _Alignas(4 * LANES) uint32_t x[LANES];
+    SK_UNROLL
     for (size_t r = 0; r < LANES; r++)
         x[r] = sk_le16(p + r * row_size);
     return vf_half(vi_load(x));
+}
+
+SK_INLINE vi TIER(row_bytes)(const uint8_t *p, size_t row_size)
+{
+    _Alignas(4 * LANES) uint32_t x[LANES];
+    SK_UNROLL
+    for (size_t r = 0; r < LANES; r++)
+        x[r] = p[r * row_size];
+    return vi_load(x);
 }
 
 /* (x >> n) & mask in each byte; no bit that the mask keeps may come from a neighbour. */
@@ -227,6 +238,7 @@ SK_INLINE void TIER(head_iq4_xs)(TIER(panel) * p, const uint8_t *w, size_t row_s
 SK_INLINE void TIER(head_32)(TIER(panel) * p, bool min, const uint8_t *w, size_t row_size,
                              size_t size)
 {
+    SK_ROLL
     for (size_t g = 0; g < 8; g++) {
         if (min) {
             const vi x = TIER(row_words)(w + g * size, row_size);
@@ -241,11 +253,13 @@ SK_INLINE void TIER(head_32)(TIER(panel) * p, bool min, const uint8_t *w, size_t
 /* 2^(e - 128): subnormal for e below 2. */
 SK_INLINE void TIER(head_mxfp4)(TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
-    for (size_t g = 0; g < 8; g++)
-        for (size_t r = 0; r < LANES; r++) {
-            const uint32_t e = w[17 * g + r * row_size];
-            p->d[g][r] = sk_f32_from_bits(e < 2 ? 0x00200000u << e : (e - 1) << 23);
-        }
+    SK_ROLL
+    for (size_t g = 0; g < 8; g++) {
+        const vi e = TIER(row_bytes)(w + 17 * g, row_size);
+        const vi tiny = (vi)(e < vi_splat(2));
+        vi_store(p->d[g],
+                 (vi_shl(e + vi_splat(1), 21) & tiny) | (vi_shl(e - vi_splat(1), 23) & ~tiny));
+    }
 }
 
 SK_INLINE void TIER(unpack_head)(int dtype, TIER(panel) * p, const uint8_t *w, size_t row_size)
@@ -278,6 +292,12 @@ SK_INLINE void TIER(unpack_head)(int dtype, TIER(panel) * p, const uint8_t *w, s
 
 /* ---- Parts -------------------------------------------------------------------------------------
  */
+
+/* Whether a part is unpacked as a whole, not as two blocks of 32 codes. */
+SK_INLINE bool TIER(has_parts)(int dtype)
+{
+    return TIER(layout_of)(dtype).group == 256 && dtype != SK_IQ4_XS;
+}
 
 /* The sub-block, of 16 weights, whose four registers are s of part i. */
 SK_INLINE unsigned TIER(part_at)(int dtype, unsigned i, unsigned s)
@@ -334,9 +354,9 @@ SK_INLINE void TIER(part_k4)(const uint8_t *qs, const uint8_t *qh, size_t row_si
             out[8 + v + j] = TIER(bits)(x[j], 4, 15);
             if (!qh)
                 continue;
-            const vi four = vi_shr(h[j], i / 2 * 4);
-            out[v + j] |= TIER(bits_up)(four, i % 2 * 2, 1, 4);
-            out[8 + v + j] |= TIER(bits_up)(four, i % 2 * 2 + 1, 1, 4);
+            const vi two = vi_shr(h[j], 2 * i);
+            out[v + j] |= TIER(bits_up)(two, 0, 1, 4);
+            out[8 + v + j] |= TIER(bits_up)(two, 1, 1, 4);
         }
     }
 }
@@ -442,30 +462,35 @@ SK_INLINE void TIER(unpack_part)(int dtype, const uint8_t *w, size_t row_size, u
     }
 }
 
+/* Part i, or block i of a type with blocks of 32 codes, to its place. */
 SK_INLINE void TIER(put_part)(int dtype, TIER(panel) * p, const uint8_t *w, size_t row_size,
                               unsigned i)
 {
     vi out[16];
-    TIER(unpack_part)(dtype, w, row_size, i, out);
-    SK_UNROLL
-    for (unsigned s = 0; s < 4; s++)
+    if (TIER(has_parts)(dtype)) {
+        TIER(unpack_part)(dtype, w, row_size, i, out);
         SK_UNROLL
-    for (unsigned j = 0; j < 4; j++)
-        vi_store(p->q[4 * TIER(part_at)(dtype, i, s) + j], out[4 * s + j]);
+        for (unsigned j = 0; j < 16; j++)
+            vi_store(p->q[4 * TIER(part_at)(dtype, i, j / 4) + j % 4], out[j]);
+    } else {
+        TIER(part_32)(dtype, w, row_size, i, out);
+        SK_UNROLL
+        for (unsigned j = 0; j < 8; j++)
+            vi_store(p->q[8 * i + j], out[j]);
+    }
 }
 
-/* A unit of all rows. Not unrolled, since it is amortised; but i % 2 may be a shift. */
+/* A unit of all rows. Not unrolled, since many columns share it. */
 SK_INLINE void TIER(unpack_unit)(int dtype, TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
     const TIER(layout) layout = TIER(layout_of)(dtype);
     p->bias = layout.bias;
     p->room = TIER(room_of)(layout.most);
     TIER(unpack_head)(dtype, p, w, row_size);
+    const unsigned n = TIER(has_parts)(dtype) ? 4 : 8;
     SK_ROLL
-    for (unsigned i = 0; i < 2; i++) {
-        TIER(put_part)(dtype, p, w, row_size, 2 * i);
-        TIER(put_part)(dtype, p, w, row_size, 2 * i + 1);
-    }
+    for (unsigned i = 0; i < n; i++)
+        TIER(put_part)(dtype, p, w, row_size, i);
 }
 
 #define X(type, name) \

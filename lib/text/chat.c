@@ -6,10 +6,17 @@
 #include "base/portable.h"
 
 #include "text/chat.h"
+#include "text/tokenize_int.h"
 
 #include <string.h>
 
 #define CHAT_MEMORY (256ull << 20) /* bytes of the values of one conversation */
+
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+}
 
 /* ---- choosing a template ------------------------------------------------------------------ */
 
@@ -44,11 +51,20 @@ static int32_t chat_fail_name(const char *name, sk_error *error)
                    name, near ? near : names[0]);
 }
 
+/* Names are letters, digits and hyphens; a template has more in it. */
+static bool is_template_text(const char *text)
+{
+    for (; *text; text++)
+        if (!is_name_byte(*text))
+            return true;
+    return false;
+}
+
 static int32_t chat_choose(sk_chat *chat, const char *own, const char *wanted, sk_error *error)
 {
     const char *name = *wanted ? wanted : sk_chat_default(chat->vocab, own);
     const sk_chat_builtin *builtin = chat_builtin(name);
-    if (*wanted && !builtin && !strstr(wanted, "{{") && !strstr(wanted, "{%"))
+    if (*wanted && !builtin && !is_template_text(wanted))
         return chat_fail_name(wanted, error);
     chat->name = builtin ? builtin->name : *wanted ? "option" : "model";
     chat->text = builtin ? builtin->text : *wanted ? wanted : own;
@@ -116,12 +132,9 @@ static sk_json chat_text(const char *text, uint64_t n)
 
 static bool is_plain_word(const sk_json *text)
 {
-    for (uint64_t i = 0; i < text->n; i++) {
-        char c = text->as.text[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '_' || c == '-'))
+    for (uint64_t i = 0; i < text->n; i++)
+        if (!is_name_byte(text->as.text[i]))
             return false;
-    }
     return text->n > 0;
 }
 
@@ -215,7 +228,12 @@ static int32_t chat_variables(chat_request *q, const sk_json *messages, const sk
 static int32_t chat_read(chat_request *q, const char *json, uint64_t n)
 {
     sk_json value;
-    int32_t status = sk_json_read(&q->given, json, n, &value, q->error);
+    /* A reply may have bytes that are no UTF-8, and comes back in the next turn. */
+    uint8_t *repaired = sk_arena_array(&q->given, n, 3, "a conversation", q->error);
+    if (!repaired)
+        return SKALD_E_MEMORY;
+    n = sk_repair_text(repaired, (const uint8_t *)json, n);
+    int32_t status = sk_json_read(&q->given, (const char *)repaired, n, &value, q->error);
     if (status == SKALD_E_CORRUPT && q->error)
         q->error->code = SKALD_E_ARGUMENT;
     if (status < 0)

@@ -211,7 +211,7 @@ static int32_t run_end_for(sk_jinja_run *r, const sk_jinja_op *op)
 /* The n values on top as arguments, with *lists and **dicts spread. They stay on the stack. */
 static int32_t run_arguments(sk_jinja_run *r, uint64_t n, sk_jinja_args *args)
 {
-    const sk_json *given = r->stack + r->n_stack - n;
+    const sk_json *given = n ? r->stack + r->n_stack - n : NULL;
     uint64_t n_items = 0, n_keywords = 0;
     bool plain = true;
     for (uint64_t i = 0; i < n; i++) {
@@ -439,7 +439,7 @@ static int32_t run_list(sk_jinja_run *r, const sk_jinja_op *op)
 static int32_t run_dict(sk_jinja_run *r, const sk_jinja_op *op)
 {
     uint64_t n = (uint64_t)op->a;
-    const sk_json *given = r->stack + r->n_stack - 2 * n;
+    const sk_json *given = n ? r->stack + r->n_stack - 2 * n : NULL;
     sk_jinja_space members = {0};
     int32_t status = SKALD_OK;
     for (uint64_t i = 0; i < n && status >= 0; i++) {

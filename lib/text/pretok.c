@@ -100,6 +100,24 @@ static bool match_run(const sk_splitter *pass, const uint8_t *p, const uint8_t *
     return q != NULL;
 }
 
+/* The digits, and the bytes whose characters in the byte alphabet are \u00B2 \u00B3 \u00B9 and the
+ * fractions. */
+static bool is_number_byte(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || c == 0xB2 || c == 0xB3 || c == 0xB9 ||
+           (c >= 0xBC && c <= 0xBE);
+}
+
+static bool match_bytes(const uint8_t *p, const uint8_t *end, const uint8_t **stop)
+{
+    *stop = p;
+    while (*stop < end && is_number_byte(**stop))
+        ++*stop;
+    bool found = *stop > p;
+    *stop += !found;
+    return found;
+}
+
 static bool match_aside(const uint8_t *p, const uint8_t *end, const uint8_t **stop)
 {
     const uint8_t *q = skip_classes(p, end, SK_UC_SPACE, UINT32_MAX);
@@ -401,6 +419,8 @@ static bool match_pass(sk_pretok_cursor *cursor, const sk_splitter *pass, const 
         return match_aside(p, end, stop);
     case SK_PASS_GROUPS:
         return match_groups(cursor, pass, p, end, stop);
+    case SK_PASS_BYTES:
+        return match_bytes(p, end, stop);
     case SK_PASS_FRAMED:
         return match_framed(pass, p, end, stop);
     default:

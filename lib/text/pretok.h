@@ -13,6 +13,8 @@
  *   GROUPS  digits in threes, counted from the right
  *   FRAMED  a literal, a run, a literal: <sentinel:[0-9]+>
  *   INDENT  a tab, a newline, four spaces or two
+ *   BYTES   bytes that are numbers in the byte alphabet, for a step behind its encoding: pieces need
+ *           not be whole code points then
  *
  * A row of the table in pretok_rows.c gives the passes of a `tokenizer.ggml.pre` name and how its
  * vocabulary behaves otherwise. Adding a pre-tokeniser is adding a row.
@@ -62,7 +64,8 @@ enum {
     SK_PASS_ASIDE,
     SK_PASS_GROUPS,
     SK_PASS_FRAMED,
-    SK_PASS_INDENT
+    SK_PASS_INDENT,
+    SK_PASS_BYTES
 };
 
 typedef struct sk_splitter {

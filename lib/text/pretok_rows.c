@@ -129,6 +129,12 @@ static const sk_splitter pass_gpt2[] = {WORDS_GPT2, END};
 static const sk_splitter pass_starcoder[] = {RUN_CLASSES(SK_UC_N, 1, 1), WORDS_GPT2, END};
 static const sk_splitter pass_falcon[] = {RUN_BOTH(SK_UC_P, range_marks_tick, 1, ENDLESS), WORDS_GPT2,
                                       RUN_BOTH(0, range_digits, 3, 3), END};
+/* As its tokenizer.json has it: numbers are looked for behind the encoding of bytes. */
+static const sk_splitter pass_falcon_json[] = {RUN_BOTH(SK_UC_P, range_marks_tick, 1, ENDLESS),
+                                               WORDS_GPT2,
+                                               {.kind = SK_PASS_BYTES},
+                                               RUN_BOTH(0, range_digits, 3, 3),
+                                               END};
 static const sk_splitter pass_default[] = {RUN_BOTH(SK_UC_P, range_marks, 1, ENDLESS), WORDS_GPT2,
                                        RUN_CLASSES(SK_UC_N, 1, ENDLESS),
                                        RUN_BOTH(0, range_digits, 3, 3), END};
@@ -230,6 +236,7 @@ static const sk_pretok pretok_rows[] = {
     {"starcoder refact codeshell exaone minerva-7b mellum2", 0, pass_starcoder},
     {"command-r smollm", KEEP, pass_starcoder},
     {"falcon", 0, pass_falcon},
+    {"falcon-json", 0, pass_falcon_json},
     {"chameleon", SK_PRE_ADD_BOS | KEEP, pass_chameleon},
     {"deepseek-llm", KEEP, pass_deepseek_llm},
     {"deepseek-coder", KEEP, pass_deepseek_coder},

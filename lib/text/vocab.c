@@ -65,6 +65,7 @@ void sk_vocab_source_init(sk_vocab_source *source)
         source->special[i] = SK_VOCAB_UNSAID;
     source->add_bos = source->add_eos = source->add_sep = source->add_space_prefix = -1;
     source->lowercase = source->strip_accents = source->remove_extra_whitespaces = -1;
+    source->ignore_merges = -1;
 }
 
 void sk_vocab_warn(sk_vocab *vocab, const char *line)
@@ -90,6 +91,9 @@ static int32_t check_source(const sk_vocab_source *source, uint32_t kind, sk_err
     bool without = source->pre.text && text_is(&source->pre, "kimi-k2");
     if (kind == SK_VOCAB_BPE && !source->merges && !without)
         return sk_fail(error, SKALD_E_CORRUPT, "the vocabulary has no list of merges");
+    if (source->strips && source->n_strips != n)
+        return sk_fail(error, SKALD_E_CORRUPT, "%llu flags for %llu tokens",
+                       (unsigned long long)source->n_strips, (unsigned long long)n);
     if (source->n_merges > INT32_MAX / 4)
         return sk_fail(error, SKALD_E_CORRUPT, "the vocabulary has %llu merges",
                        (unsigned long long)source->n_merges);
@@ -330,6 +334,9 @@ static void choose_pre(sk_vocab *vocab, const sk_vocab_source *source, const voc
         shown = 7;
     }
     vocab->pre_flags = vocab->pre->flags;
+    if (source->ignore_merges >= 0)
+        vocab->pre_flags = (vocab->pre_flags & ~(uint32_t)SK_PRE_IGNORE_MERGES) |
+                           (source->ignore_merges ? SK_PRE_IGNORE_MERGES : 0);
     sk_format(vocab->name, sizeof vocab->name, "BPE (%.*s)", shown, name.text);
 }
 
@@ -350,6 +357,7 @@ static void choose_normaliser(sk_vocab *vocab, const sk_vocab_source *source)
     bool may_lower = word_piece || (vocab->pre_flags & SK_PRE_DROP_SPACES);
     vocab->lowercase = may_lower && choose_flag(source->lowercase, word_piece);
     vocab->strip_accents = choose_flag(source->strip_accents, vocab->lowercase);
+    vocab->max_word = source->max_word;
     vocab->merge_spaces = unigram && choose_flag(source->remove_extra_whitespaces, false);
     vocab->leads_blank = vocab->add_space_prefix || vocab->merge_spaces || word_piece;
 }

@@ -64,7 +64,11 @@ typedef struct sk_vocab_source {
     int8_t add_bos, add_eos, add_sep, add_space_prefix;
     int8_t lowercase, strip_accents; /* normalisers of WordPiece */
     int8_t remove_extra_whitespaces; /* Unigram */
-    const uint8_t *charsmap;         /* [n_charsmap], NULL: none; Unigram's normaliser */
+    int8_t ignore_merges;            /* BPE: a word that is a token is that token */
+    const uint8_t *strips; /* [n_strips], NULL: none; white space that tokens take along */
+    uint64_t n_strips;
+    int64_t max_word;        /* WordPiece: characters, a longer word is unknown; 0: any */
+    const uint8_t *charsmap; /* [n_charsmap], NULL: none; Unigram's normaliser */
     uint64_t n_charsmap;
 } sk_vocab_source;
 

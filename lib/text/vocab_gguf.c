@@ -121,6 +121,17 @@ static int32_t read_charsmap(const sk_gguf *gguf, sk_vocab_source *source, sk_er
     return SKALD_OK;
 }
 
+/* What a tokenizer.json said beyond GGUF's keys (hf_tokenizer.c). */
+static void read_more(const sk_gguf *gguf, sk_vocab_source *source)
+{
+    const sk_gguf_kv *strips = sk_gguf_find(gguf, "skald.tokenizer.strip");
+    if (strips && strips->is_array && strips->type == SK_GGUF_U8) {
+        source->strips = strips->data;
+        source->n_strips = strips->n;
+    }
+    sk_gguf_get_int(gguf, "skald.tokenizer.max_word", 0, INT32_MAX, &source->max_word, NULL);
+}
+
 /* An id; a value that is no integer counts as not said. */
 static void read_id(const sk_gguf *gguf, const char *key, int64_t *id)
 {
@@ -180,6 +191,7 @@ static int32_t read_flags(const sk_gguf *gguf, sk_vocab_source *source, sk_error
         {"tokenizer.ggml.remove_extra_whitespaces", &source->remove_extra_whitespaces},
         {"tokenizer.ggml.normalizer.lowercase", &source->lowercase},
         {"tokenizer.ggml.normalizer.strip_accents", &source->strip_accents},
+        {"skald.tokenizer.ignore_merges", &source->ignore_merges},
     };
     int32_t status = SKALD_OK;
     for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SKALD_OK; i++)
@@ -205,6 +217,7 @@ static int32_t read_source(const sk_gguf *gguf, sk_heap *heap, sk_vocab_source *
         (s = read_suppress(gguf, heap, source, lists, error)) < 0)
         return s;
     read_ids(gguf, source);
+    read_more(gguf, source);
     return SKALD_OK;
 }
 

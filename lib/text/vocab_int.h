@@ -101,6 +101,7 @@ struct sk_vocab {
     sk_charsmap charsmap;   /* Unigram: a view of charsmap_blob */
     uint8_t *charsmap_blob; /* owned */
     float unk_score;        /* Unigram */
+    int64_t max_word;       /* WordPiece: characters; 0: any number */
     bool lowercase, strip_accents; /* WordPiece; lowercase: the kind "whitespace" too */
     bool merge_spaces;             /* Unigram: a word has one blank in front, other blanks vanish */
 

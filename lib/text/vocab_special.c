@@ -193,6 +193,8 @@ static void set_strip(sk_vocab *vocab, const char *text, uint8_t strip)
 /* GGUF files do not say it, so the reference goes by the names of models. */
 static void mark_strips(sk_vocab *vocab, const sk_vocab_source *source)
 {
+    for (uint32_t id = 0; source->strips && id < vocab->n; id++)
+        vocab->tokens[id].strip = source->strips[id] & (SK_STRIP_LEFT | SK_STRIP_RIGHT);
     if (mentions(&source->name, "phi-3") || mentions(&source->name, "phi3")) {
         for (uint32_t id = 0; id < vocab->n; id++)
             if (sk_vocab_is_special(&vocab->tokens[id]))

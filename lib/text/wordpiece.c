@@ -22,6 +22,7 @@
 typedef struct wordpiece_word {
     sk_encoder *encoder;
     uint64_t n;
+    int64_t n_codes;
 } wordpiece_word;
 
 static bool is_ideograph(uint32_t code)
@@ -45,11 +46,14 @@ static void end_word(wordpiece_word *word)
 {
     sk_encoder *encoder = word->encoder;
     const uint8_t *at = encoder->text, *end = at + word->n;
-    uint64_t before = encoder->n, length = 1;
+    uint64_t before = encoder->n, length;
     int32_t unk = encoder->vocab->special[SK_SPECIAL_UNK];
     uint32_t id;
     if (word->n <= 3)
         return;
+    bool too_long = encoder->vocab->max_word > 0 && word->n_codes > encoder->vocab->max_word;
+    length = too_long ? 0 : 1;
+    word->n_codes = 0;
     for (; at < end && length > 0; at += length) {
         length = sk_trie_longest(&encoder->vocab->trie, at, end, &id);
         if (length)
@@ -74,6 +78,7 @@ static int32_t put_code(wordpiece_word *word, uint32_t code, bool alone)
     int32_t status = sk_encoder_reserve(word->encoder, word->n + SK_UTF8_MAX);
     if (status < 0)
         return status;
+    word->n_codes++;
     word->n += sk_utf8_write(word->encoder->text + word->n, code);
     if (alone)
         end_word(word);
@@ -101,7 +106,7 @@ static int32_t put_raw_code(wordpiece_word *word, uint32_t code)
 int32_t sk_wordpiece_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n)
 {
     const uint8_t *end = text + n;
-    wordpiece_word word = {encoder, 3};
+    wordpiece_word word = {encoder, 3, 0};
     int32_t status = sk_encoder_reserve(encoder, 64);
     if (status == SKALD_OK)
         memcpy(encoder->text, SK_SPACE_MARK, 3);

@@ -169,19 +169,19 @@ static void check_executor(void)
         if (child == 0) {
             sk_executor_run(ex, 100, count_hit, NULL);
             bool good = all_hits(100, 1);
-            sk_executor_free(ex);
+            sk_executor_release(ex);
             _exit(good ? 0 : 1);
         }
         int status = -1;
         CHECK(waitpid(child, &status, 0) == child && status == 0);
-        sk_executor_free(ex);
+        sk_executor_release(ex);
     }
     skald_executor host = {sizeof host, &calls, 3, serial_for};
     CHECK_INT(sk_executor_new(&ex, &heap, 0, &host, &error), 0);
     CHECK_INT(sk_executor_width(ex), 3);
     sk_executor_run(ex, 50, count_hit, NULL);
     CHECK(all_hits(50, 1) && calls == 1);
-    sk_executor_free(ex);
+    sk_executor_release(ex);
     host.parallel_for = NULL;
     CHECK_INT(sk_executor_new(&ex, &heap, 0, &host, &error), SKALD_E_ARGUMENT);
 }

@@ -104,6 +104,20 @@ check(select(3, context:append {1000000}) == skald.E_ARGUMENT)
 check(select(3, context:append(("x "):rep(500))) == skald.E_CONTEXT_FULL)
 check(select(3, context:set {n_ctx = 5}) == skald.E_OPTION)
 
+-- Chat
+check(skald.json {a = {1, "x\n\"", true}, b = 1.5} == [[{"a":[1,"x\n\"",true],"b":1.5}]])
+local talk = assert(model:chat {system = "Be brief.", n_predict = 6, temperature = 0, n_ctx = 200,
+                                ignore_eos = true, chat_template = "chatml"})
+local said = {}
+for piece in talk:send "Hello" do said[#said + 1] = piece end
+check(table.concat(said) == talk.last.text and talk.last.stop_reason == "length")
+check(#talk.messages == 3 and talk.messages[3].role == "assistant")
+for _ in talk:send("More", 100) do end
+check(#talk.messages == 5 and talk.context:info "n_reused" > 10)
+talk.messages[6] = {content = "no role"}
+check(select(3, talk:ask "x") == skald.E_ARGUMENT and #talk.messages == 6)
+talk:close()
+
 context:cancel()
 context:set {n_predict = 1}
 check(select(3, context:step(-1)) == skald.E_CANCELLED)

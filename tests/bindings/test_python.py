@@ -48,6 +48,53 @@ class Options(unittest.TestCase):
         self.assertRegex(skald.version(), r"^\d+\.\d+\.\d+$")
 
 
+class Chats(unittest.TestCase):
+    OPTIONS = {"n_ctx": 300, "n_predict": 8, "temperature": 0, "ignore_eos": True,
+               "chat_template": "chatml"}
+
+    def setUp(self):
+        self.model = skald.Model(MODEL)
+
+    def tearDown(self):
+        self.model.close()
+
+    def test_turns(self):
+        with self.model.chat(system="Be brief.", **self.OPTIONS) as chat:
+            text = "".join(chat.send("Hello"))
+            self.assertEqual(text, chat.last.text)
+            self.assertEqual([m["role"] for m in chat.messages], ["system", "user", "assistant"])
+            self.assertEqual(chat.last.usage["completion_tokens"], 8)
+            before = chat.save()
+            list(chat.send("More"))
+            self.assertGreater(chat.last.usage["reused_tokens"], 10)
+            chat.load(before)
+            self.assertEqual(len(chat.messages), 3)
+            self.assertEqual("".join(chat.send("More", n_predict=4)), chat.last.text)
+            self.assertEqual(chat.last.usage["completion_tokens"], 4)
+
+    def test_events(self):
+        template = "{{ messages[0].content }}<think>"
+        options = dict(self.OPTIONS, chat_template=template, reasoning_budget=3, n_predict=40)
+        with self.model.chat(**options) as chat:
+            kinds = [event.kind for event in chat.events("Hello")]
+            self.assertEqual(sorted(set(kinds)), ["reasoning", "text"])
+            self.assertIn("reasoning_content", chat.messages[-1])
+
+    def test_stopping_early_leaves_no_trace(self):
+        with self.model.chat(**self.OPTIONS) as chat:
+            for _ in chat.send("Hello"):
+                break
+            self.assertEqual(chat.messages, [])
+            self.assertTrue("".join(chat.send("Hello")))
+
+    def test_render(self):
+        text = self.model.render_chat([{"role": "user", "content": "Hi"}], chat_template="chatml")
+        self.assertEqual(text, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
+        with self.assertRaises(skald.Error) as caught:
+            self.model.render_chat([], chat_template="{{ raise_exception('no') }}")
+        self.assertEqual(caught.exception.name, "SKALD_E_TEMPLATE")
+
+
 class Files(unittest.TestCase):
     def test_missing(self):
         with self.assertRaises(skald.NotFound) as caught:

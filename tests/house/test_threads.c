@@ -2,7 +2,8 @@
 /*
  * Threads: contexts of one model on several threads at once, cancelled from another at any moment,
  * give what each gives alone; one context on two threads is BUSY, not broken; a load is cancelled
- * from outside; counts are kept. ThreadSanitizer finds nothing to say when built with it.
+ * from outside; counts are kept; models share a pool. ThreadSanitizer finds nothing to say when
+ * built with it.
  *
  *     test_threads MODEL
  */
@@ -178,6 +179,40 @@ static void test_cancelled_load(const char *path)
     skald_model_release(loading);
 }
 
+/* How many threads the process has; -1: the system does not say. */
+static int count_threads(void)
+{
+    char text[64];
+    int n = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(text, sizeof text, file))
+        sscanf(text, "Threads: %d", &n);
+    if (file)
+        fclose(file);
+    return n;
+}
+
+/* A second model works with the first one's threads, also when it is the last one left. */
+static void test_shared_pool(const char *path)
+{
+    skald_options *o = NULL;
+    skald_model *first = NULL, *second = NULL;
+    life l;
+    CHECK_INT(life_options(&o, "n_threads=3", NULL), 0);
+    CHECK_INT(skald_model_open(path, o, &first), 0);
+    CHECK_INT(skald_options_set_pointer(o, "threads_of", first), 0);
+    CHECK_INT(skald_model_open(path, o, &second), SKALD_E_STATE); /* the first is still loading */
+    CHECK_INT(skald_model_step(first, -1), SKALD_DONE);
+    int n = count_threads();
+    CHECK_INT(skald_model_load(path, o, &second), 0);
+    CHECK_INT(count_threads(), n);
+    skald_model_release(first);
+    CHECK_INT(life_generate(&l, second, -1), SKALD_DONE);
+    CHECK(l.hash == wanted.hash);
+    skald_model_release(second);
+    skald_options_free(o);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2)
@@ -194,6 +229,7 @@ int main(int argc, char **argv)
     test_cancelled_work();
     test_busy();
     test_cancelled_load(argv[1]);
+    test_shared_pool(argv[1]);
     skald_model_release(model);
     return test_end();
 }

@@ -23,6 +23,7 @@ static const golden_case cases[] = {
     {"apertus-dense", 1e-8},
     {"arcee-dense", 1e-8},
     {"arctic-moe", 1e-8},
+    {"arwkv7", 3e-9},
     {"baichuan-dense", 1e-8},
     {"bailingmoe-moe", 1e-8},
     {"bailingmoe2-moe", 1e-8},
@@ -151,6 +152,10 @@ static const golden_case cases[] = {
     {"qwen3vl-dense", 1e-8},
     {"qwen3vlmoe-moe", 1e-8},
     {"refact-dense", 1e-8},
+    {"rwkv6", 3e-7},
+    {"rwkv6-lerp", 3e-8},
+    {"rwkv6qwen2", 3e-9},
+    {"rwkv7", 3e-9},
     {"seed_oss-dense", 1e-8},
     {"smallthinker-deep", 3e-9},
     {"smallthinker-moe", 1e-8},
@@ -220,6 +225,7 @@ static const golden_case cases[] = {
     {"v-qwen35-hv4", 1e-6},
     {"v-qwen35moe-hv4", 1e-6},
     {"v-qwen3next-hv4", 1e-6},
+    {"v-rwkv6-dense", 1e-6},
     {"v-smallthinker-bases", 1e-6},
     {"v-smallthinker-swabase", 1e-6},
     {"v-stablelm-par", 1e-6},
@@ -249,8 +255,17 @@ static void check_logits(const sk_model *model, const char *what, const char *pa
  * blocks that predict further tokens, factors of a rope that is not there. */
 static bool has_spares(const char *name)
 {
-    static const char *const names[] = {"qwen3",  "hy_v3",          "mimo2",           "v-mimo2",
-                                        "refact", "v-granite-nope", "v-step35-shexp-y", "lfm2moe-deep", "v-granitehybrid-nope"};
+    static const char *const names[] = {"qwen3",
+                                        "hy_v3",
+                                        "mimo2",
+                                        "v-mimo2",
+                                        "refact",
+                                        "v-granite-nope",
+                                        "v-step35-shexp-y",
+                                        "lfm2moe-deep",
+                                        "v-granitehybrid-nope",
+                                        "rwkv7",
+                                        "arwkv7"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;

@@ -30,7 +30,7 @@ typedef struct made_model {
     const sk_arch *arch;
     uint64_t random, traits; /* the second: where the keys of traits begin, on each writing */
     uint32_t n_embd, n_layer, n_head, n_head_kv, dk, dv, n_rot, n_ff, n_expert, n_used, n_ff_exp;
-    uint32_t n_vocab, scaling, n_group, n_group_used;
+    uint32_t n_vocab, n_head_size, scaling, n_group, n_group_used;
     made_tensor tensors[MAX_TENSORS];
     int n;
     sk_heap heap;
@@ -58,6 +58,9 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     m->dv = arch->attn_gate == SK_ATTN_GATE_BESIDE_Q ? m->dk : pick(m, 1, 40);
     m->n_rot = pick(m, 0, m->dk / 2) * 2;
     m->n_rot = arch->turn_half ? m->n_rot / 4 * 4 : m->n_rot;
+    m->n_head_size = pick(m, 1, 20);
+    if (arch->mixer == SK_MIXER_RWKV6 || arch->mixer == SK_MIXER_RWKV7)
+        m->n_embd = m->n_head * m->n_head_size;
     m->n_ff = pick(m, 1, 90);
     m->n_vocab = pick(m, 1, 70);
     m->scaling = pick(m, 0, 3);
@@ -89,6 +92,12 @@ static void put_f32(made_model *m, sk_gguf_writer *writer, const char *key, doub
 /* Sizes of recurrent layers: any taps, heads of values a multiple of those of keys. */
 static void put_recurrent(made_model *m, sk_gguf_writer *writer)
 {
+    static const char *const ranks[] = {"time_mix_extra_dim",
+                                        "time_decay_extra_dim",
+                                        "attention.decay_lora_rank",
+                                        "attention.iclr_lora_rank",
+                                        "attention.value_residual_mix_lora_rank",
+                                        "attention.gate_lora_rank"};
     uint32_t n_group = pick(m, 1, 3), n_head = n_group * pick(m, 1, 3);
     put_u32(m, writer, "ssm.conv_kernel", pick(m, 1, 5));
     put_u32(m, writer, "ssm.state_size", pick(m, 1, 40));
@@ -97,6 +106,10 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "ssm.inner_size", n_head * pick(m, 1, 40));
     put_u32(m, writer, "full_attention_interval", pick(m, 1, 3));
     put_u32(m, writer, "shortconv.l_cache", pick(m, 1, 4));
+    put_u32(m, writer, "wkv.head_size", m->n_head_size);
+    for (int i = 0; i < 6; i++)
+        put_u32(m, writer, ranks[i], pick(m, 1, 20));
+    put_u32(m, writer, "rescale_every_n_layers", pick(m, 0, 2));
     put_u32(m, writer, "ssm.dt_b_c_rms", pick(m, 0, 1));
     put_u32(m, writer, "moe_latent_size", pick(m, 0, 1) * pick(m, 1, 40));
 }
@@ -244,7 +257,8 @@ static void made_add_beside(made_model *m, const char *weight, const uint64_t *n
     char name[64];
     int n = (int)strlen(weight) - 7;
     bool experts = n_dims == 3;
-    if (n_dims < 2 || strncmp(weight, "blk.", 4) != 0 || strstr(weight, "norm"))
+    if (n_dims < 2 || strncmp(weight, "blk.", 4) != 0 || strstr(weight, "norm") ||
+        strstr(weight, "time_mix_w2"))
         return;
     if (pick(m, 0, 3) == 0) {
         snprintf(name, sizeof name, "%.*s.bias", n, weight);
@@ -295,6 +309,14 @@ static void made_add_choices(made_model *m)
         }
         if (pick(m, 0, 3) == 0) {
             snprintf(name, sizeof name, "blk.%u.attn_norm_2.weight", layer);
+            made_add(m, name, (uint64_t[]){m->n_embd}, 1);
+        }
+        if (m->arch->mixer == SK_MIXER_RWKV6 && m->n_head == m->n_head_kv && pick(m, 0, 1)) {
+            snprintf(name, sizeof name, "blk.%u.time_mix_first.weight", layer);
+            made_add(m, name, (uint64_t[]){m->n_head_size, m->n_head}, 2);
+        }
+        if (m->arch->mixer == SK_MIXER_RWKV7 && pick(m, 0, 1)) {
+            snprintf(name, sizeof name, "blk.%u.time_mix_ln.weight", layer);
             made_add(m, name, (uint64_t[]){m->n_embd}, 1);
         }
         if (m->arch->attn_gate != SK_ATTN_GATE_BESIDE_Q && pick(m, 0, 3) == 0) {

@@ -343,7 +343,7 @@ static void put_recommended(sk_gguf_writer *w)
 static void check_recommended(void)
 {
     tiny_model recommending;
-    tiny_make_with(&recommending, 5, put_recommended);
+    tiny_make_with(&recommending, 5, false, put_recommended);
     skald_model *old = model;
     model = tiny_load(&recommending, "");
     CHECK(model != NULL);

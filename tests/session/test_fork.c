@@ -287,18 +287,17 @@ static void check_arguments(void)
 
 int main(void)
 {
-    tiny_make(&file, 77);
-    model = tiny_load(&file, "n_threads=2");
-    CHECK(model != NULL);
-    if (!model)
-        return test_end();
-    check_every_point();
-    check_branches();
-    check_memory();
-    check_limit();
-    check_threads();
-    check_arguments();
-    skald_model_release(model);
-    tiny_free(&file);
+    for (int recurrent = 0; recurrent < 2; recurrent++) {
+        open_model(77, recurrent);
+        check_every_point();
+        check_branches();
+        check_threads();
+        check_arguments();
+        if (!recurrent) {
+            check_memory();
+            check_limit();
+        }
+        close_model();
+    }
     return test_end();
 }

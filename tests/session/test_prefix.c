@@ -5,9 +5,12 @@
  */
 #include "session_test.h"
 
-enum { MAX_TOKENS = 200 };
+enum {
+    MAX_TOKENS = 400,
+    GAP = 16 /* tokens between what recurrent layers keep, at most, at a turn */
+};
 
-static const char options[] = "n_predict=8 temperature=0.8 seed=5 ignore_eos=1 n_ctx=256 n_batch=9";
+static const char options[] = "n_predict=8 temperature=0.8 seed=5 ignore_eos=1 n_ctx=512 n_batch=9";
 
 static record alone(const int32_t *ids, size_t n)
 {
@@ -37,8 +40,9 @@ static void set_and_check(skald_context *ctx, const int32_t *ids, size_t n)
     if (shared == (int64_t)n && shared < n_old && wanted == shared && shared > 0)
         wanted = shared - 1; /* the last token is evaluated again for its logits */
     CHECK_INT(skald_set_tokens(ctx, ids, n), 0);
-    CHECK_INT(figure(ctx, "n_reused"), wanted);
-    CHECK_INT(figure(ctx, "n_evaluated"), wanted);
+    int64_t reused = figure(ctx, "n_reused");
+    CHECK(file.recurrent ? reused <= wanted : reused == wanted);
+    CHECK_INT(figure(ctx, "n_evaluated"), reused);
     CHECK_INT(figure(ctx, "n_tokens"), n);
     CHECK_STR(reason(ctx), "none");
 }
@@ -111,10 +115,44 @@ static void check_text(void)
     CHECK(same(&r, &wanted));
     /* The same again: all that was evaluated but the last token. */
     CHECK_INT(skald_set_text(ctx, prompt, -1), 0);
-    CHECK_INT(figure(ctx, "n_reused"), (int64_t)n - 1);
+    int64_t reused = figure(ctx, "n_reused");
+    CHECK(file.recurrent ? reused < (int64_t)n && reused >= (int64_t)n - GAP
+                         : reused == (int64_t)n - 1);
     r = run(ctx, -1);
     CHECK(same(&r, &wanted));
     skald_context_free(fresh);
+    skald_context_free(ctx);
+}
+
+/* Recurrent layers can go back to where turns began: the last message edited, the reply to it made
+ * again, the message before. */
+static void check_going_back(void)
+{
+    skald_context *ctx = new_context(options);
+    uint64_t random = 9;
+    int32_t ids[MAX_TOKENS];
+    int64_t turn[4];
+    for (size_t i = 0; i < MAX_TOKENS; i++)
+        ids[i] = (int32_t)(3 + test_random(&random) % (TINY_VOCAB - 3));
+    for (int i = 0; i < 3; i++) {
+        turn[i] = figure(ctx, "n_tokens");
+        CHECK_INT(skald_append_tokens(ctx, ids + 100 * i, 100), 0);
+        run(ctx, -1);
+    }
+    turn[3] = turn[2] + 100; /* the last reply */
+    const int32_t *view;
+    size_t n;
+    CHECK_INT(skald_tokens(ctx, &view, &n), 0);
+    memcpy(ids, view, n * sizeof *ids);
+    for (int i = 3; i > 0; i--) {
+        ids[turn[i]] = ids[turn[i]] == 7 ? 8 : 7;
+        CHECK_INT(skald_set_tokens(ctx, ids, n), 0);
+        int64_t reused = figure(ctx, "n_reused");
+        CHECKF(reused <= turn[i] && reused >= turn[i] - GAP, "turn %d at %d: %d reused", i,
+               (int)turn[i], (int)reused);
+        record r = run(ctx, -1), wanted = alone(ids, n);
+        CHECK(same(&r, &wanted));
+    }
     skald_context_free(ctx);
 }
 
@@ -153,16 +191,15 @@ static void check_failures(void)
 
 int main(void)
 {
-    tiny_make(&file, 31);
-    model = tiny_load(&file, "n_threads=2");
-    CHECK(model != NULL);
-    if (!model)
-        return test_end();
-    check_random_edits();
-    check_second_turn();
-    check_text();
-    check_failures();
-    skald_model_release(model);
-    tiny_free(&file);
+    for (int recurrent = 0; recurrent < 2; recurrent++) {
+        open_model(31, recurrent);
+        check_random_edits();
+        check_second_turn();
+        check_text();
+        check_failures();
+        if (recurrent)
+            check_going_back();
+        close_model();
+    }
     return test_end();
 }

@@ -427,27 +427,24 @@ static void check_numeric(void)
 
 int main(void)
 {
-    tiny_make(&file, 12);
-    model = tiny_load(&file, "n_threads=2");
-    CHECK(model != NULL);
-    if (!model)
-        return test_end();
-    check_basics();
-    check_slices_and_splits();
-    check_threads();
-    check_company();
-    check_parting();
-    check_cancel();
-    check_generate();
-    check_truncate();
-    check_full();
-    check_stops();
-    check_logits_all();
-    check_allocation();
-    check_changed_file();
-    check_arguments();
-    check_numeric();
-    skald_model_release(model);
-    tiny_free(&file);
+    for (int recurrent = 0; recurrent < 2; recurrent++) {
+        open_model(12, recurrent);
+        check_basics();
+        check_slices_and_splits();
+        check_threads();
+        check_company();
+        check_parting();
+        check_cancel();
+        check_generate();
+        check_truncate();
+        check_full();
+        check_stops();
+        check_logits_all();
+        check_allocation();
+        check_changed_file();
+        check_arguments();
+        check_numeric();
+        close_model();
+    }
     return test_end();
 }

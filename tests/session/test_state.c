@@ -360,24 +360,22 @@ static void check_fork(void)
 
 int main(int argc, char **argv)
 {
-    tiny_make(&file, 12);
-    model = tiny_load(&file, "n_threads=2");
-    CHECK(model != NULL);
-    if (!model)
-        return test_end();
-    if (argc > 1)
-        write_state(argv[1]);
-    check_every_point();
-    check_held_text();
-    check_rebuilt();
-    check_spoilt();
-    check_nonsense();
-    check_later_section();
-    check_old_version("session/state-1.bin");
-    check_models();
-    check_arguments();
-    check_fork();
-    skald_model_release(model);
-    tiny_free(&file);
+    for (int recurrent = 0; recurrent < 2; recurrent++) {
+        open_model(12, recurrent);
+        if (argc > 1 && !recurrent)
+            write_state(argv[1]);
+        check_every_point();
+        check_held_text();
+        check_rebuilt();
+        check_spoilt();
+        check_nonsense();
+        check_later_section();
+        check_models();
+        check_arguments();
+        check_fork();
+        if (!recurrent)
+            check_old_version("session/state-1.bin");
+        close_model();
+    }
     return test_end();
 }

@@ -2,8 +2,8 @@
 /*
  * Attention in each tier: against softmax(q.k) v in double; bit for bit against the contract's
  * words, with caps, slopes and sinks, written here key by key; for one row and for many, whose
- * ranges of keys begin and end anywhere; queries alone against queries together; blocks at once, one
- * by one and merged later; and that what is masked is not read: keys that no row sees are NaN,
+ * ranges of keys begin and end anywhere; queries alone against queries together; blocks at once,
+ * one by one and merged later; and that what is masked is not read: keys that no row sees are NaN,
  * blocks without a seen key have no memory at all.
  */
 #include "base/portable.h"
@@ -208,13 +208,13 @@ static void check_alone(sk_attend a)
             a.sink = all.sink ? bent + HEADS + h : NULL;
             a.out = want;
             attend_all(kernels, &a, ATTEND_AT_ONCE);
-            CHECK(memcmp(want, out + r * all.out_stride + h * a.dv,
-                         (size_t)a.dv * sizeof(float)) == 0);
+            CHECK(memcmp(want, out + r * all.out_stride + h * a.dv, (size_t)a.dv * sizeof(float)) ==
+                  0);
         }
 }
 
-/* Row r sees keys up to the r-th before `last`, counted from the last row, from `first` on, or, of a
- * window, later by a key for each row. */
+/* Row r sees keys up to the r-th before `last`, counted from the last row, from `first` on, or, of
+ * a window, later by a key for each row. */
 static void check_rows(int64_t n_row, int64_t n_head, int64_t dk, int64_t dv, int64_t first,
                        int64_t last, int types)
 {

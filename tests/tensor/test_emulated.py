@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
-TESTS = [("test_products", ["12"]), ("test_edges", [])]
+TESTS = [("test_products", ["12"]), ("test_edges", []), ("test_tiers", [])]
 
 
 def main():

@@ -138,6 +138,8 @@ static double apply_exact(const sk_fn *f, double g, double u)
         return tanh(g) * u;
     case SK_FN_NONE:
         return g * u;
+    case SK_FN_COMPLEMENT:
+        return (1 - g) * u;
     case SK_FN_XIELU:
         return (g > 0 ? f->alpha_p * g * g + f->beta * g
                       : (expm1(fmin(g, f->eps)) - g) * f->alpha_n + f->beta * g) *
@@ -149,7 +151,7 @@ static double apply_exact(const sk_fn *f, double g, double u)
 
 static void check_apply(int64_t n)
 {
-    for (int kind = SK_FN_SILU; kind <= SK_FN_NONE; kind++) {
+    for (int kind = SK_FN_SILU; kind <= SK_FN_COMPLEMENT; kind++) {
         const sk_fn f = {kind, 0.75f, 0.8, 1.3, 0.5, -1e-6};
         fill();
         k->apply(&f, out, x, y, n);

@@ -119,8 +119,9 @@ static void check_elementwise(void)
                                         "clamped",
                                         "xielu",
                                         "tanh",
-                                        "none"};
-    for (int slot = 0; slot < 24; slot++)
+                                        "none",
+                                        "complement"};
+    for (int slot = 0; slot < 25; slot++)
         for (int64_t n = 1; n < 200; n++)
             for (int round = 0; round < 8; round++) {
                 vectors want, got;
@@ -130,6 +131,21 @@ static void check_elementwise(void)
                 elementwise(other, &got, slot, n);
                 compare(names[slot], want.x, got.x, 3 * MOST, n);
             }
+}
+
+/* Exponentials from one end of the floats to the other: what g / (1 + e^-g) shows of them. */
+static void check_exponentials(void)
+{
+    float x[MOST], one[MOST], want[MOST], got[MOST];
+    for (int i = 0; i < MOST; i++)
+        one[i] = 1;
+    for (uint64_t bits = 0; bits < 1ull << 32;) {
+        for (int i = 0; i < MOST; i++, bits += 4093)
+            x[i] = sk_f32_from_bits((uint32_t)bits);
+        c->silu_mul(want, x, one, MOST);
+        other->silu_mul(got, x, one, MOST);
+        compare("silu_mul", want, got, MOST, MOST);
+    }
 }
 
 /* All halves; all floats near the edges of halves, and any. */
@@ -185,8 +201,8 @@ static void random_attend(sk_attend *a, const void **k, const void **v, void *po
     a->seen = seen;
     for (int64_t r = 0; r < a->n_row; r++) {
         seen[r].first = (int64_t)(test_random(&seed) % 130);
-        seen[r].last = seen[r].first + 1 +
-                       (int64_t)(test_random(&seed) % (uint64_t)(192 - seen[r].first));
+        seen[r].last =
+            seen[r].first + 1 + (int64_t)(test_random(&seed) % (uint64_t)(192 - seen[r].first));
     }
     a->scale = 0.25f;
     a->cap = test_random(&seed) % 4 ? 0 : 2;
@@ -373,6 +389,7 @@ int main(void)
         if (!other)
             continue;
         check_elementwise();
+        check_exponentials();
         check_halves();
         check_attend();
         check_quantise();

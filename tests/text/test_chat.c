@@ -169,6 +169,11 @@ static void requests(void)
                "{\"messages\":[],\"vars\":{\"x\":7,\"add_generation_prompt\":false},\"model\":1}",
                "0FalseFalse7");
     check_text("{{ bos_token }}{{ eos_token }}{{ strftime_now('%Y') }}", "[]", "<s></s>2026");
+    check_text("{{ messages[0].content }}",
+               "[{\"role\":\"user\",\"content\":\"a\xFF"
+               "b\"}]",
+               "a\xEF\xBF\xBD"
+               "b");
     check_fails("{{ x", "[]", SKALD_E_TEMPLATE, "line 1");
     check_fails("{{ raise_exception('no luck') }}", "[]", SKALD_E_TEMPLATE, "no luck");
     check_fails("chatmk", "[]", SKALD_E_OPTION, "\"chatml\"");

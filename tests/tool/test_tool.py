@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The command-line tool on random models: its manners, and that its subcommands agree."""
+import fcntl
 import json
 import os
 import pty
 import re
+import select
+import shutil
 import signal
 import subprocess
+import termios
 import threading
+import time
 
 from harness import RANDOM_MODEL, TOOL, ToolTest, call, main, nmse, random_model, read_logits, \
-    skald, small_model, temp
+    shared, skald, small_model, temp
 
-COMMANDS = ["run", "tokenize", "detokenize", "logits", "inspect", "perplexity", "bench", "options"]
+COMMANDS = ["run", "tokenize", "detokenize", "logits", "inspect", "perplexity", "bench", "options",
+            "template", "chat"]
 TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K",
          "Q5_K", "Q6_K", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ1_S", "IQ4_NL",
          "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4", "Q4_K_M"]
@@ -63,6 +69,10 @@ class CommandLine(ToolTest):
             (["perplexity", model, "-c", "99999999999999999999"], "whole number"),
             (["bench", model, "-r", "0"], "from 1 up"),
             (["bench", model, "-p", "0", "-n", "0"], "something to measure"),
+            (["template"], "which model"),
+            (["template", "--file", "x"], "which conversation"),
+            (["template", model, "case.json", "--file", "x"], "a model or a file"),
+            (["chat", model, "again"], "'again'"),
         ]:
             with self.subTest(words=words):
                 self.bad(skald(*words), 2, said)
@@ -367,13 +377,32 @@ class Figures(ToolTest):
 
     def test_bench(self):
         words = ["bench", small_model(), "-p", "16", "-n", "4", "-r", "3"]
-        found = json.loads(self.good(skald(*words, "--json")))
+        found = json.loads(self.good(skald(*words, "--batch", "3", "--load", "--json")))
         self.assertEqual([(t["test"], t["n_tokens"]) for t in found["tests"]],
-                         [("prompt", 16), ("decode", 4)])
+                         [("prompt", 16), ("decode", 4), ("batch", 12), ("load", 1)])
         for t in found["tests"]:
             self.assertTrue(0 < t["slowest"] <= t["median"] <= t["fastest"])
-        self.assertEqual(len(self.good(skald(*words)).splitlines()), 3)
+        self.assertGreater(found["batch_gain"], 0)
+        for t in found["tests"][1:3]:
+            self.assertTrue(0 < t["of_limit"] < 1, t)
+        self.assertGreater(found["limits"]["read"], 1e8)
+        self.assertTrue(0 < found["bytes_per_token"] < found["tensor_size"])
+        self.assertEqual(len(self.good(skald(*words)).splitlines()), 4)
+        words.append("--no-limits")
         self.assertEqual(len(self.good(skald(*words, "-d", "8", "-n", "0")).splitlines()), 2)
+
+    def test_bench_against(self):
+        words = ["bench", small_model(), "-p", "16", "-n", "4", "-r", "3", "--no-limits", "--json"]
+        self.bad(skald(*words, "--against", temp("absent.so")), 1, "absent.so")
+        library = os.environ.get("SKALD_LIBRARY")
+        if not library:
+            self.skipTest("a sanitizer's library cannot be opened beside itself")
+        copy = temp("other.so")
+        shutil.copy(library, copy)
+        found = json.loads(self.good(skald(*words, "--load", "--against", copy)))
+        for t in found["tests"]:
+            self.assertTrue(0.01 < t["against"] < 100, t)
+            self.assertNotIn("of_limit", t)
 
 
 class RandomModel(ToolTest):
@@ -402,6 +431,159 @@ class RandomModel(ToolTest):
                 self.assertEqual(len(out.split()), 3)
         experts = random_model("--shape", "2,64,4,2,96,400,4,2,32")
         self.good(skald("run", experts, "-p", "a", "-n", "3"))
+
+
+class Template(ToolTest):
+    CASE = [{"role": "user", "content": "Hi \u2014 <|im_end|>"}]
+
+    def render(self, template, case, *words):
+        with open(temp("t.jinja"), "wb") as file:
+            file.write(template.encode())
+        with open(temp("case.json"), "w") as file:
+            json.dump(case, file)
+        return skald("template", "--file", temp("t.jinja"), temp("case.json"), *words)
+
+    def test_file(self):
+        out = self.good(self.render("{{ bos_token }}{{ messages[0].content }}\n", self.CASE))
+        self.assertEqual(out.decode(), "<s>Hi \u2014 <|im_end|>")
+        case = {"messages": self.CASE, "vars": {"x": [1, None]}, "tools": [{"a": 1}]}
+        out = self.good(self.render("{{ x }}{{ tools|tojson }}{{ strftime_now('%Y-%m-%d') }}", case,
+                                    "--now", "1767323045"))
+        self.assertEqual(out.decode(), '[1, None][{"a": 1}]2026-01-02')
+
+    def test_model_and_name(self):
+        case = json.dumps(self.CASE).encode()
+        want = "<|im_start|>user\nHi \u2014 <|im_end|><|im_end|>\n<|im_start|>assistant\n"
+        for words in (["--name", "chatml"], [small_model()]):
+            self.assertEqual(self.good(skald("template", *words, "-", stdin=case)).decode(), want)
+
+    def test_errors(self):
+        self.bad(self.render("{{ raise_exception('my own') }}", self.CASE), 1, "my own", "line 1")
+        self.bad(self.render("{% if %}", self.CASE), 1, "line 1")
+        self.bad(self.render("{{ x }}", {"x": 1}), 1, "list of messages")
+        self.bad(skald("template", "--name", "chatmk", "-", stdin=b"[]"), 1, "chatml")
+
+    def test_renderings(self):
+        """What Jinja2 makes of real templates, through the tool."""
+        with open(shared("templates", "renderings.json")) as file:
+            renderings = json.load(file)
+        with open(shared("templates", "conversations.json")) as file:
+            cases = {case["name"]: case for case in json.load(file)}
+        for row in renderings[::13]:
+            with self.subTest(template=row["template"], conversation=row["conversation"]):
+                stdin = json.dumps(cases[row["conversation"]]).encode()
+                result = skald("template", "--file", shared("templates", row["template"]), "-",
+                               "--now", "1767323045", stdin=stdin)
+                if "expect" in row:
+                    self.assertEqual(self.good(result).decode(), row["expect"])
+                else:
+                    self.bad(result, 1)
+
+
+class Terminal:
+    """`skald chat` at a pseudo-terminal."""
+
+    def __init__(self, *words, **env):
+        master, slave = pty.openpty()
+        self.master, self.seen = master, ""
+        self.process = subprocess.Popen([TOOL, "chat", *words], stdin=slave, stdout=slave,
+                                        stderr=slave, env=dict(os.environ, **env),
+                                        start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+
+    def wait(self, text, seconds=30):
+        end = time.monotonic() + seconds
+        while text not in self.seen and time.monotonic() < end:
+            if not select.select([self.master], [], [], 0.2)[0]:
+                continue
+            try:
+                self.seen += os.read(self.master, 65536).decode("utf-8", "replace")
+            except OSError:
+                break
+        found = text in self.seen
+        if found:
+            self.last, self.seen = self.seen.split(text, 1)
+        return found
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def close(self):
+        self.type("\x15/exit\r")
+        code = self.process.wait(30)
+        os.close(self.master)
+        return code
+
+
+class Chat(ToolTest):
+    WORDS = ["--temp", "0", "--set", "ignore_eos=1", "-c", "4000"]
+
+    def test_without_a_terminal(self):
+        saved = temp("saved.json")
+        lines = ["Hello\\", "world", "/system Be brief.", "Again", "/save " + saved, "/undo",
+                 "/regen", "/set temperature=x", "/set enable_thinking=false", "/nothing", "/stats",
+                 "/help", "/load " + saved, "/clear"]
+        result = skald("chat", small_model(), *self.WORDS, "-n", "3",
+                       stdin="\n".join(lines).encode())
+        self.assertEqual(result.code, 0, result.complaint)
+        self.assertNotIn(b"\033", result.out)
+        for said in ("message is set", "messages are in", "temperature",
+                     "enable_thinking", "no command /nothing", "tokens", "/regen", "5 messages",
+                     "is empty"):
+            self.assertIn(said, result.complaint)
+        with open(saved) as file:
+            messages = json.load(file)
+        self.assertEqual([m["role"] for m in messages],
+                         ["system", "user", "assistant", "user", "assistant"])
+        self.assertEqual(messages[1]["content"], "Hello\nworld")
+
+    def test_reasoning(self):
+        words = [small_model(), *self.WORDS, "-n", "30", "--reasoning", "4", "--set",
+                 "chat_template={{ messages[0].content }}<think>"]
+        result = skald("chat", *words, stdin=b"Hi\n")
+        self.assertEqual(result.code, 0, result.complaint)
+        self.assertIn(b"(thinking)\n", result.out)
+        self.assertIn(b"\n(thought)\n\n", result.out)
+
+    def test_at_a_terminal(self):
+        t = Terminal(small_model(), *self.WORDS, "-n", "5")
+        self.assertTrue(t.wait("> "), t.seen)
+        t.type("abc\x7f\x7fxy\x1b[D\x1b[Dq\r")       # editing: aqxy
+        self.assertTrue(t.wait("> aqxy"), t.seen)
+        self.assertTrue(t.wait("[5 tokens, "), t.seen)
+        t.type("\x1b[A")                              # history
+        self.assertTrue(t.wait("> aqxy"), t.seen)
+        t.type("\x15\x1b[200~one\rtwo\x1b[201~\r")     # a paste of two lines
+        self.assertTrue(t.wait("one\u21b5two"), t.seen)
+        self.assertTrue(t.wait("known"), t.seen)
+        self.assertEqual(t.close(), 0)
+
+    def test_interrupting_an_answer(self):
+        t = Terminal(small_model(), *self.WORDS[:-1], "200000")
+        self.assertTrue(t.wait("> "), t.seen)
+        t.type("go on\r")
+        self.assertTrue(t.wait("\r\n"), t.seen)
+        time.sleep(0.1)
+        t.type("\x03")
+        self.assertTrue(t.wait("(stopped)"), t.seen[-500:])
+        t.type("\r/set n_predict=2\r")
+        self.assertTrue(t.wait("n_predict is 2"), t.seen[-500:])
+        t.type("more\r")
+        self.assertTrue(t.wait("[2 tokens"), t.seen[-500:])
+        self.assertEqual(t.close(), 0)
+
+    def test_colours(self):
+        words = [small_model(), *self.WORDS, "-n", "30", "--reasoning", "4", "--set",
+                 "chat_template={{ messages[0].content }}<think>"]
+        for env, dimmed in (({}, True), ({"NO_COLOR": "1"}, False)):
+            t = Terminal(*words, **env)
+            self.assertTrue(t.wait("> "), t.seen)
+            t.type("Hi\r")
+            self.assertTrue(t.wait("[30 tokens"), t.seen)
+            self.assertEqual("\x1b[2m" in t.last, dimmed, t.last)
+            self.assertEqual("(thinking)" in t.last, not dimmed, t.last)
+            self.assertEqual(t.close(), 0)
 
 
 if __name__ == "__main__":

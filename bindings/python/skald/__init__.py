@@ -13,6 +13,7 @@ Python's lock released: other threads run, and Ctrl-C stops a load, a prompt or 
 """
 
 import ctypes
+import json
 import os
 import threading
 import weakref
@@ -21,7 +22,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 from . import _ffi
 
-__all__ = ["Model", "Context", "Error", "Option", "options", "version"]
+__all__ = ["Model", "Context", "Chat", "Reply", "Event", "Error", "Option", "options", "version"]
 
 _lib = _ffi.load()
 _C = _ffi.CONSTANTS
@@ -298,6 +299,25 @@ class Model(_Handle):
         """A new conversation with this model."""
         return Context(self, **options)
 
+    def chat(self, system: Optional[str] = None, tools: Optional[List[Any]] = None,
+             template_vars: Optional[Dict[str, Any]] = None, **options: Any) -> "Chat":
+        """A conversation that keeps its messages, in a context of its own."""
+        return Chat(self, system, tools, template_vars, **options)
+
+    def render_chat(self, conversation: Union[str, List[Any], Dict[str, Any]],
+                    **options: Any) -> str:
+        """The prompt of a conversation as text (options: chat_template, chat_now)."""
+        data, needed, size = _conversation(conversation), ctypes.c_size_t(), 4096
+        with _Options(options) as o, self._lock:
+            while True:
+                buffer = ctypes.create_string_buffer(size)
+                code = _lib.skald_chat_text(self._live(), o, data, len(data), buffer, size,
+                                            ctypes.byref(needed))
+                if code != _C["E_BUFFER"]:
+                    _check(code)
+                    return buffer.raw[:needed.value].decode("utf-8", "replace")
+                size = needed.value
+
     def generate(self, prompt: Union[str, bytes, Sequence[int]], **options: Any) -> Iterator[str]:
         """Streams the continuation of a prompt, in a context of its own."""
         with self.context(**options) as context:
@@ -394,6 +414,25 @@ class Context(_Handle):
         held, from the beginning on, is not evaluated again; `info("n_reused")` says how much."""
         self._give("skald_set", what)
 
+    def set_chat(self, conversation: Union[str, List[Any], Dict[str, Any]]) -> None:
+        """Makes the context hold the prompt of a conversation: a list of messages, or an object with
+        `messages`, `tools` and `vars`, or the JSON of either."""
+        data = _conversation(conversation)
+        with self._lock:
+            self._checked(_lib.skald_set_chat(self._live(), data, len(data)))
+
+    def events(self) -> Iterator["Event"]:
+        """Streams a reply told apart: events of kind "text", "reasoning" and "tool_call"."""
+        state = "pending"
+        while state != "done":
+            state = self.step()[0]
+            while state != "pending":
+                with self._lock:
+                    code, data = _view(_lib.skald_event, self._live())
+                if self._checked(code) == 0:
+                    break
+                yield Event(_KINDS[code], data.decode("utf-8", "replace"))
+
     def step(self, budget_us: int = SLICE_US) -> Tuple[str, str]:
         """Works for about `budget_us` microseconds: ("token" | "pending" | "done", text)."""
         with self._lock:
@@ -460,3 +499,108 @@ class Context(_Handle):
             self._checked(_lib.skald_logits(self._live(), position, ctypes.byref(values),
                                             ctypes.byref(n)))
             return values[:n.value]
+
+
+_KINDS = {_C["EVENT_TEXT"]: "text", _C["EVENT_REASONING"]: "reasoning",
+          _C["EVENT_TOOL_CALL"]: "tool_call"}
+
+
+def _conversation(what: Union[str, List[Any], Dict[str, Any]]) -> bytes:
+    return what.encode() if isinstance(what, str) else json.dumps(what).encode()
+
+
+class Event(NamedTuple):
+    """A piece of a reply. The text of a tool call is JSON: id, name, arguments."""
+
+    kind: str
+    text: str
+
+
+class Reply:
+    """What came of a turn: `text`, `reasoning`, `tool_calls` (dicts with id, name, arguments),
+    `stop_reason`, and `usage`, a dict of counts of tokens."""
+
+    def __init__(self) -> None:
+        self.text = self.reasoning = self.stop_reason = ""
+        self.tool_calls: List[Dict[str, Any]] = []
+        self.usage: Dict[str, int] = {}
+
+    def message(self) -> Dict[str, Any]:
+        """The reply as a message of a conversation."""
+        message: Dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.reasoning:
+            message["reasoning_content"] = self.reasoning
+        if self.tool_calls:
+            message["tool_calls"] = [{"id": call["id"], "type": "function", "function": {
+                "name": call["name"], "arguments": call["arguments"]}} for call in self.tool_calls]
+        return message
+
+
+class Chat:
+    """A conversation: its messages, a plain list that may be changed between turns, and a context
+    that evaluates only what changed.
+
+        chat = model.chat(system="You are terse.")
+        for piece in chat.send("Name three rivers."):
+            print(piece, end="", flush=True)
+        print(chat.last.usage)
+    """
+
+    def __init__(self, model: Model, system: Optional[str], tools: Optional[List[Any]],
+                 template_vars: Optional[Dict[str, Any]], **options: Any) -> None:
+        self.context = Context(model, **options)
+        self.tools, self.template_vars = tools, template_vars
+        self.messages: List[Dict[str, Any]] = []
+        self.last = Reply()
+        if system is not None:
+            self.messages.append({"role": "system", "content": system})
+
+    def events(self, text: Optional[str] = None, role: str = "user",
+               **options: Any) -> Iterator[Event]:
+        """Says something (None: nothing, the messages are complete) and streams the reply's events.
+        `options` hold from now on. The reply becomes a message when it is complete; before that the
+        conversation is as if it had not been asked for."""
+        messages = self.messages + ([{"role": role, "content": text}] if text is not None else [])
+        conversation: Dict[str, Any] = {"messages": messages}
+        if self.tools:
+            conversation["tools"] = self.tools
+        if self.template_vars:
+            conversation["vars"] = self.template_vars
+        self.context.set(**options)
+        self.context.set_chat(conversation)
+        self.last = reply = Reply()
+        n_prompt, n_generated = len(self.context.tokens), self.context.info("n_generated")
+        for event in self.context.events():
+            if event.kind == "tool_call":
+                reply.tool_calls.append(json.loads(event.text))
+            else:
+                setattr(reply, event.kind, getattr(reply, event.kind) + event.text)
+            yield event
+        reply.stop_reason = str(self.context.info("stop_reason"))
+        reply.usage = {"prompt_tokens": n_prompt, "reused_tokens": self.context.info("n_reused"),
+                       "completion_tokens": self.context.info("n_generated") - n_generated}
+        self.messages[:] = messages + [reply.message()]
+
+    def send(self, text: Optional[str] = None, role: str = "user", **options: Any) -> Iterator[str]:
+        """Says something and streams the text of the answer; the rest is in `last`."""
+        for event in self.events(text, role, **options):
+            if event.kind == "text":
+                yield event.text
+
+    def save(self) -> bytes:
+        """The messages as bytes."""
+        return json.dumps(self.messages).encode()
+
+    def load(self, saved: bytes) -> None:
+        """Goes back to what was saved."""
+        self.messages[:] = json.loads(saved)
+
+    def close(self) -> None:
+        """Frees the context at once."""
+        self.context.close()
+
+    def __enter__(self) -> "Chat":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
