@@ -29,6 +29,13 @@
 #define SK_FMA(a, b, c) SK_FMA_DEFAULT(a, b, c)
 #endif
 
+/* Without registers for its sums, or a multiply-add of one instruction, a tile gains nothing by
+ * having its loops unrolled, and takes ten times the room. */
+#if !TIER_AVX2 && !TIER_NEON
+#pragma push_macro("SK_UNROLL")
+#undef SK_UNROLL
+#define SK_UNROLL SK_ROLL
+#endif
 #if TIER_FLOATS
 #include "tensor/vec_impl.h"
 #include "tensor/vecs_impl.h"
@@ -38,6 +45,9 @@
 #include "tensor/recur_impl.h"
 #include "tensor/act_impl.h"
 #include "tensor/floats_impl.h"
+#endif
+#if !TIER_AVX2 && !TIER_NEON
+#pragma pop_macro("SK_UNROLL")
 #endif
 #if LANES
 #include "tensor/panel_impl.h"

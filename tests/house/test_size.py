@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The stripped shared library stays small: at most 800,000 bytes.
+"""The stripped shared library does not creep: MOST bytes. The aim is 800,000, which the library
+had with three tiers of kernels and no grammars, chat or recurrences; bring MOST down with it.
 
 Run as: test_size.py libskald.so STRIP NM. A failure lists the largest functions and tables.
 """
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-MOST = 800_000
+MOST = 1_150_000
 
 
 def largest(nm, path, n):
