@@ -168,6 +168,16 @@ typedef struct skald_executor {
     void (*parallel_for)(void *user, int64_t n, void (*task)(void *arg, int64_t i), void *arg);
 } skald_executor;
 
+/* The host's own sampler: called for each token when all others have run, with what they left: `n`
+ * ids and logits, in no promised order. It may change logits, drop and reorder; it returns how many
+ * it leaves, which then stand in front: one is chosen, of several one is drawn. 0 or less ends the
+ * step with E_NUMERIC, as does a logit that is NaN or +inf or an id that was never there. */
+typedef struct skald_sampler {
+    size_t size;
+    void *user;
+    int64_t (*apply)(void *user, int32_t *ids, float *logits, int64_t n);
+} skald_sampler;
+
 /* ---- Options -------------------------------------------------------------------------------- */
 
 /*
@@ -178,11 +188,18 @@ typedef struct skald_executor {
  *   model     load memory memory_size reader n_threads threads_of executor cpu
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
- *             chat_template chat_now
- *   text      parse_special n_predict stop ignore_eos     (these two rows can be changed
+ *             chat_template chat_now sampler
+ *   text      parse_special n_predict stop ignore_eos     (these three rows can be changed
  *             reply_format reasoning_budget                while a context lives)
- *   sampling  seed temperature top_k top_p min_p
+ *             time_limit_ms
+ *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger
+ *   sampling  seed temperature top_k top_p min_p samplers n_probs
  *             repeat_penalty presence_penalty frequency_penalty penalty_last_n logit_bias
+ *             typical_p, top_n_sigma, and those of xtc, dynatemp, dry, mirostat, adaptive-p
+ *
+ * With a grammar, what a turn generates is of it, from its first token on or from a trigger; tokens
+ * that alone may follow are taken without the model ("n_forced" counts them). Sampling options
+ * that are not set are as the model's file recommends.
  */
 typedef struct skald_options skald_options;
 
@@ -411,7 +428,8 @@ SKALD_API int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_
  *   SKALD_PENDING  the slice is spent, in the middle of the prompt or of a token: call again
  *   SKALD_DONE     generation has ended ("stop_reason" says why) and there is no more text, or
  *                  n_predict is 0 and all is evaluated
- * or an error: CANCELLED, MEMORY, NUMERIC, CHANGED, BUSY, STATE (nothing was ever appended).
+ * or an error: CANCELLED, MEMORY, NUMERIC, CHANGED, BUSY, STATE (nothing was ever appended),
+ * GRAMMAR (no token is allowed: change the options, or cut back and go on).
  * After any of them the context is as if the unfinished work had not begun, and may be stepped
  * again. How the work was sliced never changes a result.
  */
@@ -447,6 +465,14 @@ SKALD_API void skald_cancel(skald_context *ctx);
 SKALD_API int32_t skald_text(const skald_context *ctx, const char **text, size_t *n);
 SKALD_API int32_t skald_bytes(const skald_context *ctx, const char **bytes, size_t *n);
 SKALD_API int32_t skald_token(const skald_context *ctx, int32_t *token);
+
+/* The natural logarithms of probabilities, with the option "n_probs": first the last generated
+ * token's, then those of the n_probs likeliest, the likeliest first. `after` 0: as the model had
+ * them; 1: as the samplers had left them before the draw (what they had removed is missing). Of a
+ * token that a grammar left no choice but, only itself is there, and that afterwards. Views. Errors:
+ * NOT_FOUND (n_probs is 0, no token was generated last, or the model was not asked). */
+SKALD_API int32_t skald_token_probs(const skald_context *ctx, int32_t after, const int32_t **ids,
+                                    const float **logs, size_t *n);
 
 /* All tokens of the context, evaluated or not: a view. */
 SKALD_API int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n);
@@ -553,13 +579,15 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  * What a context is and did, by key; also every option above. Errors: NOT_FOUND.
  *   int     n_ctx n_batch n_threads (in use) n_tokens n_evaluated (tokens in the cache)
  *           n_reused (tokens that needed no evaluation when they were last set or loaded)
- *           n_prompt n_generated (tokens evaluated as prompt, generated; since creation)
+ *           n_prompt n_generated n_forced (tokens evaluated as prompt; generated, and of these the
+ *           ones that a grammar forced; since creation)
  *           prompt_us decode_us (time spent so) token_last (-1: none)
  *           cache_size (bytes of cache in use, those that forks share included)
  *           memory_live memory_peak n_alloc (bytes, and allocations so far; of all contexts that
  *           were forked from one another together)
  *   string  stop_reason: "none" (running) "end" (an end-of-generation token) "stop" (a stop
  *           string) "length" (n_predict) "context" (n_ctx is full) "host" (the callback said so)
+ *           "time" (time_limit_ms); "end" too where a grammar has nothing more to say
  */
 SKALD_API int32_t skald_context_get_int(const skald_context *ctx, const char *key,
                                         int64_t *value);

@@ -874,6 +874,16 @@ int32_t skald_token(const skald_context *ctx, int32_t *token)
     return sk_context_token(ctx, token);
 }
 
+int32_t skald_token_probs(const skald_context *ctx, int32_t after, const int32_t **ids,
+                          const float **logs, size_t *n)
+{
+    if (!ctx || !ids || !logs || !n)
+        return fail_null(!ctx ? "ctx" : !ids ? "ids" : !logs ? "logs" : "n");
+    *n = sk_context_probs(ctx, after != 0, ids, logs);
+    return *n ? SKALD_OK
+              : fail_here(SKALD_E_NOT_FOUND, "no log-probabilities are kept of the last token");
+}
+
 int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n)
 {
     if (!ctx || !ids || !n)

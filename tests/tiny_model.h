@@ -175,8 +175,9 @@ static inline void tiny_put_hparams(tiny_model *m, sk_gguf_writer *w)
     tiny_put_int(m, w, "ssm.group_count", 1);
 }
 
-/* Makes the model; exits the test when it cannot. */
-static inline void tiny_make_kind(tiny_model *m, uint64_t seed, bool recurrent)
+/* Makes the model, with more metadata if `more` puts some; exits the test when it cannot. */
+static inline void tiny_make_with(tiny_model *m, uint64_t seed, bool recurrent,
+                                  void (*more)(sk_gguf_writer *w))
 {
     sk_error error = {0, ""};
     sk_gguf_writer *w;
@@ -188,6 +189,8 @@ static inline void tiny_make_kind(tiny_model *m, uint64_t seed, bool recurrent)
         exit(1);
     tiny_put_hparams(m, w);
     tiny_put_vocab(w);
+    if (more)
+        more(w);
     tiny_put_tensors(m, w);
     if (sk_gguf_finish_memory(w, &m->data, &m->size, &error) < 0) {
         fprintf(stderr, "tiny model: %s\n", error.text);
@@ -196,6 +199,11 @@ static inline void tiny_make_kind(tiny_model *m, uint64_t seed, bool recurrent)
     sk_gguf_writer_free(w);
     for (int i = 0; i < m->n_tensors; i++)
         free(m->tensors[i].data);
+}
+
+static inline void tiny_make_kind(tiny_model *m, uint64_t seed, bool recurrent)
+{
+    tiny_make_with(m, seed, recurrent, NULL);
 }
 
 static inline void tiny_make(tiny_model *m, uint64_t seed)

@@ -78,6 +78,7 @@ void skald_cancel(skald_context *ctx);
 int32_t skald_text(const skald_context *ctx, const char **text, size_t *n);
 int32_t skald_bytes(const skald_context *ctx, const char **bytes, size_t *n);
 int32_t skald_token(const skald_context *ctx, int32_t *token);
+int32_t skald_token_probs(const skald_context *ctx, int32_t after, const int32_t **ids, const float **logs, size_t *n);
 int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n);
 int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
 int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits, size_t *n);

@@ -173,6 +173,7 @@ int32_t sk_options_copy(sk_options *to, const sk_options *from, sk_error *error)
     to->reader = from->reader;
     to->allocator = from->allocator;
     to->executor = from->executor;
+    to->sampler = from->sampler;
     return SKALD_OK;
 }
 
@@ -285,8 +286,10 @@ static int32_t check_table(int32_t id, const void *table, size_t size, sk_error 
     const skald_allocator *allocator = table;
     const skald_executor *executor = table;
     const skald_reader *reader = table;
+    const skald_sampler *sampler = table;
     bool whole = id == SK_OPT_ALLOCATOR  ? allocator->alloc && allocator->free
                  : id == SK_OPT_EXECUTOR ? executor->parallel_for && executor->n_threads > 0
+                 : id == SK_OPT_SAMPLER  ? sampler->apply != NULL
                                          : reader->read != NULL;
     return whole ? SKALD_OK
                  : sk_fail(error, SKALD_E_ARGUMENT,
@@ -304,6 +307,7 @@ int32_t sk_options_set_pointer(sk_options *o, const char *key, const void *value
     void *table = id == SK_OPT_READER      ? (size = sizeof o->reader, (void *)&o->reader)
                   : id == SK_OPT_ALLOCATOR ? (size = sizeof o->allocator, (void *)&o->allocator)
                   : id == SK_OPT_EXECUTOR  ? (size = sizeof o->executor, (void *)&o->executor)
+                  : id == SK_OPT_SAMPLER   ? (size = sizeof o->sampler, (void *)&o->sampler)
                                            : NULL;
     if (table && value) {
         int32_t status = check_table(id, value, size, error);
@@ -454,6 +458,7 @@ const void *sk_opt_pointer(const sk_options *o, int32_t id)
     return id == SK_OPT_READER      ? (const void *)&o->reader
            : id == SK_OPT_ALLOCATOR ? (const void *)&o->allocator
            : id == SK_OPT_EXECUTOR  ? (const void *)&o->executor
+           : id == SK_OPT_SAMPLER   ? (const void *)&o->sampler
                                     : o->values[id].p;
 }
 

@@ -112,8 +112,12 @@
       "how long adaptive_p remembers") \
     X(MIN_KEEP, "min_keep", INT, "0", 0, 2147483647, SK_OPTION_LIVE, \
       "tokens that truncating samplers leave at least") \
+    X(N_PROBS, "n_probs", INT, "0", 0, 1000, SK_OPTION_LIVE, \
+      "log-probabilities to keep of each token, of so many of the likeliest (skald_token_probs)") \
     X(SAMPLERS, "samplers", STRING, "", 0, 0, SK_OPTION_LIVE, \
       "the samplers and their order, as names separated by ';'; empty: the usual order") \
+    X(SAMPLER, "sampler", POINTER, "", 0, 0, 0, \
+      "a skald_sampler table: the host's own, after all others and before the draw") \
     X(JSON_SCHEMA, "json_schema", STRING, "", 0, 0, SK_OPTION_LIVE, \
       "what is generated is JSON that this schema describes (sample/schema.h says what it knows)") \
     X(JSON_SCHEMA_IGNORE, "json_schema_ignore", STRING, "", 0, 0, SK_OPTION_LIVE, \
@@ -157,6 +161,7 @@ typedef struct sk_options {
     skald_reader reader;
     skald_allocator allocator;
     skald_executor executor;
+    skald_sampler sampler;
 } sk_options;
 
 const sk_option_info *sk_option_info_get(int32_t id); /* NULL outside [0, SK_N_OPTIONS) */

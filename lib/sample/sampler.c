@@ -6,9 +6,19 @@
 #include "base/portable.h"
 
 #include "sample/chain.h"
+#include "tensor/math.h"
 
 #include <math.h>
 #include <string.h>
+
+enum { SAMPLER_PROBS = 1000 };
+
+/* Of the token chosen, then of the likeliest. */
+typedef struct sampler_probs {
+    int32_t ids[SAMPLER_PROBS + 1];
+    float logs[SAMPLER_PROBS + 1];
+    uint64_t n;
+} sampler_probs;
 
 struct sk_sampler {
     sk_heap *heap; /* borrowed */
@@ -18,7 +28,11 @@ struct sk_sampler {
     int32_t *count;      /* [n_vocab] all 0 between picks */
     double *scratch;     /* [n_vocab] for typical and adaptive-p, else NULL */
     sk_sampler_state state;
-    uint32_t *ends; /* [n_word] a bit per token of the vocabulary, as the next two */
+    sk_candidate *spare; /* [n_vocab] for log-probabilities, else NULL */
+    int32_t *host_ids;   /* [n_vocab] for the host's sampler, else NULL, like the next */
+    float *host_logits;
+    sampler_probs *probs; /* [2] before and after the steps, or NULL */
+    uint32_t *ends;       /* [n_word] a bit per token of the vocabulary, as the next two */
     uint32_t *suppressed;
     uint32_t *barred; /* suppressed, and the ends if they are ignored */
 };
@@ -63,6 +77,10 @@ void sk_sampler_free(sk_sampler *s)
     sk_free(s->heap, s->barred);
     sk_free(s->heap, s->suppressed);
     sk_free(s->heap, s->ends);
+    sk_free(s->heap, s->host_logits);
+    sk_free(s->heap, s->host_ids);
+    sk_free(s->heap, s->probs);
+    sk_free(s->heap, s->spare);
     sk_free(s->heap, s->scratch);
     sk_free(s->heap, s->count);
     sk_free(s->heap, s->items);
@@ -136,6 +154,8 @@ void sk_sampler_read_options(sk_sampler_params *params, const sk_options *option
         .adaptive_target = sk_opt_float(options, SK_OPT_ADAPTIVE_TARGET),
         .adaptive_decay = sk_opt_float(options, SK_OPT_ADAPTIVE_DECAY),
         .min_keep = sk_opt_int(options, SK_OPT_MIN_KEEP),
+        .host = sk_opt_pointer(options, SK_OPT_SAMPLER),
+        .n_probs = sk_opt_int(options, SK_OPT_N_PROBS),
     };
 }
 
@@ -174,6 +194,7 @@ static int32_t sampler_check_params(const sk_sampler_params *p, sk_error *error)
         {"mirostat_eta", p->mirostat_eta, 0, 1e3},
         {"adaptive_target", p->adaptive_target, -1, 1},
         {"adaptive_decay", p->adaptive_decay, 0, 0.99},
+        {"n_probs", (double)p->n_probs, 0, SAMPLER_PROBS},
         {"min_keep", (double)p->min_keep, 0, INT32_MAX},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -196,16 +217,38 @@ static int32_t sampler_check_bias(const sk_bias *list, uint64_t n, sk_error *err
     return SKALD_OK;
 }
 
+/* Memory that only some parameters want, kept once it is there. */
+static int32_t sampler_make_room(sk_sampler *s, const sk_sampler_params *p, sk_error *error)
+{
+    bool scratch = (p->typical_p > 0 && p->typical_p < 1) || p->adaptive;
+    const struct {
+        void **block;
+        uint64_t n, size;
+        bool wanted;
+    } rows[] = {
+        {(void **)&s->scratch, s->n_vocab, sizeof *s->scratch, scratch},
+        {(void **)&s->spare, s->n_vocab, sizeof *s->spare, p->n_probs > 0},
+        {(void **)&s->probs, 2, sizeof *s->probs, p->n_probs > 0},
+        {(void **)&s->host_ids, s->n_vocab, sizeof *s->host_ids, p->host != NULL},
+        {(void **)&s->host_logits, s->n_vocab, sizeof *s->host_logits, p->host != NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!rows[i].wanted || *rows[i].block)
+            continue;
+        *rows[i].block = sk_alloc_array(s->heap, rows[i].n, rows[i].size, "the sampler", error);
+        if (!*rows[i].block)
+            return SKALD_E_MEMORY;
+    }
+    return SKALD_OK;
+}
+
 int32_t sk_sampler_set(sk_sampler *s, const sk_sampler_params *params, sk_error *error)
 {
     int32_t status = sampler_check_params(params, error);
     if (status == SKALD_OK)
         status = sampler_check_bias(params->bias, params->n_bias, error);
-    if (status == SKALD_OK && !s->scratch &&
-        ((params->typical_p > 0 && params->typical_p < 1) || params->adaptive)) {
-        s->scratch = sk_alloc_array(s->heap, s->n_vocab, sizeof *s->scratch, "the sampler", error);
-        status = s->scratch ? SKALD_OK : SKALD_E_MEMORY;
-    }
+    if (status == SKALD_OK)
+        status = sampler_make_room(s, params, error);
     if (status < 0)
         return status;
     s->params = *params;
@@ -274,6 +317,35 @@ static const uint8_t steps_usual[] = {SK_STEP_PENALTIES, SK_STEP_DRY,     SK_STE
                                       SK_STEP_MIN_P,     SK_STEP_XTC,     SK_STEP_TEMPERATURE};
 static const uint8_t steps_mirostat[] = {SK_STEP_TEMPERATURE};
 
+/* Hands the candidates to the host's sampler and takes back what it leaves. */
+static int32_t sampler_ask_host(sk_sampler *s, sk_candidates *set, sk_error *error)
+{
+    for (uint64_t i = 0; i < set->n; i++) {
+        s->host_ids[i] = set->items[i].id;
+        s->host_logits[i] = (float)set->items[i].logit;
+    }
+    const skald_sampler *host = s->params.host;
+    int64_t n = host->apply(host->user, s->host_ids, s->host_logits, (int64_t)set->n);
+    uint64_t kept = 0;
+    if (n <= 0 || (uint64_t)n > set->n)
+        return sk_fail(error, SKALD_E_NUMERIC,
+                       "the host's sampler leaves %lld candidates, wanted 1 to %llu", (long long)n,
+                       (unsigned long long)set->n);
+    for (int64_t i = 0; i < n; i++) {
+        int32_t id = s->host_ids[i];
+        float logit = s->host_logits[i];
+        if (!(logit < INFINITY) || id < 0 || (uint64_t)id >= s->n_vocab)
+            return sk_fail(error, SKALD_E_NUMERIC, "the host's sampler gives token %d the logit %g",
+                           (int)id, (double)logit);
+        if (logit > -INFINITY)
+            set->items[kept++] = (sk_candidate){.logit = (double)logit, .id = id};
+    }
+    set->n = kept;
+    sk_candidates_rank(set);
+    return kept ? SKALD_OK
+                : sk_fail(error, SKALD_E_NUMERIC, "the host's sampler leaves logits of -inf only");
+}
+
 /* Runs the logit bias and the steps; the candidates are not empty. */
 static int32_t sampler_run(const sk_pick *pick, sk_candidates *set, sk_error *error)
 {
@@ -290,6 +362,84 @@ static int32_t sampler_run(const sk_pick *pick, sk_candidates *set, sk_error *er
     for (uint64_t i = 0; i < n; i++)
         sk_chain_step_of(steps[i])->apply(pick, set);
     return SKALD_OK;
+}
+
+/* ---- Log-probabilities ---------------------------------------------------------------------- */
+
+/* Keeps those of the best of a set, which is in the spare and is ranked; entry 0 waits. */
+static void probs_keep(sk_sampler *s, bool after, sk_candidates *set)
+{
+    sampler_probs *out = &s->probs[after];
+    double best = sk_candidates_best(set)->logit, total = sk_log(sk_candidates_weigh(set));
+    uint64_t n = (uint64_t)s->params.n_probs < set->n ? (uint64_t)s->params.n_probs : set->n;
+    if (n < set->n)
+        sk_candidates_keep_best(set, n);
+    else
+        sk_candidates_rank(set);
+    for (uint64_t i = 0; i < n; i++) {
+        out->ids[i + 1] = set->items[i].id;
+        out->logs[i + 1] = (float)(set->items[i].logit - best - total);
+    }
+    out->n = n + 1;
+    out->logs[0] = (float)(best + total); /* what to subtract: see probs_choose */
+}
+
+/* The model's own distribution, over all tokens. */
+static void probs_before(sk_sampler *s, const float *logits)
+{
+    uint64_t n = 0;
+    for (uint64_t id = 0; id < s->n_vocab; id++)
+        if (logits[id] > -INFINITY)
+            s->spare[n++] = (sk_candidate){.logit = (double)logits[id], .id = (int32_t)id};
+    probs_keep(s, false, &(sk_candidates){.items = s->spare, .n = n});
+}
+
+static void probs_after(sk_sampler *s, const sk_candidates *set)
+{
+    memcpy(s->spare, set->items, (size_t)set->n * sizeof *s->spare);
+    probs_keep(s, true, &(sk_candidates){.items = s->spare, .n = set->n});
+}
+
+static void probs_choose(sk_sampler *s, bool after, int32_t token, double logit)
+{
+    sampler_probs *out = &s->probs[after];
+    out->ids[0] = token;
+    out->logs[0] = (float)(logit - (double)out->logs[0]);
+    for (uint64_t i = 1; i < out->n; i++) /* the same number where it is among the best */
+        if (out->ids[i] == token)
+            out->logs[0] = out->logs[i];
+}
+
+uint64_t sk_sampler_probs(const sk_sampler *s, bool after, const int32_t **ids, const float **logs)
+{
+    bool any = s->probs && s->params.n_probs > 0;
+    *ids = any ? s->probs[after].ids : NULL;
+    *logs = any ? s->probs[after].logs : NULL;
+    return any ? s->probs[after].n : 0;
+}
+
+void sk_sampler_probs_forced(sk_sampler *s, int32_t token)
+{
+    if (!s->probs)
+        return;
+    s->probs[0].n = 0; /* the model was not asked */
+    s->probs[1].n = 1;
+    s->probs[1].ids[0] = token;
+    s->probs[1].logs[0] = 0;
+}
+
+/* ---- A pick --------------------------------------------------------------------------------- */
+
+/* The logit that the steps left to the token drawn; adaptive-p puts others in their place. */
+static double sampler_logit(const sk_pick *pick, const sk_candidates *set, int32_t token)
+{
+    const sk_sampler_params *p = pick->params;
+    if (!p->mirostat && p->adaptive && p->adaptive_target >= 0)
+        return pick->scratch[token];
+    for (uint64_t i = 0; i < set->n; i++)
+        if (set->items[i].id == token)
+            return set->items[i].logit;
+    return -INFINITY;
 }
 
 int32_t sk_sampler_pick(sk_sampler *s, const float *logits, const int32_t *history,
@@ -313,8 +463,19 @@ int32_t sk_sampler_pick(sk_sampler *s, const float *logits, const int32_t *histo
         return status;
     if (set.n == 0)
         return sampler_none(s, logits, banned, error);
+    bool keeps_probs = s->probs && s->params.n_probs > 0;
     status = sampler_run(&pick, &set, error);
-    if (status == SKALD_OK)
-        *token = sk_chain_draw(&pick, &set);
+    if (status == SKALD_OK && s->params.host)
+        status = sampler_ask_host(s, &set, error);
+    if (status < 0)
+        return status;
+    if (keeps_probs)
+        probs_after(s, &set);
+    *token = sk_chain_draw(&pick, &set);
+    if (keeps_probs) {
+        probs_choose(s, true, *token, sampler_logit(&pick, &set, *token));
+        probs_before(s, logits);
+        probs_choose(s, false, *token, (double)logits[*token]);
+    }
     return status;
 }

@@ -84,9 +84,11 @@ typedef struct sk_sampler_params {
     double mirostat_tau, mirostat_eta;
     bool adaptive; /* adaptive-p draws; its target below 0: as usual */
     double adaptive_target, adaptive_decay;
-    int64_t min_keep;        /* truncating steps leave so many, if there are */
-    uint8_t steps[SK_STEPS]; /* [n_steps] SK_STEP_..., in the order in which they run */
-    uint64_t n_steps;        /* 0: the usual order */
+    const skald_sampler *host; /* its table, borrowed; NULL: none */
+    int64_t n_probs;           /* log-probabilities to keep of each pick, [0, 1000] */
+    int64_t min_keep;          /* truncating steps leave so many, if there are */
+    uint8_t steps[SK_STEPS];   /* [n_steps] SK_STEP_..., in the order in which they run */
+    uint64_t n_steps;          /* 0: the usual order */
 } sk_sampler_params;
 
 /* What Mirostat and adaptive-p carry from token to token of a turn. */
@@ -127,6 +129,15 @@ sk_sampler_state sk_sampler_get_state(const sk_sampler *sampler);
 
 /* The state behind a token that had to be chosen, after `state`. */
 sk_sampler_state sk_sampler_state_forced(const sk_sampler *sampler, sk_sampler_state state);
+
+/* Log-probabilities of the last pick: of the token chosen, then of the n_probs likeliest, as the
+ * model had them (`after` false), or as the steps had left them before the draw. Views until the
+ * next pick; 0 of them if n_probs is 0. */
+uint64_t sk_sampler_probs(const sk_sampler *sampler, bool after, const int32_t **ids,
+                          const float **logs);
+
+/* What there is to say of a token that had to be chosen: afterwards its probability is 1. */
+void sk_sampler_probs_forced(sk_sampler *sampler, int32_t token);
 
 /*
  * Chooses the token at index `position` of the context.

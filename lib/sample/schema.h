@@ -29,8 +29,11 @@
  *       the root is an object (true is any value);
  *     - format binds; one that is not known says nothing;
  *     - integers have at most 16 digits unless a bound has more; numbers at most 60 before the
- *       point and 100 behind; white space between tokens is one blank (4 under true), or one or two
- * line ends and 20 blanks.
+ *       point and 100 behind;
+ *     - white space between tokens is one blank (4 under true), or one or two line ends and an
+ *       indent of 20;
+ *     - strings of arrays with uniqueItems are told apart when their last quote comes: a token that
+ *       would complete one a second time is not taken.
  */
 #ifndef SK_SAMPLE_SCHEMA_H
 #define SK_SAMPLE_SCHEMA_H

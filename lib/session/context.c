@@ -313,6 +313,8 @@ static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *
     sk_model_retain(model);
     ctx->model = model;
     int32_t status = sk_options_copy(&ctx->options, options, &ctx->error);
+    if (status == SKALD_OK && !source)
+        sk_context_recommend(ctx);
     if (status == SKALD_OK)
         status = fill(ctx, source);
     if (status < 0) {

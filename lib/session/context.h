@@ -60,6 +60,7 @@ const sk_model *sk_context_model(const sk_context *ctx);
 int32_t sk_context_text(const sk_context *ctx, const char **text, size_t *n);
 int32_t sk_context_bytes(const sk_context *ctx, const char **bytes, size_t *n);
 int32_t sk_context_token(const sk_context *ctx, int32_t *token);
+size_t sk_context_probs(const sk_context *ctx, bool after, const int32_t **ids, const float **logs);
 const int32_t *sk_context_tokens(const sk_context *ctx, size_t *n);
 const float *sk_context_logits(const sk_context *ctx, int64_t position, size_t *n);
 

@@ -101,6 +101,9 @@ int32_t sk_context_make_constraint(sk_context *ctx, const sk_options *options, s
  * OPTION, MEMORY. */
 int32_t sk_context_pick(sk_context *ctx, int32_t *token);
 
+/* Takes over what the model's file recommends for sampling, where the options do not say. */
+void sk_context_recommend(sk_context *ctx);
+
 /* Leaves the group, if any: its unfinished pass is abandoned. */
 void sk_context_ungroup(sk_context *ctx);
 

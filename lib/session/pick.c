@@ -88,6 +88,8 @@ int32_t sk_context_pick(sk_context *ctx, int32_t *token)
     } else if (ending < 0) {
         status = pick_from(ctx, NULL, token);
     }
+    if (status == SKALD_OK && (ending >= 0 || ctx->n_forced > n_forced))
+        sk_sampler_probs_forced(ctx->sampler, *token);
     if (status == SKALD_OK)
         ctx->sampling = ending >= 0 || ctx->n_forced > n_forced
                             ? sk_sampler_state_forced(ctx->sampler, ctx->sampling)

@@ -36,6 +36,13 @@ int32_t sk_context_token(const sk_context *ctx, int32_t *token)
     return ctx->token < 0 ? SKALD_E_NOT_FOUND : SKALD_OK;
 }
 
+size_t sk_context_probs(const sk_context *ctx, bool after, const int32_t **ids, const float **logs)
+{
+    *ids = NULL;
+    *logs = NULL;
+    return ctx->token < 0 ? 0 : (size_t)sk_sampler_probs(ctx->sampler, after, ids, logs);
+}
+
 const int32_t *sk_context_tokens(const sk_context *ctx, size_t *n)
 {
     *n = (size_t)ctx->n_tokens;

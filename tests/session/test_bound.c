@@ -5,6 +5,7 @@
  */
 #include "session_test.h"
 
+#include <math.h>
 #include <time.h>
 
 static const char *const base = "n_ctx=300 n_predict=120 temperature=1 top_k=0 top_p=1 min_p=0 ";
@@ -229,6 +230,138 @@ static void check_time(void)
     skald_context_free(ctx);
 }
 
+/* ---- Log-probabilities and the host's sampler ----------------------------------------------- */
+
+static void check_probs(void)
+{
+    skald_context *ctx =
+        new_context("n_ctx=300 n_predict=40 seed=4 temperature=0.7 top_k=8 n_probs=5");
+    CHECK_INT(skald_append_text(ctx, prompt, -1), 0);
+    const int32_t *ids;
+    const float *logs;
+    size_t n;
+    CHECK_INT(skald_token_probs(ctx, 0, &ids, &logs, &n), SKALD_E_NOT_FOUND);
+    for (int i = 0; i < 30 && skald_step(ctx, -1) == SKALD_TOKEN; i++) {
+        const float *logits;
+        size_t n_vocab;
+        int32_t token;
+        double total = 0, sum = 0;
+        skald_token(ctx, &token);
+        CHECK_INT(skald_logits(ctx, -1, &logits, &n_vocab), 0);
+        for (size_t k = 0; k < n_vocab; k++)
+            total += exp((double)logits[k]);
+        CHECK_INT(skald_token_probs(ctx, 0, &ids, &logs, &n), 0);
+        CHECK(n == 6 && ids[0] == token);
+        for (size_t k = 0; k < n; k++) {
+            double wanted = (double)logits[ids[k]] - log(total);
+            CHECKF(fabs((double)logs[k] - wanted) < 1e-4, "%g, wanted %g", (double)logs[k], wanted);
+            CHECK(k < 2 || logs[k] <= logs[k - 1]);
+        }
+        CHECK_INT(skald_token_probs(ctx, 1, &ids, &logs, &n), 0);
+        CHECK(n >= 2 && ids[0] == token && logs[0] <= 0);
+        for (size_t k = 1; k < n; k++)
+            sum += exp((double)logs[k]);
+        CHECKF(sum <= 1.00001 && (n == 6 || sum > 0.9999), "%g", sum);
+    }
+    CHECK_INT(skald_context_set_string(ctx, "samplers", "adaptive_p"), 0);
+    CHECK_INT(skald_context_set_float(ctx, "adaptive_target", 0.2), 0);
+    for (int i = 0; i < 5; i++) {
+        CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+        CHECK_INT(skald_token_probs(ctx, 1, &ids, &logs, &n), 0);
+        CHECK(logs[0] <= 0 && logs[0] > -60);
+    }
+    skald_context_free(ctx);
+}
+
+static int64_t second_best(void *user, int32_t *ids, float *logits, int64_t n)
+{
+    int64_t best = 0, second = n > 1;
+    for (int64_t i = 1; i < n; i++)
+        if (logits[i] > logits[best])
+            second = best, best = i;
+        else if (second == best || logits[i] > logits[second])
+            second = i;
+    ids[0] = ids[second];
+    ++*(int *)user;
+    return 1;
+}
+
+static int64_t nothing_left(void *user, int32_t *ids, float *logits, int64_t n)
+{
+    (void)user, (void)ids, (void)logits, (void)n;
+    return 0;
+}
+
+static void check_host_sampler(void)
+{
+    int calls = 0;
+    skald_sampler table = {sizeof table, &calls, second_best};
+    skald_options *o = NULL;
+    skald_context *ctx = NULL, *plain = new_context("n_ctx=300 n_predict=9 temperature=1 top_k=0 "
+                                                    "top_p=1 min_p=0 n_probs=2");
+    skald_options_new(&o);
+    CHECK_INT(skald_options_parse(o, "n_ctx=300 n_predict=9 temperature=1 top_k=0 top_p=1 min_p=0"),
+              0);
+    CHECK_INT(skald_options_set_pointer(o, "sampler", &table), 0);
+    CHECK_INT(skald_context_new(model, o, &ctx), 0);
+    CHECK_INT(skald_append_text(ctx, prompt, -1), 0);
+    CHECK_INT(skald_append_text(plain, prompt, -1), 0);
+    CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+    CHECK_INT(skald_step(plain, -1), SKALD_TOKEN);
+    const int32_t *ids;
+    const float *logs;
+    size_t n;
+    int32_t token;
+    skald_token(ctx, &token);
+    CHECK_INT(skald_token_probs(plain, 0, &ids, &logs, &n), 0);
+    CHECK(n == 3 && token == ids[2]);
+    CHECK_INT(calls, 1);
+    skald_context_free(ctx);
+    table.apply = nothing_left;
+    CHECK_INT(skald_options_set_pointer(o, "sampler", &table), 0);
+    CHECK_INT(skald_context_new(model, o, &ctx), 0);
+    CHECK_INT(skald_append_text(ctx, prompt, -1), 0);
+    CHECK_INT(skald_step(ctx, -1), SKALD_E_NUMERIC);
+    skald_context_free(ctx);
+    table.apply = NULL;
+    CHECK_INT(skald_options_set_pointer(o, "sampler", &table), SKALD_E_ARGUMENT);
+    skald_options_free(o);
+    skald_context_free(plain);
+}
+
+/* ---- What the file recommends --------------------------------------------------------------- */
+
+static void put_recommended(sk_gguf_writer *w)
+{
+    sk_gguf_put_int(w, "general.sampling.top_k", SK_GGUF_I32, 7);
+    sk_gguf_put_float(w, "general.sampling.top_p", SK_GGUF_F32, 0.9);
+    sk_gguf_put_float(w, "general.sampling.min_p", SK_GGUF_F32, 3); /* out of range */
+    sk_gguf_put_float(w, "general.sampling.temp", SK_GGUF_F32, 0.6);
+    sk_gguf_put_string(w, "general.sampling.sequence", "top_k;temperature", 17);
+}
+
+static void check_recommended(void)
+{
+    tiny_model recommending;
+    tiny_make_with(&recommending, 5, false, put_recommended);
+    skald_model *old = model;
+    model = tiny_load(&recommending, "");
+    CHECK(model != NULL);
+    skald_context *ctx = model ? new_context("n_ctx=64 temperature=0.3") : NULL;
+    double value = 0;
+    const char *order = "";
+    CHECK(ctx && figure(ctx, "top_k") == 7);
+    CHECK(skald_context_get_float(ctx, "top_p", &value) == 0 && value == 0.9);
+    CHECK(skald_context_get_float(ctx, "min_p", &value) == 0 && value == 0.05);
+    CHECK(skald_context_get_float(ctx, "temperature", &value) == 0 && value == 0.3);
+    CHECK(skald_context_get_string(ctx, "samplers", &order) == 0);
+    CHECK_STR(order, "top_k;temperature");
+    skald_context_free(ctx);
+    skald_model_release(model);
+    tiny_free(&recommending);
+    model = old;
+}
+
 int main(void)
 {
     tiny_make(&file, 77);
@@ -242,6 +375,9 @@ int main(void)
     check_dead_end();
     check_trigger();
     check_time();
+    check_probs();
+    check_host_sampler();
+    check_recommended();
     skald_model_release(model);
     tiny_free(&file);
     return test_end();

@@ -219,6 +219,44 @@ class Run(ToolTest):
         self.assertIn(b"stopped: interrupted", err)
 
 
+class Grammar(ToolTest):
+    def file(self, name, text):
+        with open(temp(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return temp(name)
+
+    def test_check(self):
+        schema = self.file("s.json", '{"type": "array", "items": {"type": "integer"}}')
+        grammar = self.file("g.gbnf", 'root ::= "a"+ "b"\n')
+        rows = [(("--json-schema", schema), b"[1, 2]", 0), (("--json-schema", schema), b"[1,]", 1),
+                (("--json-schema", schema), b"[1]\n", 1), (("--grammar", grammar), b"aab", 0),
+                (("--grammar", grammar), b"aa", 1), (("--regex", "a|b+"), b"bb", 0),
+                (("--regex", "a|b+"), b"", 1), (("--regex", "("), b"", 2), ((), b"", 2),
+                (("--json-schema", temp("none")), b"", 2),
+                (("--regex", "a", "--grammar", grammar), b"a", 2),
+                (("--json-schema", self.file("r.json", '{"if": {}, "then": {}}')), b"1", 2),
+                (("--json-schema", temp("r.json"), "--ignore", "if"), b"1", 0)]
+        for words, text, code in rows:
+            result = skald("grammar", *words, stdin=text)
+            self.assertEqual(result.code, code, (words, text, result.complaint))
+            self.assertEqual(result.out, b"")
+            self.assertEqual(result.err == b"", code == 0)
+        self.assertIn('"if"', skald("grammar", "--json-schema", temp("r.json")).complaint)
+
+    def test_run(self):
+        model = random_model()
+        schema = self.file("t.json", '{"type": "object", "properties": {"n": {"type": "integer", '
+                           '"minimum": 0, "maximum": 9}, "w": {"enum": ["x", "y"]}}, '
+                           '"required": ["n", "w"]}')
+        for seed in range(5):
+            result = skald("run", model, "-p", "a", "-n", "400", "-s", seed, "--json-schema", schema)
+            self.assertEqual(result.code, 0, result.complaint)
+            value = json.loads(result.text)
+            self.assertTrue(0 <= value["n"] <= 9 and value["w"] in "xy")
+        result = skald("run", model, "-p", "a", "-n", "9", "--regex", "(")
+        self.assertNotEqual(result.code, 0)
+
+
 class Tokens(ToolTest):
     def round_trip(self, model, text):
         ids = self.good(skald("tokenize", model, stdin=text))

@@ -83,6 +83,8 @@ FUNCTIONS = {
     "skald_text": (c_int32, [_handle, _view_out, _size_out]),
     "skald_bytes": (c_int32, [_handle, _view_out, _size_out]),
     "skald_token": (c_int32, [_handle, _i32_out]),
+    "skald_token_probs": (c_int32, [_handle, c_int32, POINTER(POINTER(c_int32)),
+                                    POINTER(POINTER(c_float)), _size_out]),
     "skald_tokens": (c_int32, [_handle, POINTER(_ids), _size_out]),
     "skald_truncate": (c_int32, [_handle, c_int64]),
     "skald_logits": (c_int32, [_handle, c_int64, POINTER(POINTER(c_float)), _size_out]),
