@@ -111,7 +111,7 @@ SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_
     { \
         TIER(fused_rows)(type, m, r, c, 1); \
     }
-UNPACK_TYPES(X)
+FUSED_TYPES(X)
 #undef X
 
 /* Rows [r, r + n_row), a multiple of LANES, times column c; false where the type is not unpacked in
@@ -124,7 +124,7 @@ static bool TIER(fused)(const sk_matmul *m, int64_t r, int n_row, int64_t c)
         for (int64_t i = r; i < r + n_row; i += LANES) \
             TIER(fused_##name)(m, i, c); \
         return true;
-        UNPACK_TYPES(X)
+        FUSED_TYPES(X)
 #undef X
     default:
         return false;

@@ -576,3 +576,4 @@ static void TIER(matmul_panels)(const sk_matmul *m, int64_t row0, int64_t row1, 
 #undef TILE_ROOM
 #undef PANEL_COLS
 #undef UNPACK_TYPES
+#undef FUSED_TYPES

@@ -18,8 +18,8 @@
  * (decode.c). No byte past a row's unit is read.
  */
 
-/* The types that are unpacked here. */
-#define UNPACK_TYPES(X) \
+/* The types that are unpacked here; the first of them in registers too (fused_impl.h). */
+#define FUSED_TYPES(X) \
     X(SK_Q4_0, q4_0) \
     X(SK_Q4_1, q4_1) \
     X(SK_Q5_0, q5_0) \
@@ -33,6 +33,14 @@
     X(SK_Q5_K, q5_k) \
     X(SK_Q6_K, q6_k) \
     X(SK_IQ4_XS, iq4_xs)
+
+#define UNPACK_TYPES(X) \
+    FUSED_TYPES(X) \
+    X(SK_Q1_0, q1_0) \
+    X(SK_Q2_0, q2_0) \
+    X(SK_NVFP4, nvfp4) \
+    X(SK_TQ1_0, tq1_0) \
+    X(SK_TQ2_0, tq2_0)
 
 typedef struct TIER(layout) {
     size_t size;    /* bytes of 256 weights */
@@ -58,6 +66,16 @@ SK_INLINE TIER(layout) TIER(layout_of)(int dtype)
         return (TIER(layout)){144, 32, 32, false, LANES_BIAS, 255};
     case SK_MXFP4:
         return (TIER(layout)){136, 32, 32, false, 16, 28};
+    case SK_Q1_0:
+        return (TIER(layout)){36, 32, 32, false, 1, 2};
+    case SK_Q2_0:
+        return (TIER(layout)){72, 32, 32, false, 1, 3};
+    case SK_NVFP4:
+        return (TIER(layout)){144, 16, 16, false, LANES_BIAS, 255};
+    case SK_TQ1_0:
+        return (TIER(layout)){54, 256, 32, false, 1, 2};
+    case SK_TQ2_0:
+        return (TIER(layout)){66, 256, 32, false, 1, 3};
     case SK_Q2_K:
         return (TIER(layout)){84, 256, 16, true, 0, 3};
     case SK_Q3_K:
@@ -109,6 +127,28 @@ SK_INLINE vi TIER(row_bytes)(const uint8_t *p, size_t row_size)
     for (size_t r = 0; r < LANES; r++)
         x[r] = p[r * row_size];
     return vi_load(x);
+}
+
+/* The same as functions, for the types without a fused product, whose unpacking a call does not
+ * hold up: inlined they would take some ten kilobytes. */
+static SK_APART vi TIER(far_words)(const uint8_t *p, size_t row_size)
+{
+    return TIER(row_words)(p, row_size);
+}
+
+static SK_APART vi TIER(far_bytes)(const uint8_t *p, size_t row_size)
+{
+    return TIER(row_bytes)(p, row_size);
+}
+
+static SK_APART vf TIER(far_halves)(const uint8_t *p, size_t row_size)
+{
+    return TIER(row_halves)(p, row_size);
+}
+
+static SK_APART void TIER(far_lines)(const uint8_t *p, size_t row_size, vi *w)
+{
+    vi_lines(p, row_size, w);
 }
 
 /* (x >> n) & mask in each byte; no bit that the mask keeps may come from a neighbour. */
@@ -262,6 +302,44 @@ SK_INLINE void TIER(head_mxfp4)(TIER(panel) * p, const uint8_t *w, size_t row_si
     }
 }
 
+/* Q1_0 and Q2_0: blocks of `size` bytes with one d for n groups of 32. */
+SK_INLINE void TIER(head_shared)(TIER(panel) * p, const uint8_t *w, size_t row_size, size_t size,
+                                 size_t n)
+{
+    SK_ROLL
+    for (size_t g = 0; g < 8; g += n, w += size) {
+        const vf d = TIER(far_halves)(w, row_size);
+        SK_UNROLL
+        for (size_t k = 0; k < n; k++)
+            vf_store(p->d[g + k], d);
+    }
+}
+
+/* The ternary types: d alone, `w` being where it is. */
+SK_INLINE void TIER(head_ternary)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+{
+    const vi one = vi_splat(1);
+    vf_store(p->d[0], TIER(far_halves)(w, row_size));
+    SK_ROLL
+    for (unsigned k = 0; k < 8; k++) {
+        TIER(head_scale)(p, 2 * k, one, true);
+        TIER(head_pair)(p, k, one, one);
+    }
+}
+
+/* Halves of unsigned E4M3 bytes: digits * 2^(e - 11), e being at least 1; 0x7f means 0. */
+SK_INLINE void TIER(head_nvfp4)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+{
+    SK_ROLL
+    for (unsigned k = 0; k < 16; k++) {
+        const vi x = TIER(far_bytes)(w + 36 * (k / 4) + k % 4, row_size);
+        const vi e = vi_shr(x, 3) & vi_splat(15), tiny = (vi)(e == vi_splat(0));
+        const vi digits = (x & vi_splat(7)) + (vi_splat(8) & ~tiny);
+        const vi power = vi_shl(e - tiny + vi_splat(127 - 11), 23);
+        vf_store(p->d[k], vf_of(digits & ~(vi)(x == vi_splat(0x7f))) * (vf)power);
+    }
+}
+
 SK_INLINE void TIER(unpack_head)(int dtype, TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
     const TIER(layout) layout = TIER(layout_of)(dtype);
@@ -285,6 +363,21 @@ SK_INLINE void TIER(unpack_head)(int dtype, TIER(panel) * p, const uint8_t *w, s
     case SK_MXFP4:
         TIER(head_mxfp4)(p, w, row_size);
         break;
+    case SK_Q1_0:
+        TIER(head_shared)(p, w, row_size, 18, 4);
+        break;
+    case SK_Q2_0:
+        TIER(head_shared)(p, w, row_size, 18, 2);
+        break;
+    case SK_NVFP4:
+        TIER(head_nvfp4)(p, w, row_size);
+        break;
+    case SK_TQ1_0:
+        TIER(head_ternary)(p, w + 52, row_size);
+        break;
+    case SK_TQ2_0:
+        TIER(head_ternary)(p, w + 64, row_size);
+        break;
     default:
         TIER(head_32)(p, layout.min, w, row_size, layout.size / 8);
     }
@@ -296,13 +389,15 @@ SK_INLINE void TIER(unpack_head)(int dtype, TIER(panel) * p, const uint8_t *w, s
 /* Whether a part is unpacked as a whole, not as two blocks of 32 codes. */
 SK_INLINE bool TIER(has_parts)(int dtype)
 {
-    return TIER(layout_of)(dtype).group == 256 && dtype != SK_IQ4_XS;
+    return dtype == SK_Q2_0 || dtype == SK_NVFP4 ||
+           (TIER(layout_of)(dtype).group == 256 && dtype != SK_IQ4_XS);
 }
 
 /* The sub-block, of 16 weights, whose four registers are s of part i. */
 SK_INLINE unsigned TIER(part_at)(int dtype, unsigned i, unsigned s)
 {
-    const bool strided = dtype == SK_Q6_K || dtype == SK_Q3_K || dtype == SK_Q2_K;
+    const bool strided =
+        dtype == SK_Q6_K || dtype == SK_Q3_K || dtype == SK_Q2_K || dtype == SK_TQ2_0;
     return strided ? i / 2 * 8 + 2 * s + i % 2 : 4 * i + s;
 }
 
@@ -407,6 +502,49 @@ SK_INLINE void TIER(part_q8_0)(const uint8_t *p, size_t row_size, vi *out)
         out[j] ^= vi_bytes(LANES_BIAS);
 }
 
+/* Four 2-bit codes of the lowest byte of each lane, which has nothing else, to four bytes. */
+SK_INLINE vi TIER(spread_2)(vi x)
+{
+    x = (x | vi_shl(x, 12)) & vi_splat(0x000f000f);
+    return (x | vi_shl(x, 6)) & vi_bytes(3);
+}
+
+/* Q2_0: 64 codes in order. */
+SK_INLINE void TIER(part_q2_0)(const uint8_t *p, size_t row_size, vi *out)
+{
+    vi x[4];
+    TIER(far_lines)(p, row_size, x);
+    SK_UNROLL
+    for (unsigned j = 0; j < 16; j++)
+        out[j] = TIER(spread_2)(TIER(byte_of)(x[j / 4], j % 4));
+}
+
+/* Q1_0: 32 bits, meaning -1 and 1. */
+SK_INLINE void TIER(part_q1_0)(const uint8_t *p, size_t row_size, vi *out)
+{
+    const vi x = TIER(far_words)(p, row_size);
+    SK_UNROLL
+    for (int j = 0; j < 8; j++)
+        out[j] = vi_bits(x, j, vi_bytes(2));
+}
+
+/* NVFP4: for each 16 weights 8 bytes, the low nibbles first. */
+SK_INLINE void TIER(part_nvfp4)(const uint8_t *p, size_t row_size, vi *out)
+{
+    const vi table = vi_table(sk_fp4_values, LANES_BIAS);
+    SK_UNROLL
+    for (unsigned h = 0; h < 2; h++) {
+        vi x[4];
+        TIER(far_lines)(p + 16 * h, row_size, x);
+        SK_UNROLL
+        for (unsigned j = 0; j < 4; j++) {
+            vi *to = out + 8 * h + j / 2 * 4 + j % 2;
+            to[0] = vi_look_up(table, TIER(bits)(x[j], 0, 15));
+            to[2] = vi_look_up(table, TIER(bits)(x[j], 4, 15));
+        }
+    }
+}
+
 /* Block g of a unit, of a type with blocks of 32 codes: 8 registers. */
 SK_INLINE void TIER(part_32)(int dtype, const uint8_t *w, size_t row_size, size_t g, vi *out)
 {
@@ -425,6 +563,9 @@ SK_INLINE void TIER(part_32)(int dtype, const uint8_t *w, size_t row_size, size_
         break;
     case SK_Q5_1:
         TIER(part_fives)(w + 24 * g + 8, w + 24 * g + 4, row_size, out);
+        break;
+    case SK_Q1_0:
+        TIER(part_q1_0)(w + 18 * (g / 4) + 2 + 4 * (g % 4), row_size, out);
         break;
     case SK_IQ4_NL:
         TIER(part_table)(w + 18 * g + 2, row_size, sk_iq4_values, LANES_BIAS, out);
@@ -456,6 +597,15 @@ SK_INLINE void TIER(unpack_part)(int dtype, const uint8_t *w, size_t row_size, u
     case SK_Q2_K:
         TIER(part_crumbs)(w + 16, NULL, row_size, i, out);
         break;
+    case SK_TQ2_0:
+        TIER(part_crumbs)(w, NULL, row_size, i, out);
+        break;
+    case SK_Q2_0:
+        TIER(part_q2_0)(w + 18 * i + 2, row_size, out);
+        break;
+    case SK_NVFP4:
+        TIER(part_nvfp4)(w + 36 * i + 4, row_size, out);
+        break;
     default:
         TIER(part_32)(dtype, w, row_size, 2 * i, out);
         TIER(part_32)(dtype, w, row_size, 2 * i + 1, out + 8);
@@ -480,6 +630,37 @@ SK_INLINE void TIER(put_part)(int dtype, TIER(panel) * p, const uint8_t *w, size
     }
 }
 
+/* The five digits, the first `n` of them, of base-3 numbers (decode.c) in the bytes at `digits`:
+ * digit i to q[step * i]. */
+static SK_APART void TIER(put_digits)(const vi *digits, uint8_t (*q)[4 * LANES], unsigned step,
+                                      unsigned n)
+{
+    const vi low = vi_splat(0x00ff00ff);
+    vi even = *digits & low, odd = vi_shr(*digits, 8) & low;
+    for (unsigned i = 0; i < n; i++) {
+        even += vi_shl(even, 1);
+        odd += vi_shl(odd, 1);
+        vi_store(q[step * i], (vi_shr(even, 8) & low) | (odd & ~low));
+        even &= low;
+        odd &= low;
+    }
+}
+
+/* TQ1_0: digits of the first 32 bytes, of 16 more, of the last four. */
+SK_INLINE void TIER(put_tq1_0)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+{
+    SK_ROLL
+    for (unsigned i = 0; i < 3; i++) {
+        vi x[4];
+        TIER(far_lines)(w + 16 * i, row_size, x);
+        SK_ROLL
+        for (unsigned j = 0; j < 4; j++)
+            TIER(put_digits)(x + j, p->q + (i < 2 ? 4 * i : 40) + j, i < 2 ? 8 : 4, 5);
+    }
+    const vi last = TIER(far_words)(w + 48, row_size);
+    TIER(put_digits)(&last, p->q + 60, 1, 4);
+}
+
 /* A unit of all rows. Not unrolled, since many columns share it. */
 SK_INLINE void TIER(unpack_unit)(int dtype, TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
@@ -487,6 +668,10 @@ SK_INLINE void TIER(unpack_unit)(int dtype, TIER(panel) * p, const uint8_t *w, s
     p->bias = layout.bias;
     p->room = TIER(room_of)(layout.most);
     TIER(unpack_head)(dtype, p, w, row_size);
+    if (dtype == SK_TQ1_0) {
+        TIER(put_tq1_0)(p, w, row_size);
+        return;
+    }
     const unsigned n = TIER(has_parts)(dtype) ? 4 : 8;
     SK_ROLL
     for (unsigned i = 0; i < n; i++)
