@@ -124,6 +124,21 @@ static const sk_arch arch_table[] = {
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .moe_weights = SK_WEIGHTS_PLAIN,
      .shared = SK_SHARED_COUNT},
+    {.name = "deepseek2",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank "
+             "attention.key_length_mla attention.value_length_mla "
+             "attention.temperature_scale attention.temperature_length "
+             "rope.scaling.yarn_log_multiplier expert_feed_forward_length! "
+             "expert_shared_count leading_dense_block_count expert_weights_scale "
+             "expert_weights_norm expert_gating_func nextn_predict_layers",
+     .latent = 1,
+     .attn_scale = SK_ATTN_YARN_MLA,
+     .yarn_log = SK_YARN_LOG_CANCELS,
+     .temper = SK_TEMPER_LENGTH,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY_OR_SIZE,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "dots1",
      .keys = "expert_feed_forward_length! expert_shared_count! "
              "leading_dense_block_count expert_weights_scale expert_weights_norm "
@@ -449,6 +464,12 @@ static const sk_arch arch_table[] = {
      .keys = "embedding_scale=12 residual_scale logit_scale",
      .logit_scale = SK_LOGIT_SCALE_OVER,
      .defaults = SK_DEFAULTS_MINICPM},
+    {.name = "minicpm3",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank",
+     .latent = 1,
+     .turn = SK_TURN_NEOX,
+     .moe_layers = SK_MOE_NEVER,
+     .defaults = SK_DEFAULTS_MINICPM3},
     {.name = "minimax-m2",
      .keys = "expert_feed_forward_length! expert_gating_func",
      .turn = SK_TURN_NEOX,
@@ -459,6 +480,21 @@ static const sk_arch arch_table[] = {
      .keys = "attention.temperature_scale rope.scaling.yarn_beta_fast "
              "rope.scaling.yarn_beta_slow rope.scaling.yarn_log_multiplier",
      .temper = SK_TEMPER_KEY},
+    {.name = "mistral4",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank "
+             "attention.key_length_mla attention.value_length_mla "
+             "attention.temperature_scale attention.temperature_length "
+             "rope.scaling.yarn_log_multiplier expert_feed_forward_length! "
+             "expert_shared_count leading_dense_block_count expert_weights_scale "
+             "expert_weights_norm expert_gating_func nextn_predict_layers",
+     .latent = 1,
+     .attn_scale = SK_ATTN_YARN_MLA,
+     .yarn_log = SK_YARN_LOG_TEN,
+     .temper = SK_TEMPER_LENGTH,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY_OR_SIZE,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "mpt",
      .keys = "attention.clamp_kqv attention.max_alibi_bias",
      .norm = SK_NORM_LAYER,

@@ -82,9 +82,13 @@ enum {
     SK_TURN_WINDOW_LOCAL = 4
 };
 
+/* How YaRN's log multiplier m counts in the factor (1 + 0.1 ln f) / (1 + 0.1 m ln f) of a rotation:
+ * as the key has it; ten times that; so, above the line too, where it cancels. */
+enum { SK_YARN_LOG_KEY = 0, SK_YARN_LOG_TEN = 1, SK_YARN_LOG_CANCELS = 2 };
+
 /* The factor of query times key: 1 / sqrt(dk); attention.scale, if not 0; 1 / sqrt(n_embd / n_head)
- * in models of scale_layers layers; 1 / dk; 1 / sqrt(n_rot); attention.output_scale; 1 / sqrt(dv).
- */
+ * in models of scale_layers layers; 1 / dk; 1 / sqrt(n_rot); attention.output_scale; 1 / sqrt(dv);
+ * 1 / sqrt(dk_mla); that, times the square of the rotation's magnitude and 1 + 0.1 m ln f. */
 enum {
     SK_ATTN_RSQRT_DK = 0,
     SK_ATTN_KEY = 1,
@@ -93,15 +97,17 @@ enum {
     SK_ATTN_RSQRT_ROT = 4,
     SK_ATTN_OUTPUT_SCALE = 5,
     SK_ATTN_RSQRT_DV = 6,
-    SK_ATTN_RSQRT_MLA = 7
+    SK_ATTN_RSQRT_MLA = 7,
+    SK_ATTN_YARN_MLA = 8
 };
 
 /* Slopes that lower scores with distance: none; from the key; of 8; of 8 in models of 40 layers. */
 enum { SK_ALIBI_NONE = 0, SK_ALIBI_KEY = 1, SK_ALIBI_8 = 2, SK_ALIBI_8_IF_40 = 3 };
 
-/* Queries that grow with their position: never; by attention.temperature_scale; in layers that do
- * not rotate, by constants (Llama 4). */
-enum { SK_TEMPER_NONE = 0, SK_TEMPER_KEY = 1, SK_TEMPER_UNTURNED = 2 };
+/* Queries that grow with their position: never; by attention.temperature_scale, a step for each
+ * rope.scaling.original_context_length; in layers that do not rotate, by constants (Llama 4); by
+ * the key, a step for each attention.temperature_length. */
+enum { SK_TEMPER_NONE = 0, SK_TEMPER_KEY = 1, SK_TEMPER_UNTURNED = 2, SK_TEMPER_LENGTH = 3 };
 
 /* What attention's output is multiplied with before its projection: nothing; sigmoid(W x), by
  * element or by head as the tensor's shape has it; softplus(W x); sigmoid(W x) with the rows of W
@@ -153,13 +159,15 @@ enum {
 };
 
 /* How a router turns logits into weights: softmax over all experts, sigmoid, softmax over those
- * chosen; as the key says; that, and sigmoid without it. */
+ * chosen; as the key says; that, and sigmoid without it; that, and softmax without it, but sigmoid
+ * in models of the size of GLM 4.7 Flash. */
 enum {
     SK_GATING_SOFTMAX = 0,
     SK_GATING_SIGMOID = 1,
     SK_GATING_SELECTED = 2,
     SK_GATING_KEY = 3,
-    SK_GATING_KEY_OR_SIGMOID = 4
+    SK_GATING_KEY_OR_SIGMOID = 4,
+    SK_GATING_KEY_OR_SIZE = 5
 };
 
 /* Whether the weights of the chosen experts are divided by their sum. */
@@ -206,8 +214,8 @@ enum { SK_EMBD_SCALE_KEY = 0, SK_EMBD_SCALE_SQRT = 1 };
 /* Logits are multiplied by logit_scale, or divided by it. */
 enum { SK_LOGIT_SCALE_TIMES = 0, SK_LOGIT_SCALE_OVER = 1 };
 
-/* Defaults of scales that are functions of other numbers. */
-enum { SK_DEFAULTS_NONE = 0, SK_DEFAULTS_MINICPM = 1 };
+/* Defaults of scales that are functions of other numbers; of that of the embedding too. */
+enum { SK_DEFAULTS_NONE = 0, SK_DEFAULTS_MINICPM = 1, SK_DEFAULTS_MINICPM3 = 2 };
 
 typedef struct sk_arch {
     const char *name; /* general.architecture, and the prefix of the keys */
@@ -222,7 +230,7 @@ typedef struct sk_arch {
     uint8_t window_layers;  /* only models of so many layers have windows; 0: all */
     uint8_t window_chunked; /* a window begins at a multiple of its size */
     uint16_t window_fixed;  /* the window, whatever the key says */
-    uint8_t alibi, temper, attn_gate;
+    uint8_t alibi, temper, yarn_log, attn_gate;
     uint8_t latent; /* attention is latent: keys and values come from one short vector */
     uint8_t mixer, mixes, groups, feeds;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;

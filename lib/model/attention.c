@@ -50,7 +50,7 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
     sk_plan_linear(b, src, parts, (int[]){SK_R_Q, SK_R_K, SK_R_V}, 3);
 }
 
-static void plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t dk)
+void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at)
 {
     if (rope < 0)
         return;
@@ -59,7 +59,18 @@ static void plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t 
     step->src = reg;
     step->rope = rope;
     step->n_vec = n_head;
-    step->n = dk;
+    step->n = n;
+    step->at = at;
+}
+
+void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n)
+{
+    if (attn->temper == 0)
+        return;
+    sk_step *step = sk_plan_step(b, SK_OP_TEMPER, SK_SET_ROWS);
+    step->dst = step->src = SK_R_Q;
+    step->n = n;
+    step->attn = attn;
 }
 
 static float attn_scale(const sk_builder *b)
@@ -81,6 +92,10 @@ static float attn_scale(const sk_builder *b)
         return (float)hp->scale_attn_out;
     case SK_ATTN_RSQRT_MLA:
         return 1.0f / sqrtf((float)hp->dk_mla);
+    case SK_ATTN_YARN_MLA: {
+        double growth = sk_plan_rope_growth(b);
+        return (float)(growth * growth / sqrt((double)hp->dk_mla));
+    }
     case SK_ATTN_RSQRT_DV:
         return 1.0f / sqrtf((float)hp->head_v[b->layer]);
     default:
@@ -109,9 +124,10 @@ static void attn_slopes(sk_builder *b, sk_attn *attn)
 
 static void attn_temper(const sk_builder *b, sk_attn *attn, int rope)
 {
-    if (b->arch->temper == SK_TEMPER_KEY) {
+    if (b->arch->temper == SK_TEMPER_KEY || b->arch->temper == SK_TEMPER_LENGTH) {
+        bool own = b->arch->temper == SK_TEMPER_LENGTH;
         attn->temper = (float)b->hp->temper;
-        attn->temper_length = b->hp->n_ctx_orig;
+        attn->temper_length = own ? b->hp->temper_length : b->hp->n_ctx_orig;
     } else if (b->arch->temper == SK_TEMPER_UNTURNED && rope < 0 && b->hp->window > 0) {
         attn->temper = 0.1f;
         attn->temper_length = 8192;
@@ -205,16 +221,11 @@ static void plan_qk(sk_builder *b, const sk_attn *attn, int rope)
             plan_qk_norm(b, 0, attn->n_head, attn->dk, rope);
             plan_qk_norm(b, 1, attn->n_head_kv, attn->dk, rope);
         } else {
-            plan_turn(b, SK_R_Q, rope, attn->n_head, attn->dk);
-            plan_turn(b, SK_R_K, rope, attn->n_head_kv, attn->dk);
+            sk_plan_turn(b, SK_R_Q, rope, attn->n_head, attn->dk, 0);
+            sk_plan_turn(b, SK_R_K, rope, attn->n_head_kv, attn->dk, 0);
         }
     }
-    if (attn->temper != 0) {
-        sk_step *step = sk_plan_step(b, SK_OP_TEMPER, SK_SET_ROWS);
-        step->dst = step->src = SK_R_Q;
-        step->n = attn->n_head * attn->dk;
-        step->attn = attn;
-    }
+    sk_plan_temper(b, attn, attn->n_head * attn->dk);
 }
 
 /* The gate's values, which need the block's input before it is overwritten; whether there is one.
@@ -327,7 +338,7 @@ static void turn_run(sk_pass *p, const sk_step *step, int64_t first, int64_t las
     const sk_rope *rope = &p->plan->ropes[step->rope].rope;
     for (int64_t i = first; i < last; i++) {
         const float(*cs)[2] = (const float(*)[2])(p->angles[step->rope] + i * (rope->n_rot / 2));
-        float *x = sk_pass_reg(p, step->dst, i);
+        float *x = sk_pass_reg(p, step->dst, i) + step->at;
         for (int64_t h = 0; h < step->n_vec; h++)
             p->k->rope(rope->kind, x + h * step->n, cs, rope->n_rot);
     }

@@ -380,6 +380,8 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
     case SK_OP_ROPE:
         put(line, sk_reg_name(step->dst));
         put_vectors(line, step);
+        if (step->at > 0)
+            put_int(line, ", each from ", step->at, "");
         put_angles(line, plan, step, " by angles ", "");
         break;
     case SK_OP_STORE:

@@ -306,6 +306,10 @@ static void hp_complete_experts(sk_hparam *hp, const sk_arch *arch)
         hp->moe_gating = arch->moe_gating;
     else if (arch->moe_gating == SK_GATING_KEY_OR_SIGMOID && hp->moe_gating == 0)
         hp->moe_gating = SK_GATING_SIGMOID;
+    else if (arch->moe_gating == SK_GATING_KEY_OR_SIZE && hp->moe_gating == 0)
+        hp->moe_gating = (hp->n_layer == 47 || hp->n_layer == 48) && hp->n_vocab == 154880
+                             ? SK_GATING_SIGMOID
+                             : SK_GATING_SOFTMAX;
     else
         hp->moe_gating--; /* the key counts from 1 */
     if (arch->moe_weights != SK_WEIGHTS_KEY)
@@ -325,7 +329,9 @@ static void hp_complete_scales(sk_hparam *hp, const sk_arch *arch)
         hp->yarn_ext = 1;
     if (arch->embd_scale == SK_EMBD_SCALE_SQRT)
         hp->scale_embd = sqrt((double)hp->n_embd);
-    if (arch->defaults == SK_DEFAULTS_MINICPM) {
+    if (arch->defaults == SK_DEFAULTS_MINICPM3)
+        hp->scale_embd = 12;
+    if (arch->defaults != SK_DEFAULTS_NONE) {
         if (hp->scale_residual == 0)
             hp->scale_residual = 1.4 / sqrt((double)hp->n_layer);
         if (hp->scale_logits == 0)
@@ -354,6 +360,16 @@ static void hp_complete_mixers(sk_hparam *hp, const sk_arch *arch)
         hp->head_inner = hp->n_inner / hp->n_rank;
 }
 
+/* Without sizes of their own, the heads of latent attention are those that the cache holds. */
+static void hp_complete_latent(sk_hparam *hp, const sk_arch *arch)
+{
+    hp->unfolded = arch->latent && (hp->dk_mla == 0 || hp->dv_mla == 0);
+    if (hp->unfolded) {
+        hp->dk_mla = hp->dk;
+        hp->dv_mla = hp->dv;
+    }
+}
+
 /* Blocks at the end that predict further tokens are not of the model proper. */
 static int32_t hp_cut_nextn(sk_hparam *hp, sk_error *error)
 {
@@ -379,6 +395,7 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
         hp->dk = hp->n_embd / heads;
     if (hp->dv == 0 && heads > 0)
         hp->dv = hp->n_embd / heads;
+    hp_complete_latent(hp, arch);
     hp_complete_mixers(hp, arch);
     hp_complete_windows(hp, arch);
     hp_complete_experts(hp, arch);
@@ -460,13 +477,30 @@ static int32_t hp_check_mixers(const sk_hparam *hp, const sk_arch *arch, sk_erro
     return SKALD_OK;
 }
 
-/* Latent attention's cache holds the latent vector and what would be rotated, of one head. */
+/* Keys and values of all heads, made of a latent vector. */
+static int32_t hp_check_unfolded(const sk_hparam *hp, int64_t layer, sk_error *error)
+{
+    if (hp->n_head_kv[layer] == hp->n_head[layer])
+        return SKALD_OK;
+    return sk_fail(error, SKALD_E_CORRUPT,
+                   "attention.head_count is %d and attention.head_count_kv %d, wanted the same, as "
+                   "there is no attention.key_length_mla",
+                   (int)hp->n_head[layer], (int)hp->n_head_kv[layer]);
+}
+
+/* Latent attention's cache holds the latent vector and what is rotated, of one head. */
 static int32_t hp_check_latent(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
 {
     int32_t n_head = 0;
     for (int64_t i = 0; arch->latent && i < hp->n_layer; i++) {
         if (hp->recurrent[i])
             continue;
+        if (hp->unfolded) {
+            int32_t status = hp_check_unfolded(hp, i, error);
+            if (status != SKALD_OK)
+                return status;
+            continue;
+        }
         n_head = n_head ? n_head : hp->n_head[i];
         if (hp->n_head[i] != n_head || hp->n_head_kv[i] != 1 || hp->head_v[i] != hp->n_latent_kv ||
             hp->head_k[i] != hp->n_latent_kv + hp->n_rot[i] || hp->dk_mla <= hp->n_rot[i])
@@ -513,6 +547,9 @@ static int32_t hp_check_layers(const sk_hparam *hp, const sk_arch *arch, sk_erro
     if (arch->norm == SK_NORM_KEY && hp->rms_eps == 0 && hp->ln_eps == 0)
         return sk_fail(error, SKALD_E_CORRUPT, "the key %s.attention.layer_norm_epsilon is missing",
                        arch->name);
+    if (arch->temper == SK_TEMPER_LENGTH && hp->temper != 0 && hp->temper_length < 1)
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "attention.temperature_length is 0, wanted 1 or more");
     return SKALD_OK;
 }
 

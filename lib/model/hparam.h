@@ -79,6 +79,7 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(FLOAT,  clamp_qkv,        "attention.clamp_kqv",              0, 0,     0, 1e30,          0) \
     X(FLOAT,  alibi_bias,       "attention.max_alibi_bias",         0, 0,     0, 1e3,           0) \
     X(FLOAT,  temper,           "attention.temperature_scale",      0, 0,     -1e30, 1e30,      0) \
+    X(INT,    temper_length,    "attention.temperature_length",     0, 0,     0, SK_HP_BIG,     0) \
     X(INT,    window,           "attention.sliding_window",         0, 0,     0, SK_HP_BIG,     0) \
     X(LAYERS, pattern,          "attention.sliding_window_pattern", 0, -1,    0, SK_HP_DIM,     0) \
     X(INT,    dk_window,        "attention.key_length_swa",         1, 0,     1, SK_HP_DIM,     0) \
@@ -103,8 +104,9 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    n_latent,         "moe_latent_size",                  0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    kda_size,         "kda.head_dim",                     0, 0,     1, 4096,          0) \
     X(INT,    n_latent_kv,      "attention.kv_lora_rank",           0, 0,     1, SK_HP_DIM,     0) \
-    X(INT,    dk_mla,           "attention.key_length_mla",         0, 0,     1, SK_HP_DIM,     0) \
-    X(INT,    dv_mla,           "attention.value_length_mla",       0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_latent_q,       "attention.q_lora_rank",            0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    dk_mla,           "attention.key_length_mla",         0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    dv_mla,           "attention.value_length_mla",       0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    n_head_size,      "wkv.head_size",                    0, 0,     1, 4096,          0) \
     X(INT,    n_mix_rank,       "time_mix_extra_dim",               0, 0,     1, SK_HP_DIM,     0) \
     X(INT,    n_decay_rank_6,   "time_decay_extra_dim",             0, 0,     1, SK_HP_DIM,     0) \
@@ -144,6 +146,7 @@ typedef struct sk_hparam {
     int64_t n_ff_exp;              /* width of an expert */
     int64_t n_pos;                 /* learned positions; 0: there are none */
     bool pattern_array;            /* the pattern was an array */
+    bool unfolded; /* latent attention makes keys and values of the latent vector for the cache */
     int64_t span[SK_MAX_LAYERS];   /* the layer's window in tokens; 0: it has none */
     int32_t head_k[SK_MAX_LAYERS]; /* elements of a key, of a value */
     int32_t head_v[SK_MAX_LAYERS];

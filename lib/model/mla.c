@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Multi-head latent attention (arXiv:2405.04434), without a rotation as Kimi Linear has it: keys
- * and values of all heads come from one short vector c, which is what the cache holds. The matrices
- * that would make them of c are applied to the query and to attention's output instead:
+ * Multi-head latent attention (arXiv:2405.04434): keys and values of all heads come from one short
+ * vector c, and what is rotated of the keys, p, is the same for all heads.
  *
- *   c, p = W x, c = rms(c);  q_h, p_h = W x
- *   a_h = attention of [K_h^T q_h, p_h] over [c, p] and c;  W (V_h a_h, one after another)
+ *   c, p = W x;  c = rms(c);  q_h, r_h = W x, or W rms(W x);  p, r_h = rope(p), rope(r_h)
+ *
+ * Files have the matrices that make keys and values in one of two forms, and each is computed as it
+ * is, for prompts and single tokens alike, since the two differ in rounding. Folded, they are
+ * applied to the query and to attention's output, and the cache holds c and p only:
+ *
+ *   a_h = attention of [K_h^T q_h, r_h] over [c, p] and c;  W (V_h a_h, one after another)
+ *
+ * Unfolded (older files, MiniCPM 3), the cache holds keys and values of all heads:
+ *
+ *   k_h, v_h = W c;  a_h = attention of [q_h, r_h] over [k_h, p] and v_h;  W a
  */
 #include "base/portable.h"
 
@@ -36,16 +44,27 @@ static void mla_join(sk_builder *b, int dst, int64_t n, int64_t stride)
     sk_plan_width(b, dst, n_head * stride);
 }
 
-void sk_plan_mla(sk_builder *b, int src, int dst)
+/* q = the queries of all heads, by way of a shorter vector where the file says so; t = c and p. */
+static void mla_inputs(sk_builder *b, int src)
+{
+    const sk_hparam *hp = b->hp;
+    bool low = hp->n_latent_q > 0;
+    sk_linear parts[2];
+    parts[0] = sk_plan_weight(b, low ? SK_T_MLA_Q_A : SK_T_MLA_Q);
+    parts[1] = sk_plan_weight(b, SK_T_MLA_KV);
+    sk_plan_linear(b, src, parts, (int[]){low ? SK_R_LOW : SK_R_Q, SK_R_T}, 2);
+    if (!low)
+        return;
+    sk_plan_norm_as(b, SK_R_LOW, SK_R_LOW, SK_T_MLA_Q_A_NORM, 1, hp->n_latent_q, false, 0);
+    sk_linear query = sk_plan_weight(b, SK_T_MLA_Q_B);
+    sk_plan_linear(b, SK_R_LOW, &query, (int[]){SK_R_Q}, 1);
+}
+
+/* a = attention over the latent vectors, of all heads; z = the values that it stands for. */
+static void mla_folded(sk_builder *b, const sk_attn *attn)
 {
     const sk_hparam *hp = b->hp;
     int64_t n = hp->n_latent_kv, n_turn = hp->n_rot[b->layer], n_head = hp->n_head[b->layer];
-    const sk_attn *attn = sk_plan_attn(b, -1);
-    sk_linear parts[2];
-    parts[0] = sk_plan_weight(b, SK_T_MLA_Q);
-    parts[1] = sk_plan_weight(b, SK_T_MLA_KV);
-    sk_plan_linear(b, src, parts, (int[]){SK_R_Q, SK_R_T}, 2);
-    sk_plan_norm_as(b, SK_R_V, SK_R_T, SK_T_MLA_KV_NORM, 1, n, false, 0);
     sk_plan_take(b, SK_R_K, 0, SK_R_V, 0, 1, n, 0);
     sk_plan_take(b, SK_R_K, n, SK_R_T, n, 1, n_turn, 0);
 
@@ -57,6 +76,45 @@ void sk_plan_mla(sk_builder *b, int src, int dst)
 
     mla_heads(b, SK_R_A, n, SK_T_MLA_V_B);
     mla_join(b, SK_R_Z, hp->dv_mla, hp->dv_mla);
+}
+
+/* a = attention over keys and values of all heads. */
+static void mla_unfolded(sk_builder *b, const sk_attn *attn)
+{
+    const sk_hparam *hp = b->hp;
+    int64_t n_turn = hp->n_rot[b->layer], n_head = hp->n_head[b->layer];
+    int64_t dk = hp->dk_mla, dv = hp->dv_mla, still = dk - n_turn;
+    sk_linear both = sk_plan_weight(b, SK_T_MLA_KV_B);
+    sk_plan_linear(b, SK_R_V, &both, (int[]){SK_R_U}, 1);
+    sk_plan_width(b, SK_R_K, n_head * dk);
+    if (still > 0)
+        sk_plan_take(b, SK_R_K, 0, SK_R_U, 0, n_head, still, still + dv)->to_stride = dk;
+    if (n_turn > 0) {
+        sk_step *step = sk_plan_take(b, SK_R_K, still, SK_R_T, hp->n_latent_kv, n_head, n_turn, 0);
+        step->each = n_head;
+        step->to_stride = dk;
+    }
+    sk_plan_take(b, SK_R_V, 0, SK_R_U, still, n_head, dv, still + dv);
+    sk_plan_attend(b, attn, SK_R_Q);
+}
+
+void sk_plan_mla(sk_builder *b, int src, int dst)
+{
+    const sk_hparam *hp = b->hp;
+    int64_t n = hp->n_latent_kv, n_turn = hp->n_rot[b->layer], n_head = hp->n_head[b->layer];
+    int rope = sk_plan_rope(b);
+    const sk_attn *attn = sk_plan_attn(b, rope);
+    if (!attn)
+        return;
+    mla_inputs(b, src);
+    sk_plan_norm_as(b, SK_R_V, SK_R_T, SK_T_MLA_KV_NORM, 1, n, false, 0);
+    sk_plan_turn(b, SK_R_Q, rope, n_head, hp->dk_mla, hp->dk_mla - n_turn);
+    sk_plan_turn(b, SK_R_T, rope, 1, n + n_turn, n);
+    sk_plan_temper(b, attn, n_head * hp->dk_mla);
+    if (hp->unfolded)
+        mla_unfolded(b, attn);
+    else
+        mla_folded(b, attn);
     sk_linear out = sk_plan_weight(b, SK_T_MLA_OUTPUT);
-    sk_plan_linear(b, SK_R_Z, &out, (int[]){dst}, 1);
+    sk_plan_linear(b, hp->unfolded ? SK_R_A : SK_R_Z, &out, (int[]){dst}, 1);
 }

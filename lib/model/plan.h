@@ -188,7 +188,7 @@ typedef struct sk_step {
     bool layer_norm;
     float eps;
     float factor;      /* of ADD, SCALE, CLAMP, CAP, L2; of ADD 0: none */
-    int64_t at;        /* where in a row L2 and TAKE begin, */
+    int64_t at;        /* where in a row L2 and TAKE begin, in each vector ROPE, */
     int64_t stride;    /* how far apart TAKE's vectors lie in the source, */
     int64_t to;        /* and where in a row it puts them, */
     int64_t each;      /* each of them so many times; 0: once; */
@@ -291,6 +291,13 @@ sk_linear sk_plan_rows(sk_builder *b, const sk_linear *whole, int64_t row, int64
 
 /* The index of the rope of the layer, -1: it does not rotate; of its cached keys and values. */
 int sk_plan_rope(sk_builder *b);
+/* What latent attention's scores grow by with YaRN, on the side of queries and of keys: the
+ * magnitude of the rotation times 1 + 0.1 m ln f; 1 without scaling. */
+double sk_plan_rope_growth(const sk_builder *b);
+/* Rotates n_head vectors of n elements, from element `at` of each on; rope -1: not at all. */
+void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at);
+/* Queries of n elements grow with their position, where they do. */
+void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n);
 int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
 /* Where n floats of a recurrent layer lie in a state's memory. */
 int64_t sk_plan_memory(sk_builder *b, int64_t n);

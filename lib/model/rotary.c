@@ -31,6 +31,11 @@ typedef struct rotary_layer {
     double base, scale, ext, attn_factor;
 } rotary_layer;
 
+static double rotary_yarn_log(const sk_builder *b)
+{
+    return b->arch->yarn_log == SK_YARN_LOG_KEY ? b->hp->yarn_log : b->hp->yarn_log / 0.1;
+}
+
 /*
  * What multiplies cosine and sine, beside what sk_rope_init puts in for YaRN. The reference cancels
  * that by 1 / (1 + 0.1 ln f) and puts in a factor of its own, g(1) or g(1) / g(m) with
@@ -42,9 +47,19 @@ static double rotary_attn_factor(const sk_builder *b, double ext)
     if (ext == 0)
         return hp->yarn_attn * hp->rope_attn_factor;
     double log_f = sk_log(1 / hp->rope_scale), grown = log_f > 0 ? 1 + 0.1 * log_f : 1;
-    double more = log_f > 0 ? 1 + 0.1 * hp->yarn_log * log_f : 1;
+    double more = log_f > 0 ? 1 + 0.1 * rotary_yarn_log(b) * log_f : 1;
     double factor = hp->yarn_log != 0 ? grown / more : grown;
+    if (hp->yarn_log != 0 && b->arch->yarn_log == SK_YARN_LOG_CANCELS)
+        factor = 1;
     return factor / (1 + 0.1 * log_f) * hp->rope_attn_factor;
+}
+
+double sk_plan_rope_growth(const sk_builder *b)
+{
+    double log_f = sk_log(1 / b->hp->rope_scale);
+    double ext = b->hp->rope_scaling == SK_SCALING_YARN ? b->hp->yarn_ext : 0;
+    double magnitude = rotary_attn_factor(b, ext) * (1 + 0.1 * log_f);
+    return magnitude * (1 + 0.1 * rotary_yarn_log(b) * log_f);
 }
 
 /* HunYuan's way to longer contexts: a larger base. */

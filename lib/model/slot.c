@@ -163,6 +163,7 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"Dm", hp->dk_mla},
         {"Dv", hp->dv_mla},
         {"Lk", hp->n_latent_kv},
+        {"Lq", hp->n_latent_q},
         {"R1", hp->n_rot[layer]},
         {"Ka", hp->n_kda},
         {"Kd", hp->kda_size},

@@ -40,7 +40,7 @@ enum {
  *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
  *   Fs n_ff_shared, N n_expert, C n_pos; of recurrent layers K n_tap, D n_inner, S n_state,
  *   T n_rank, G n_key_group, P head_inner, Dg D / G, Td n_dt_plamo, Dn dk_mla - n_rot, Dm dk_mla,
- *   Dv dv_mla, Lk n_latent_kv, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs n_head_size, Hn heads of so
+ *   Dv dv_mla, Lk n_latent_kv, Lq n_latent_q, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs n_head_size, Hn heads of so
  *   many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay of version 6, La erase,
  *   Lv value, Lg gate; Ei n_expert_in
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
@@ -114,8 +114,12 @@ enum {
     X(PLAMO_D,          NORM,    "blk.%d.ssm_d",            "T") \
     X(SSM_DT_BIAS,      BIAS,    "blk.%d.ssm_dt",           "T") \
     X(MLA_Q,            LINEAR,  "blk.%d.attn_q",           "E,H*Dm") \
+    X(MLA_Q_A,          LINEAR,  "blk.%d.attn_q_a",         "E,Lq") \
+    X(MLA_Q_A_NORM,     NORM,    "blk.%d.attn_q_a_norm",    "Lq") \
+    X(MLA_Q_B,          LINEAR,  "blk.%d.attn_q_b",         "Lq,H*Dm") \
     X(MLA_KV,           LINEAR,  "blk.%d.attn_kv_a_mqa",    "E,Lk+R1") \
     X(MLA_KV_NORM,      NORM,    "blk.%d.attn_kv_a_norm",   "Lk") \
+    X(MLA_KV_B,         LINEAR,  "blk.%d.attn_kv_b",        "Lk,H*Dn+H*Dv") \
     X(MLA_K_B,          LINEAR,  "blk.%d.attn_k_b",         "Dn,Lk,H") \
     X(MLA_V_B,          LINEAR,  "blk.%d.attn_v_b",         "Lk,Dv,H") \
     X(MLA_OUTPUT,       LINEAR,  "blk.%d.attn_output",      "H*Dv,E") \

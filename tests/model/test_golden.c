@@ -39,6 +39,10 @@ static const golden_case cases[] = {
     {"dbrx-moe", 1e-8},
     {"deci-dense", 1e-8},
     {"deepseek-moe", 1e-8},
+    {"deepseek2-kvb", 3e-9},
+    {"deepseek2-moe", 1e-8},
+    {"deepseek2-softmax-deep", 1e-8},
+    {"deepseek2-yarn1", 1e-8},
     {"dots1-moe", 1e-8},
     {"ernie4_5-moe", 1e-8},
     {"ernie4_5-moe-deep", 1e-9},
@@ -108,11 +112,14 @@ static const golden_case cases[] = {
     {"mimo2-moe", 1e-8},
     {"minicpm-dense", 1e-8},
     {"minicpm-moe", 1e-8},
+    {"minicpm3-deep", 1e-9},
+    {"minicpm3-dense", 1e-8},
     {"minimax-m2-deep", 1e-9},
     {"minimax-m2-moe", 1e-8},
     {"mistral3-dense", 1e-8},
     {"mistral3-moe", 1e-8},
     {"mistral3-yarn-beta", 1e-9},
+    {"mistral4-moe", 1e-8},
     {"mpt-dense", 1e-6},
     {"nemotron-dense", 1e-8},
     {"nemotron_h-dense", 1e-8},
@@ -178,6 +185,9 @@ static const golden_case cases[] = {
     {"v-cohere2moe-swabase", 1e-6},
     {"v-command-r-64", 1e-6},
     {"v-deci-mixed", 1e-6},
+    {"v-deepseek2-group", 1e-6},
+    {"v-deepseek2-softmax", 1e-6},
+    {"v-deepseek2-yarn-lm", 1e-6},
     {"v-exaone-moe-bases", 1e-6},
     {"v-exaone-moe-ybases", 1e-6},
     {"v-falcon-1norm", 1e-6},
@@ -215,6 +225,7 @@ static const golden_case cases[] = {
     {"v-minicpm-defaults", 1e-6},
     {"v-minicpm-nope", 1e-6},
     {"v-mistral3-temp", 1e-6},
+    {"v-mistral4-temp", 1e-6},
     {"v-mpt-nopos", 1e-6},
     {"v-nemotron-nrot", 1e-6},
     {"v-nemotron_h_moe-group", 1e-6},
@@ -325,22 +336,25 @@ static void test_heads(const char *only)
 /* Quantised files, too large to be kept here. */
 static void test_quantised(void)
 {
-    static const char *const names[] = {"q-llama-q4_k_m", "q-llama-q8_0", "q-llama-iq4_xs",
-                                        "q-llama-q4_0"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    static const golden_case files[] = {{"q-deepseek2-iq4_xs", 1e-2}, {"q-deepseek2-q4_0", 1e-2},
+                                        {"q-deepseek2-q4_k_m", 3e-2}, {"q-deepseek2-q8_0", 1e-2},
+                                        {"q-llama-iq4_xs", 3e-3},     {"q-llama-q4_0", 3e-3},
+                                        {"q-llama-q4_k_m", 3e-3},     {"q-llama-q8_0", 3e-3}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *name = files[i].name;
         char path[200];
         size_t size;
-        snprintf(path, sizeof path, "golden/%s.gguf", names[i]);
+        snprintf(path, sizeof path, "golden/%s.gguf", name);
         const char *shared = test_shared(path);
         if (!shared) {
             test_skip("the quantised golden models are not there");
             return;
         }
         uint8_t *data = test_read(shared, &size);
-        snprintf(path, sizeof path, "golden/%s.logits", names[i]);
-        check_model(data, size, names[i], test_shared(path), 3e-3);
-        snprintf(path, sizeof path, "golden/%s.exact.logits", names[i]);
-        check_model(data, size, names[i], test_shared(path), 3e-3);
+        snprintf(path, sizeof path, "golden/%s.logits", name);
+        check_model(data, size, name, test_shared(path), files[i].tolerance);
+        snprintf(path, sizeof path, "golden/%s.exact.logits", name);
+        check_model(data, size, name, test_shared(path), files[i].tolerance);
         free(data);
     }
 }
@@ -348,7 +362,7 @@ static void test_quantised(void)
 int main(int argc, char **argv)
 {
     test_heads(argc > 1 ? argv[1] : NULL);
-    if (argc == 1)
+    if (argc == 1 || strcmp(argv[1], "quantised") == 0)
         test_quantised();
     return test_end();
 }

@@ -30,7 +30,7 @@ typedef struct made_model {
     const sk_arch *arch;
     uint64_t random, traits; /* the second: where the keys of traits begin, on each writing */
     uint32_t n_embd, n_layer, n_head, n_head_kv, dk, dv, n_rot, n_ff, n_expert, n_used, n_ff_exp;
-    uint32_t n_vocab, dk_mla, n_head_size, scaling, n_group, n_group_used;
+    uint32_t n_vocab, n_latent, dk_mla, dv_mla, n_head_size, scaling, n_group, n_group_used;
     made_tensor tensors[MAX_TENSORS];
     int n;
     sk_heap heap;
@@ -41,6 +41,25 @@ typedef struct made_model {
 static uint32_t pick(made_model *m, uint32_t low, uint32_t high)
 {
     return low + (uint32_t)(test_random(&m->random) >> 33) % (high - low + 1);
+}
+
+/* Keys are the latent vector and what is rotated; or there are keys and values of all heads, where
+ * the sizes of heads are not needed. */
+static void made_init_latent(made_model *m)
+{
+    bool sized = strstr(m->arch->keys, "key_length_mla") != NULL;
+    bool needed = strstr(m->arch->keys, "key_length_mla!") != NULL;
+    m->n_head = pick(m, 1, 5);
+    if (needed || (sized && pick(m, 0, 1))) {
+        m->n_head_kv = 1;
+        m->n_latent = m->dv;
+        m->dk = m->dv + m->n_rot;
+        m->dk_mla = m->n_rot + pick(m, 1, 20);
+        m->dv_mla = pick(m, 1, 20);
+    } else {
+        m->n_head_kv = m->n_head;
+        m->dk = m->n_rot + pick(m, m->n_rot ? 0 : 1, 20);
+    }
 }
 
 static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
@@ -58,12 +77,9 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     m->dv = arch->attn_gate == SK_ATTN_GATE_BESIDE_Q ? m->dk : pick(m, 1, 40);
     m->n_rot = pick(m, 0, m->dk / 2) * 2;
     m->n_rot = arch->turn_half ? m->n_rot / 4 * 4 : m->n_rot;
-    if (arch->latent) { /* keys are the latent vector and what others rotate */
-        m->n_head_kv = 1;
-        m->n_head = pick(m, 1, 5);
-        m->dk = m->dv + m->n_rot;
-        m->dk_mla = m->n_rot + pick(m, 1, 20);
-    }
+    m->n_latent = pick(m, 1, 20);
+    if (arch->latent)
+        made_init_latent(m);
     m->n_head_size = pick(m, 1, 20);
     if (arch->mixer == SK_MIXER_RWKV6 || arch->mixer == SK_MIXER_RWKV7)
         m->n_embd = m->n_head * m->n_head_size;
@@ -117,9 +133,10 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
         put_u32(m, writer, ranks[i], pick(m, 1, 20));
     put_u32(m, writer, "rescale_every_n_layers", pick(m, 0, 2));
     put_u32(m, writer, "kda.head_dim", pick(m, 1, 20));
-    put_u32(m, writer, "attention.kv_lora_rank", m->dv);
+    put_u32(m, writer, "attention.kv_lora_rank", m->n_latent);
     put_u32(m, writer, "attention.key_length_mla", m->dk_mla);
-    put_u32(m, writer, "attention.value_length_mla", pick(m, 1, 20));
+    put_u32(m, writer, "attention.value_length_mla", m->dv_mla);
+    put_u32(m, writer, "attention.q_lora_rank", pick(m, 0, 1) * pick(m, 1, 20));
     put_u32(m, writer, "ssm.dt_b_c_rms", pick(m, 0, 1));
     put_u32(m, writer, "moe_latent_size", pick(m, 0, 1) * pick(m, 1, 40));
 }
@@ -155,6 +172,8 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     put_f32(m, writer, "attention.clamp_kqv", pick(m, 0, 1) * 1.5);
     put_f32(m, writer, "attention.max_alibi_bias", pick(m, 0, 1) * 8.0);
     put_f32(m, writer, "attention.temperature_scale", pick(m, 0, 1) * 0.1);
+    put_u32(m, writer, "attention.temperature_length", pick(m, 1, 9));
+    put_f32(m, writer, "rope.scaling.yarn_log_multiplier", pick(m, 0, 2) * 0.05);
     put_f32(m, writer, "attn_logit_softcapping", pick(m, 0, 1) * 5.0);
     put_f32(m, writer, "final_logit_softcapping", pick(m, 0, 1) * 30.0);
     put_recurrent(m, writer);
