@@ -20,6 +20,40 @@ extern const uint16_t sk_iq1s_grid[2048];
 
 #define SK_BYTES(b) (0x0101010101010101ull * (b)) /* the byte b eight times */
 
+/* Numbers of a block: number i is at bits shift + bits * (i % per) of the 32-bit word that begins
+ * at byte at + step * (i / per). */
+typedef struct sk_grid_field {
+    uint8_t at, step, shift, per, bits, mask;
+} sk_grid_field;
+
+/* A word for each 32 weights: its place in the block, and from one to the next. */
+typedef struct sk_grid_word {
+    uint8_t at, step;
+} sk_grid_word;
+
+enum {
+    SK_SIGNS_EIGHT,   /* a byte for each group */
+    SK_SIGNS_SEVEN,   /* seven bits for each, and the eighth makes them even */
+    SK_SIGNS_WITH,    /* the same, in the upper bits of a 16-bit index */
+    SK_SIGNS_ONE,     /* bit 31 for four groups */
+    SK_SIGNS_NIBBLES, /* bits 19, 23, 27, 31, for a group each */
+};
+
+/* Where a block of a type with a codebook has its fields. The word at `sign` is read for each 32
+ * weights, that at `index` too, or two of them, a byte for each entry; `high` adds bits from 8 on.
+ */
+typedef struct sk_grid_type {
+    int dtype, bits, signs;
+    const uint16_t *grid;
+    const int8_t *values; /* of a code and, above it, the sign's bit */
+    float factor;         /* of d */
+    sk_grid_word index, sign;
+    sk_grid_field high, scale;
+} sk_grid_type;
+
+/* NULL for a type without a codebook. */
+const sk_grid_type *sk_grid_type_get(int dtype);
+
 /* Eight 2-bit codes to eight bytes, the lowest first. */
 static inline uint64_t sk_spread2(uint32_t word)
 {

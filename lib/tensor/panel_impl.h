@@ -355,6 +355,25 @@ TILES(1)
 #undef TILE
 #undef TILES
 
+/* How many weights share a sub-scale. */
+static int TIER(panel_sub)(int dtype)
+{
+    switch (dtype) {
+    case SK_Q4_K:
+    case SK_Q5_K:
+    case SK_IQ4_XS:
+    case SK_IQ2_XXS:
+    case SK_IQ3_XXS:
+    case SK_IQ3_S:
+    case SK_IQ1_S:
+    case SK_TQ1_0:
+    case SK_TQ2_0:
+        return 32;
+    default:
+        return 16;
+    }
+}
+
 #include "tensor/unpack_impl.h"
 
 /* ---- Unpacking ---------------------------------------------------------------------------------
@@ -399,25 +418,6 @@ static void TIER(panel_fill)(TIER(panel) * p, int dtype, const sk_coding *f, con
 
 /* ---- The product -------------------------------------------------------------------------------
  */
-
-/* How many weights share a sub-scale. */
-static int TIER(panel_sub)(int dtype)
-{
-    switch (dtype) {
-    case SK_Q4_K:
-    case SK_Q5_K:
-    case SK_IQ4_XS:
-    case SK_IQ2_XXS:
-    case SK_IQ3_XXS:
-    case SK_IQ3_S:
-    case SK_IQ1_S:
-    case SK_TQ1_0:
-    case SK_TQ2_0:
-        return 32;
-    default:
-        return 16;
-    }
-}
 
 /* Asks for `n` bytes at `p`, which lie past the panel's rows, where the next panel is: as many
  * streams are more than the CPU follows by itself. Where the call or the matrix ends, nothing or

@@ -169,6 +169,8 @@ SK_INLINE vi TIER(byte_of)(vi x, unsigned k)
 }
 
 /* ---- Heads -------------------------------------------------------------------------------------
+ *
+ * Functions, called once for a unit of all rows, where a panel and a fused product share them.
  */
 
 /* The factor of sub-block k of each row; of k and k + 1 where 32 weights share one. */
@@ -186,7 +188,7 @@ SK_INLINE void TIER(head_pair)(TIER(panel) * p, unsigned k, vi even, vi odd)
 }
 
 /* Q4_K and Q5_K: d, dmin, 12 bytes of 6-bit scales and minimums, first four and last four. */
-SK_INLINE void TIER(head_k4)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+static SK_APART void TIER(head_k4)(TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
     vi x[4];
     vi_lines(w, row_size, x);
@@ -218,7 +220,7 @@ SK_INLINE void TIER(head_16)(TIER(panel) * p, const vi *x, uint32_t offset, unsi
     }
 }
 
-SK_INLINE void TIER(head_q6_k)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+static SK_APART void TIER(head_q6_k)(TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
     vi x[4];
     vi_lines(w + 192, row_size, x);
@@ -227,7 +229,7 @@ SK_INLINE void TIER(head_q6_k)(TIER(panel) * p, const uint8_t *w, size_t row_siz
 }
 
 /* 12 bytes of scales and d are the last 14 of the block. */
-SK_INLINE void TIER(head_q3_k)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+static SK_APART void TIER(head_q3_k)(TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
     vi x[4], s[4], b[3];
     vi_lines(w + 94, row_size, x);
@@ -241,7 +243,7 @@ SK_INLINE void TIER(head_q3_k)(TIER(panel) * p, const uint8_t *w, size_t row_siz
     TIER(head_16)(p, s, 32, 2);
 }
 
-SK_INLINE void TIER(head_q2_k)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+static SK_APART void TIER(head_q2_k)(TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
     vi x[4];
     vi_lines(w, row_size, x);
@@ -258,7 +260,7 @@ SK_INLINE void TIER(head_q2_k)(TIER(panel) * p, const uint8_t *w, size_t row_siz
     vf_store(p->m[0], vf_half(vi_shr(d, 16)));
 }
 
-SK_INLINE void TIER(head_iq4_xs)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+static SK_APART void TIER(head_iq4_xs)(TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
     vi x[4];
     vi_lines(w, row_size, x);
@@ -275,8 +277,8 @@ SK_INLINE void TIER(head_iq4_xs)(TIER(panel) * p, const uint8_t *w, size_t row_s
 }
 
 /* The types with groups of 32: eight blocks of `size` bytes that begin with d, and then m. */
-SK_INLINE void TIER(head_32)(TIER(panel) * p, bool min, const uint8_t *w, size_t row_size,
-                             size_t size)
+static SK_APART void TIER(head_32)(TIER(panel) * p, bool min, const uint8_t *w, size_t row_size,
+                                   size_t size)
 {
     SK_ROLL
     for (size_t g = 0; g < 8; g++) {
@@ -291,7 +293,7 @@ SK_INLINE void TIER(head_32)(TIER(panel) * p, bool min, const uint8_t *w, size_t
 }
 
 /* 2^(e - 128): subnormal for e below 2. */
-SK_INLINE void TIER(head_mxfp4)(TIER(panel) * p, const uint8_t *w, size_t row_size)
+static SK_APART void TIER(head_mxfp4)(TIER(panel) * p, const uint8_t *w, size_t row_size)
 {
     SK_ROLL
     for (size_t g = 0; g < 8; g++) {
@@ -678,6 +680,8 @@ SK_INLINE void TIER(unpack_unit)(int dtype, TIER(panel) * p, const uint8_t *w, s
         TIER(put_part)(dtype, p, w, row_size, i);
 }
 
+#include "tensor/grid_impl.h"
+
 #define X(type, name) \
     static void TIER(unpack_##name)(TIER(panel) * p, const uint8_t *w, size_t row_size) \
     { \
@@ -697,6 +701,6 @@ static bool TIER(unpack)(int dtype, TIER(panel) * p, const uint8_t *w, size_t ro
         UNPACK_TYPES(X)
 #undef X
     default:
-        return false;
+        return TIER(grid_unpack)(dtype, p, w, row_size);
     }
 }
