@@ -82,6 +82,7 @@ int main(int argc, char **argv)
     if (sk_grammar_from_schema(&grammar, &heap, (char *)schema, size, NULL, &error) < 0 ||
         sk_matcher_new(&m, &heap, grammar, &error) < 0) {
         fprintf(stderr, "%s\n", error.text);
+        free(schema);
         return 2;
     }
     for (int i = 0; i < count; i++) {
