@@ -63,25 +63,6 @@ static void work_on(pool_loop *loop)
     }
 }
 
-#if defined(_OPENMP)
-
-static void openmp_for(void *user, int64_t n, void (*task)(void *arg, int64_t i), void *arg)
-{
-    const int *n_threads = user;
-#pragma omp parallel for schedule(dynamic) num_threads(*n_threads)
-    for (int64_t i = 0; i < n; i++)
-        task(arg, i);
-}
-
-/* OpenMP has threads of its own: it is taken for a host's executor. */
-static void start_workers(sk_executor *ex, int32_t n)
-{
-    ex->n_openmp = n + 1;
-    ex->host = (skald_executor){sizeof ex->host, &ex->n_openmp, ex->n_openmp, openmp_for};
-}
-
-#else
-
 static void pause_briefly(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -114,6 +95,25 @@ static void watch_gate(const sk_executor *ex, uint64_t seen)
             return;
     }
 }
+
+#if defined(_OPENMP)
+
+static void openmp_for(void *user, int64_t n, void (*task)(void *arg, int64_t i), void *arg)
+{
+    const int *n_threads = user;
+#pragma omp parallel for schedule(dynamic) num_threads(*n_threads)
+    for (int64_t i = 0; i < n; i++)
+        task(arg, i);
+}
+
+/* OpenMP has threads of its own: it is taken for a host's executor. */
+static void start_workers(sk_executor *ex, int32_t n)
+{
+    ex->n_openmp = n + 1;
+    ex->host = (skald_executor){sizeof ex->host, &ex->n_openmp, ex->n_openmp, openmp_for};
+}
+
+#else
 
 /* Sleeps until the gate lets in, or the pool ends. */
 static void sleep_at_gate(sk_executor *ex, uint64_t seen)

@@ -242,7 +242,7 @@ static void test_short_memory(const uint8_t *data, size_t size, const char *opti
 /* ---- Files that lie ----------------------------------------------------------------------------
  */
 
-/* A change of one entry of the small model: `type` -1 leaves it out. */
+/* A change of one entry of a model: `type` -1 leaves it out. */
 typedef struct lie {
     const char *key;
     int type; /* SK_GGUF_... */
@@ -359,6 +359,36 @@ static const lie lies[] = {
     {"blk.7.attn_q.weight", EXTRA, 0, "72,72", 0, ""},
 };
 
+/* Of deepseek2-yarn1: 4 heads of 48 (16 rotated) and 32, a latent vector of 64 in the cache. */
+static const lie latent_lies[] = {
+    {"deepseek2.attention.head_count", U32, 0, 0, BAD, "heads"},
+    {"deepseek2.attention.head_count", U32, 3, 0, BAD, "blk.0.attn_q_b.weight"},
+    {"deepseek2.attention.head_count_kv", U32, 4, 0, BAD, "one head"},
+    {"deepseek2.attention.key_length", U32, 81, 0, BAD, "keys of 81"},
+    {"deepseek2.attention.value_length", U32, 63, 0, BAD, "values of 63"},
+    {"deepseek2.attention.kv_lora_rank", U32, 48, 0, BAD, "wanted 48"},
+    {"deepseek2.attention.kv_lora_rank", U32, 0, 0, BAD, "kv_lora_rank"},
+    {"deepseek2.attention.kv_lora_rank", GONE, 0, 0, BAD, "kv_lora_rank is missing"},
+    {"deepseek2.attention.q_lora_rank", U32, 47, 0, BAD, "wanted [96, 47]"},
+    {"deepseek2.attention.q_lora_rank", GONE, 0, 0, BAD, "blk.0.attn_q.weight is missing"},
+    {"deepseek2.attention.key_length_mla", U32, 16, 0, BAD, "block 0"},
+    {"deepseek2.attention.key_length_mla", U32, 47, 0, BAD, "blk.0.attn_q_b.weight"},
+    {"deepseek2.attention.key_length_mla", GONE, 0, 0, BAD, "wanted the same"},
+    {"deepseek2.attention.value_length_mla", U32, 31, 0, BAD, "blk.0.attn_v_b.weight"},
+    {"deepseek2.rope.dimension_count", U32, 14, 0, BAD, "block 0"},
+    {"deepseek2.rope.dimension_count", U32, 0, 0, BAD, "block 0"},
+    {"deepseek2.rope.scaling.yarn_log_multiplier", F32, NAN, 0, BAD, "yarn_log_multiplier"},
+    {"deepseek2.rope.scaling.yarn_log_multiplier", F32, 1e30, 0, 1, ""},
+    {"deepseek2.rope.scaling.factor", F32, 4.54e-5, 0, 1, ""},
+    {"deepseek2.attention.temperature_scale", F32, 0.1, 0, BAD, "temperature_length"},
+    {"deepseek2.attention.temperature_length", U32, 8, 0, 0, ""},
+    {"deepseek2.expert_gating_func", U32, 4, 0, BAD, "expert_gating_func is 4"},
+    {"deepseek2.expert_gating_func", U32, 2, 0, 0, ""},
+    {"deepseek2.expert_shared_count", GONE, 0, 0, BAD, "blk.1.ffn_gate_shexp.weight"},
+    {"blk.0.attn_k_b.weight", SHAPE, 0, "32,64", BAD, "wanted [32, 64, 4]"},
+    {"blk.0.attn_kv_a_mqa.weight", SHAPE, 0, "96,64", BAD, "wanted [96, 80]"},
+};
+
 static uint32_t parse_shape(const char *text, uint64_t ne[4])
 {
     uint32_t n = 0;
@@ -399,7 +429,7 @@ static void put_changed_tensor(sk_gguf_writer *writer, const sk_gguf *gguf, cons
     sk_gguf_put_tensor(writer, t->name, dtype, n, ne, data);
 }
 
-/* The small model with one lie, in memory of `heap`. */
+/* A model with one lie, in memory of `heap`. */
 static void *write_lie(sk_heap *heap, const sk_gguf *gguf, const lie *l, uint64_t *size)
 {
     sk_gguf_writer *writer;
@@ -438,22 +468,22 @@ static void check_lie(const void *file, size_t size, const lie *l, const char *o
     sk_model_release(model);
 }
 
-static void test_lies(void)
+static void test_lies(const uint8_t *data, size_t n, const lie *all, size_t n_lie)
 {
     sk_heap heap;
     sk_source *source;
     sk_gguf *gguf;
     sk_error error = {0};
     sk_heap_init(&heap, NULL, 0, NULL);
-    sk_source_open_memory(&source, &heap, small_data, small_size, &error);
+    sk_source_open_memory(&source, &heap, data, n, &error);
     CHECK_INT(sk_gguf_open(&gguf, &heap, source, NULL, true, &error), SKALD_OK);
-    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+    for (size_t i = 0; i < n_lie; i++) {
         uint64_t size = 0;
-        void *file = write_lie(&heap, gguf, &lies[i], &size);
+        void *file = write_lie(&heap, gguf, &all[i], &size);
         if (!file)
             continue;
-        check_lie(file, (size_t)size, &lies[i], "n_threads=1");
-        check_lie(file, (size_t)size, &lies[i], "n_threads=1 load=read");
+        check_lie(file, (size_t)size, &all[i], "n_threads=1");
+        check_lie(file, (size_t)size, &all[i], "n_threads=1 load=read");
         sk_free(&heap, file);
     }
     sk_gguf_close(gguf);
@@ -511,18 +541,22 @@ static void test_vocabulary_only(void)
 
 int main(void)
 {
-    size_t moe_size;
+    size_t moe_size, latent_size;
     small_data = golden_expand(test_data("model/golden/llama-tied.head.gguf"), 11, &small_size);
     uint8_t *moe = golden_expand(test_data("model/golden/qwen3moe-moe.head.gguf"), 11, &moe_size);
+    uint8_t *latent =
+        golden_expand(test_data("model/golden/deepseek2-yarn1.head.gguf"), 11, &latent_size);
     test_slices();
     test_cancel();
     test_reader();
     test_options();
     test_short_memory(small_data, small_size, "n_threads=1 load=read");
     test_short_memory(moe, moe_size, "n_threads=1");
-    test_lies();
+    test_lies(small_data, small_size, lies, sizeof lies / sizeof lies[0]);
+    test_lies(latent, latent_size, latent_lies, sizeof latent_lies / sizeof latent_lies[0]);
     test_malformed();
     test_vocabulary_only();
+    free(latent);
     free(moe);
     free(small_data);
     return test_end();
