@@ -44,8 +44,9 @@ enum { TIER(ATTEND_SIDE) = 4, TIER(EXP_SIDE) = 2 };
 enum { TIER(ATTEND_SIDE) = 1, TIER(EXP_SIDE) = 1 };
 #endif
 enum {
-    TIER(ATTEND_TILE) = TIER_AVX2 ? 4 : 1, /* queries; as arrays, more of them are only more code */
-    TIER(ATTEND_MANY) = 16,                /* from so many queries on, keys are turned */
+    TIER(ATTEND_TILE) =
+        TIER_AVX2 || TIER_NEON ? 4 : 1, /* queries; as arrays, more of them are only more code */
+    TIER(ATTEND_MANY) = 16,             /* from so many queries on, keys are turned */
 };
 
 /* What is fixed for one block. */

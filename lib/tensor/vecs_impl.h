@@ -11,7 +11,7 @@
 
 /* Before a loop over vectors, where they are registers: it must not be a loop, or they are memory.
  * As arrays they are memory anyway, and a loop is shorter. */
-#if TIER_AVX2
+#if TIER_AVX2 || TIER_NEON
 #define VECS_UNROLL SK_UNROLL
 #else
 #define VECS_UNROLL
