@@ -515,15 +515,6 @@ static inline float v16_sum(v16 x)
     return even + odd;
 }
 
-/* The sums of sixteen vectors. */
-static inline v16 v16_sums(const float (*x)[16])
-{
-    float sum[16];
-    for (int i = 0; i < 16; i++)
-        sum[i] = v16_sum(v16_load(x[i]));
-    return v16_load(sum);
-}
-
 SK_INLINE v4 TIER(v4_abs_max)(v4 m, v4 x)
 {
     const v4_bits bits = (v4_bits)x & 0x7fffffff, more = (v4_bits)((v4_int)bits > (v4_int)m);
