@@ -85,49 +85,32 @@ SK_INLINE void TIER(kv_columns_as)(const unsigned char *from, size_t size, int l
         }
 }
 
-static void TIER(kv_rows)(int dtype, const unsigned char *from, size_t size, int lo, int hi,
-                          int64_t n, float *to)
-{
-    switch (dtype) {
-    case SK_F32:
-        TIER(kv_rows_as)(from, size, lo, hi, n, to, SK_F32);
-        break;
-    case SK_F16:
-        TIER(kv_rows_as)(from, size, lo, hi, n, to, SK_F16);
-        break;
-    case SK_BF16:
-        TIER(kv_rows_as)(from, size, lo, hi, n, to, SK_BF16);
-        break;
-    case SK_Q8_0:
-        TIER(kv_rows_as)(from, size, lo, hi, n, to, SK_Q8_0);
-        break;
-    default:
-        TIER(kv_rows_as)(from, size, lo, hi, n, to, SK_Q4_0);
-        break;
+/* By type, which is a constant inside. */
+#define KV_BY_TYPE(name) \
+    static void TIER(name)(int dtype, const unsigned char *from, size_t size, int lo, int hi, \
+                           int64_t n, float *to) \
+    { \
+        switch (dtype) { \
+        case SK_F32: \
+            TIER(name##_as)(from, size, lo, hi, n, to, SK_F32); \
+            break; \
+        case SK_F16: \
+            TIER(name##_as)(from, size, lo, hi, n, to, SK_F16); \
+            break; \
+        case SK_BF16: \
+            TIER(name##_as)(from, size, lo, hi, n, to, SK_BF16); \
+            break; \
+        case SK_Q8_0: \
+            TIER(name##_as)(from, size, lo, hi, n, to, SK_Q8_0); \
+            break; \
+        default: \
+            TIER(name##_as)(from, size, lo, hi, n, to, SK_Q4_0); \
+            break; \
+        } \
     }
-}
-
-static void TIER(kv_columns)(int dtype, const unsigned char *from, size_t size, int lo, int hi,
-                             int64_t n, float *to)
-{
-    switch (dtype) {
-    case SK_F32:
-        TIER(kv_columns_as)(from, size, lo, hi, n, to, SK_F32);
-        break;
-    case SK_F16:
-        TIER(kv_columns_as)(from, size, lo, hi, n, to, SK_F16);
-        break;
-    case SK_BF16:
-        TIER(kv_columns_as)(from, size, lo, hi, n, to, SK_BF16);
-        break;
-    case SK_Q8_0:
-        TIER(kv_columns_as)(from, size, lo, hi, n, to, SK_Q8_0);
-        break;
-    default:
-        TIER(kv_columns_as)(from, size, lo, hi, n, to, SK_Q4_0);
-        break;
-    }
-}
+KV_BY_TYPE(kv_rows)
+KV_BY_TYPE(kv_columns)
+#undef KV_BY_TYPE
 
 /* ---- Storing --------------------------------------------------------------------------------- */
 
