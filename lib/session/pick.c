@@ -88,12 +88,14 @@ int32_t sk_context_pick(sk_context *ctx, int32_t *token)
     } else if (ending < 0) {
         status = pick_from(ctx, NULL, token);
     }
-    if (status == SKALD_OK && (ending >= 0 || ctx->n_forced > n_forced))
+    if (status < 0)
+        return status;
+    if (ending >= 0 || ctx->n_forced > n_forced) { /* the sampler had no part in it */
         sk_sampler_probs_forced(ctx->sampler, *token);
-    if (status == SKALD_OK)
-        ctx->sampling = ending >= 0 || ctx->n_forced > n_forced
-                            ? sk_sampler_state_forced(ctx->sampler, ctx->sampling)
-                            : sk_sampler_get_state(ctx->sampler);
-    ctx->n_turn += status == SKALD_OK && *token >= 0;
-    return status;
+        ctx->sampling = sk_sampler_state_forced(ctx->sampler, ctx->sampling);
+    } else {
+        ctx->sampling = sk_sampler_get_state(ctx->sampler);
+    }
+    ctx->n_turn += *token >= 0;
+    return SKALD_OK;
 }
