@@ -119,6 +119,17 @@ static inline uint8_t *test_read(const char *path, size_t *n)
     return data;
 }
 
+/* Hands each file named on the command line to a fuzzer's function. */
+static inline void test_replay(int argc, char **argv, int (*one)(const uint8_t *data, size_t n))
+{
+    for (int i = 1; i < argc; i++) {
+        size_t n;
+        uint8_t *data = test_read(argv[i], &n);
+        one(data, n);
+        free(data);
+    }
+}
+
 /* xorshift64*: the tests' random numbers. */
 static inline uint64_t test_random(uint64_t *state)
 {

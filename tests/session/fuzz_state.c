@@ -123,12 +123,7 @@ int main(int argc, char **argv)
     uint64_t random = 20261123;
     int accepted = 0;
     make_context();
-    for (int i = 1; i < argc; i++) {
-        size_t n;
-        uint8_t *data = test_read(argv[i], &n);
-        LLVMFuzzerTestOneInput(data, n);
-        free(data);
-    }
+    test_replay(argc, argv, LLVMFuzzerTestOneInput);
     state_bytes s = {malloc(start.capacity), 0, start.capacity};
     for (int i = 0; i < ROUNDS; i++) {
         memcpy(s.data, start.data, start.n);

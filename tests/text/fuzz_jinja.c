@@ -52,12 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 int main(int argc, char **argv)
 {
     uint64_t random = 3;
-    for (int i = 1; i < argc; i++) {
-        size_t n;
-        uint8_t *data = test_read(argv[i], &n);
-        LLVMFuzzerTestOneInput(data, n);
-        free(data);
-    }
+    test_replay(argc, argv, LLVMFuzzerTestOneInput);
     for (int round = 0; round < 3000; round++) {
         const sk_chat_builtin *b = &sk_chat_builtins[test_random(&random) % 20];
         size_t n = strlen(b->text);

@@ -64,12 +64,7 @@ static const char sample[] =
 int main(int argc, char **argv)
 {
     uint64_t random = 5;
-    for (int i = 1; i < argc; i++) {
-        size_t n;
-        uint8_t *data = test_read(argv[i], &n);
-        LLVMFuzzerTestOneInput(data, n);
-        free(data);
-    }
+    test_replay(argc, argv, LLVMFuzzerTestOneInput);
     LLVMFuzzerTestOneInput((const uint8_t *)sample, sizeof sample - 1);
     for (int round = 0; round < 20000; round++) {
         uint8_t copy[sizeof sample];

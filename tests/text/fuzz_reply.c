@@ -89,12 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 int main(int argc, char **argv)
 {
     uint64_t random = 9;
-    for (int i = 1; i < argc; i++) {
-        size_t n;
-        uint8_t *data = test_read(argv[i], &n);
-        LLVMFuzzerTestOneInput(data, n);
-        free(data);
-    }
+    test_replay(argc, argv, LLVMFuzzerTestOneInput);
     for (int round = 0; round < 20000; round++) {
         char text[512];
         size_t n = 9;

@@ -145,12 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 int main(int argc, char **argv)
 {
     uint64_t seed = 11;
-    for (int i = 1; i < argc; i++) {
-        size_t n;
-        uint8_t *bytes = test_read(argv[i], &n);
-        LLVMFuzzerTestOneInput(bytes, n);
-        free(bytes);
-    }
+    test_replay(argc, argv, LLVMFuzzerTestOneInput);
     for (int round = 0; round < 3000; round++) {
         uint8_t bytes[1500];
         size_t n = test_random(&seed) % sizeof bytes;
