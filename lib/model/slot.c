@@ -177,8 +177,12 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"La", hp->n_erase_rank},
         {"Lv", hp->n_value_rank},
         {"Lg", hp->n_gate_rank},
+        {"Lp", hp->n_layer_in},
+        {"Ly", hp->n_layer_inputs},
+        {"Lr", 64},
         {"6", 6},
         {"5", 5},
+        {"4", 4},
         {"3", 3},
         {"2", 2},
         {"1", 1},
@@ -433,6 +437,8 @@ int32_t sk_slot_linear(sk_weights *weights, int slot, int64_t layer, sk_linear *
                        sk_error *error)
 {
     int32_t status = slot_matrix(weights, slot, layer, 0, out, error);
+    if (slot_table[slot].kind == SK_SLOT_MATRIX)
+        return status;
     if (status == SKALD_OK)
         status = slot_beside(weights, slot, layer, 0, ".bias", (int64_t[]){out->n_out, 1},
                              &out->bias, error);
