@@ -108,7 +108,7 @@ static float attn_scale(const sk_builder *b)
         double growth = sk_plan_rope_growth(b);
         return (float)(growth * growth / sqrt((double)hp->dk_mla));
     }
-    case SK_ATTN_ONE:
+    case SK_ATTN_UNSCALED:
         return 1;
     case SK_ATTN_RSQRT_DV:
         return 1.0f / sqrtf((float)hp->head_v[b->layer]);
@@ -134,6 +134,42 @@ static void attn_slopes(sk_builder *b, sk_attn *attn)
         slope[h] = (float)sk_pow(2, -bias / (double)n2 * power);
     }
     attn->slope = slope;
+}
+
+/* T5's bucket of a key so far ahead of a row: near ones have one each, then they grow with the
+ * logarithm, up to SK_NEAR; to both sides, each has half of them. */
+static int64_t near_bucket(int64_t far, int64_t n, bool both)
+{
+    int64_t base = 0, d = far < 0 ? -far : 0;
+    if (both) {
+        n /= 2;
+        base = far > 0 ? n : 0;
+        d = far < 0 ? -far : far;
+    }
+    int64_t each = n / 2;
+    if (d < each)
+        return base + d;
+    double more = sk_log((double)d / (double)each) / sk_log((double)SK_NEAR / (double)each);
+    int64_t bucket = each + (int64_t)floor(more * (double)(n - each));
+    return base + (bucket < n - 1 ? bucket : n - 1);
+}
+
+/* Biases by distance; a layer without a table has the first one's. */
+static void attn_near(sk_builder *b, sk_attn *attn)
+{
+    if (!b->arch->buckets)
+        return;
+    int32_t layer = b->layer;
+    b->layer = sk_plan_has(b, SK_T_ATTN_REL_B) ? layer : 0;
+    const float *table = sk_plan_vector_now(b, SK_T_ATTN_REL_B);
+    b->layer = layer;
+    float *near = sk_plan_keep(b, attn->n_head * (2 * SK_NEAR + 1));
+    for (int64_t h = 0; table && near && h < attn->n_head; h++)
+        for (int64_t far = -SK_NEAR; far <= SK_NEAR; far++) {
+            int64_t bucket = near_bucket(far, b->hp->n_bucket, attn->whole);
+            near[h * (2 * SK_NEAR + 1) + SK_NEAR + far] = table[bucket * attn->n_head + h];
+        }
+    attn->near = near;
 }
 
 static void attn_temper(const sk_builder *b, sk_attn *attn, int rope)
@@ -172,7 +208,9 @@ const sk_attn *sk_plan_attn(sk_builder *b, int rope)
     if (!attn->shared)
         b->kv_of[from] = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
     attn->kv = b->kv_of[from];
+    attn->whole = !hp->causal;
     attn_slopes(b, attn);
+    attn_near(b, attn);
     attn_temper(b, attn, rope);
     if (sk_plan_has(b, SK_T_ATTN_SINKS) && b->status == SKALD_OK)
         b->status = sk_slot_vector(b->weights, SK_T_ATTN_SINKS, b->layer, &attn->sink, b->error);
@@ -317,7 +355,8 @@ void sk_plan_attention(sk_builder *b, int src, int dst)
 
 void sk_plan_attention_output(sk_builder *b, int src, int dst)
 {
-    sk_linear output = sk_plan_weight(b, SK_T_ATTN_OUTPUT);
+    bool brief = !sk_plan_has(b, SK_T_ATTN_OUTPUT) && sk_plan_has(b, SK_T_ATTN_O);
+    sk_linear output = sk_plan_weight(b, brief ? SK_T_ATTN_O : SK_T_ATTN_OUTPUT);
     sk_plan_linear(b, src, &output, (int[]){dst}, 1);
 }
 
