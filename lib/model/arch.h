@@ -189,15 +189,17 @@ enum { SK_EXPERT_FF = 0, SK_EXPERT_KEY_OR_SHARE = 1 };
  * expert_count is above 0; those with a router; none; the second of every moe_every_n_layers. */
 enum { SK_MOE_IF_EXPERTS = 0, SK_MOE_BY_TENSOR = 1, SK_MOE_NEVER = 2, SK_MOE_SECOND = 3 };
 
-/* What the router reads: what the experts read; the layer's input. */
-enum { SK_ROUTER_FFN = 0, SK_ROUTER_LAYER = 1 };
+/* What the router reads: what the experts read; the layer's input; the residual stream, with a norm
+ * of its own. */
+enum { SK_ROUTER_FFN = 0, SK_ROUTER_LAYER = 1, SK_ROUTER_NORMED = 2 };
 
 /* Where an expert's weight goes: to its output; to its input. */
 enum { SK_WEIGH_AFTER = 0, SK_WEIGH_BEFORE = 1 };
 
 /* A feed-forward beside the experts: none; one whose norm is ffn_norm, the experts reading the
- * layer's input (Arctic); one on the same input, the sum divided by sqrt(2) (Grok). */
-enum { SK_DENSE_NONE = 0, SK_DENSE_AFTER = 1, SK_DENSE_MEAN = 2 };
+ * layer's input (Arctic); one on the same input, the sum divided by sqrt(2) (Grok); one with norms
+ * of its own before and after it, as the experts have them (Gemma 4). */
+enum { SK_DENSE_NONE = 0, SK_DENSE_AFTER = 1, SK_DENSE_MEAN = 2, SK_DENSE_NORMED = 3 };
 
 /* The width of the expert that all tokens use, where the file has one: its key, an expert's width
  * times expert_shared_count, the first of these that is given, the key times the count,
@@ -237,6 +239,10 @@ enum { SK_LOGIT_SCALE_TIMES = 0, SK_LOGIT_SCALE_OVER = 1 };
 /* Defaults of scales that are functions of other numbers; of that of the embedding too. */
 enum { SK_DEFAULTS_NONE = 0, SK_DEFAULTS_MINICPM = 1, SK_DEFAULTS_MINICPM3 = 2 };
 
+/* The residual stream: one; several, of which a layer works on the first and a router says how
+ * (AltUp). */
+enum { SK_STREAMS_ONE = 0, SK_STREAMS_ALTUP = 1 };
+
 typedef struct sk_arch {
     const char *name; /* general.architecture, and the prefix of the keys */
     /* Optional keys that this architecture reads, beyond those that all read: names as in
@@ -245,13 +251,20 @@ typedef struct sk_arch {
     const char *keys;
     uint8_t norm, norm_place, ffn_norm, embd_norm; /* embd_norm: a norm follows the embedding */
     uint8_t qk_norm, qk_order, turn, turns, turn_window, attn_scale, scale_layers;
-    uint8_t turn_half; /* layers without a window rotate half of rope.dimension_count */
+    uint8_t turn_half;    /* layers without a window rotate half of rope.dimension_count */
+    uint8_t factors_full; /* rope_freqs are of layers without a window */
     uint8_t window, window_period;
     uint8_t window_layers;  /* only models of so many layers have windows; 0: all */
     uint8_t window_chunked; /* a window begins at a multiple of its size */
     uint16_t window_fixed;  /* the window, whatever the key says */
     uint8_t alibi, temper, yarn_log, attn_gate;
-    uint8_t latent; /* attention is latent: keys and values come from one short vector */
+    uint8_t v_norm;       /* values are normed, without weights */
+    uint8_t v_of_k;       /* without a matrix of values, keys before their norm are the values */
+    uint8_t kv_layers;    /* layers from this one on read the cache of an earlier one; 0: the key */
+    uint8_t streams;      /* SK_STREAMS_... */
+    uint8_t layer_inputs; /* each token has an embedding of its own for each layer */
+    uint8_t sparse;       /* so many first layers' gates are cut off well above their mean */
+    uint8_t latent;       /* attention is latent: keys and values come from one short vector */
     uint8_t mixer, mixes, groups, feeds;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
     uint8_t gaps;     /* layers may lack heads, heads of keys or a feed-forward */

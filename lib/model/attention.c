@@ -37,6 +37,18 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
         sk_plan_take(b, SK_R_A_GATE, 0, SK_R_T, attn->dk, attn->n_head, attn->dk, 2 * attn->dk);
         return;
     }
+    if (attn->shared) {
+        parts[0] = sk_plan_weight(b, SK_T_ATTN_Q);
+        sk_plan_linear(b, src, parts, (int[]){SK_R_Q}, 1);
+        return;
+    }
+    if (b->arch->v_of_k && attn->dk == attn->dv && !sk_plan_has(b, SK_T_ATTN_V)) {
+        parts[0] = sk_plan_weight(b, SK_T_ATTN_Q);
+        parts[1] = sk_plan_weight(b, SK_T_ATTN_K);
+        sk_plan_linear(b, src, parts, (int[]){SK_R_Q, SK_R_K}, 2);
+        sk_plan_take(b, SK_R_V, 0, SK_R_K, 0, 1, n_k, 0);
+        return;
+    }
     if (sk_plan_has(b, SK_T_ATTN_QKV)) {
         sk_linear whole = sk_plan_weight(b, SK_T_ATTN_QKV);
         parts[0] = sk_plan_rows(b, &whole, 0, n_q);
@@ -191,7 +203,11 @@ const sk_attn *sk_plan_attn(sk_builder *b, int rope)
     attn->cap = (float)hp->cap_attn;
     attn->window = hp->span[b->layer];
     attn->chunked = b->arch->window_chunked;
-    attn->kv = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
+    int64_t from = sk_hparam_kv_layer(hp, b->layer);
+    attn->shared = from != b->layer;
+    if (!attn->shared)
+        b->kv_of[from] = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
+    attn->kv = b->kv_of[from];
     attn->whole = !hp->causal;
     attn_slopes(b, attn);
     attn_near(b, attn);
@@ -254,15 +270,21 @@ static void plan_qk(sk_builder *b, const sk_attn *attn, int rope)
 {
     bool after = b->arch->qk_order == SK_QK_AFTER;
     plan_clamp(b, SK_R_Q, attn->n_head * attn->dk);
-    plan_clamp(b, SK_R_K, attn->n_head_kv * attn->dk);
-    plan_clamp(b, SK_R_V, attn->n_head_kv * attn->dv);
+    if (!attn->shared) {
+        plan_clamp(b, SK_R_K, attn->n_head_kv * attn->dk);
+        plan_clamp(b, SK_R_V, attn->n_head_kv * attn->dv);
+    }
+    if (b->arch->v_norm && !attn->shared)
+        sk_plan_norm_as(b, SK_R_V, SK_R_V, -1, attn->n_head_kv, attn->dv, false, 0);
     for (int pass = 0; pass < 2; pass++) {
         if ((pass == 1) == after) {
             plan_qk_norm(b, 0, attn->n_head, attn->dk, rope);
-            plan_qk_norm(b, 1, attn->n_head_kv, attn->dk, rope);
+            if (!attn->shared)
+                plan_qk_norm(b, 1, attn->n_head_kv, attn->dk, rope);
         } else {
             sk_plan_turn(b, SK_R_Q, rope, attn->n_head, attn->dk, 0);
-            sk_plan_turn(b, SK_R_K, rope, attn->n_head_kv, attn->dk, 0);
+            if (!attn->shared)
+                sk_plan_turn(b, SK_R_K, rope, attn->n_head_kv, attn->dk, 0);
         }
     }
     sk_plan_temper(b, attn, attn->n_head * attn->dk);
@@ -300,10 +322,12 @@ void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src)
 {
     if (!attn)
         return;
-    sk_step *step = sk_plan_step(b, SK_OP_STORE, SK_SET_ROWS);
-    step->attn = attn;
-    step->n = attn->n_head_kv * (attn->dk + attn->dv);
-    step = sk_plan_step(b, SK_OP_ATTEND, SK_SET_ROWS);
+    if (!attn->shared) {
+        sk_step *store = sk_plan_step(b, SK_OP_STORE, SK_SET_ROWS);
+        store->attn = attn;
+        store->n = attn->n_head_kv * (attn->dk + attn->dv);
+    }
+    sk_step *step = sk_plan_step(b, SK_OP_ATTEND, SK_SET_ROWS);
     step->attn = attn;
     step->dst = SK_R_A;
     step->src = src;

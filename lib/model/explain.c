@@ -179,6 +179,8 @@ static void put_attention(explain_line *line, const sk_step *step)
         put(line, ", biased by distance");
     if (a->sink)
         put(line, ", sinks");
+    if (a->shared)
+        put_int(line, ", cached by the ", a->kv + 1, ". layer that caches");
 }
 
 static void put_route(explain_line *line, const sk_step *step)
@@ -327,6 +329,25 @@ static bool put_recurrent(explain_line *line, const sk_step *step)
         put(line, " * ");
         put_slot(line, step->weight_slot);
         put(line, ")");
+        break;
+    case SK_OP_SPARSE:
+        put_assign(line, step, " = what of ");
+        put_float(line, " is more than ", step->factor);
+        put(line, " deviations above its mean");
+        break;
+    case SK_OP_RESIZE:
+        put_assign(line, step, " to the length of ");
+        put_vectors(line, step);
+        break;
+    case SK_OP_PREDICT:
+        put_assign(line, step, " = mixed ");
+        break;
+    case SK_OP_CORRECT:
+        put_assign(line, step, " = corrected ");
+        break;
+    case SK_OP_SPREAD:
+        put_assign(line, step, " += ");
+        put(line, ", but the first");
         break;
     case SK_OP_TIMES:
         put(line, sk_reg_name(step->dst));

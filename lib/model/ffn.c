@@ -84,6 +84,15 @@ static void ffn_act_scales(sk_builder *b, const ffn_slots *s)
     step->n = s->n_ff;
 }
 
+/* Of each row's elements those stay that a normal distribution would have 5% of. */
+static void ffn_sparse(sk_builder *b, int reg, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_SPARSE, SK_SET_ROWS);
+    step->dst = step->src = reg;
+    step->factor = 1.6448533535f; /* its 95th percentile, in standard deviations */
+    step->n = n;
+}
+
 static void ffn_plan(sk_builder *b, int src, int dst, const ffn_slots *s)
 {
     sk_fn fn = sk_plan_ffn_fn(b, b->hp->clamp_shexp[b->layer]);
@@ -91,6 +100,8 @@ static void ffn_plan(sk_builder *b, int src, int dst, const ffn_slots *s)
     if (sk_plan_ffn_gated(b)) {
         ffn_gate_up(b, s, parts);
         sk_plan_linear(b, src, parts, (int[]){SK_R_GATE, SK_R_UP}, 2);
+        if (b->layer < b->arch->sparse)
+            ffn_sparse(b, SK_R_GATE, s->n_ff);
         sk_plan_glu(b, SK_R_GATE, SK_R_UP, fn, s->n_ff);
     } else {
         parts[0] = sk_plan_weight(b, s->up);

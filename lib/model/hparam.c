@@ -370,6 +370,15 @@ static void hp_complete_latent(sk_hparam *hp, const sk_arch *arch)
     }
 }
 
+/* Layers at the end may read what the last one of their kind before them cached. */
+static void hp_complete_shared(sk_hparam *hp, const sk_arch *arch)
+{
+    hp->n_layer_kv = hp->n_layer - hp->n_kv_shared;
+    if (arch->kv_layers > 0 && hp->n_layer > arch->kv_layers)
+        hp->n_layer_kv = arch->kv_layers;
+    hp->n_layer_inputs = hp->n_layer_in * hp->n_layer;
+}
+
 /* A score for each label, one where there are none; the token's types, one at least. */
 static int32_t hp_read_labels(hp_reader *r)
 {
@@ -413,6 +422,7 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
     hp_complete_windows(hp, arch);
     hp_complete_experts(hp, arch);
     hp_complete_scales(hp, arch);
+    hp_complete_shared(hp, arch);
     if (hp->n_ctx_orig == 0)
         hp->n_ctx_orig = hp->n_ctx_train;
 
@@ -531,6 +541,32 @@ static int32_t hp_check_latent(const sk_hparam *hp, const sk_arch *arch, sk_erro
     return SKALD_OK;
 }
 
+/* The layer whose cache a layer reads: itself, or the last of the same kind that has one; -1: there
+ * is none. */
+int64_t sk_hparam_kv_layer(const sk_hparam *hp, int64_t layer)
+{
+    int64_t from = layer;
+    if (layer >= hp->n_layer_kv)
+        for (from = hp->n_layer_kv - 1; from >= 0; from--)
+            if ((hp->span[from] > 0) == (hp->span[layer] > 0))
+                break;
+    return from;
+}
+
+static int32_t hp_check_shared(const sk_hparam *hp, sk_error *error)
+{
+    for (int64_t i = hp->n_layer_kv > 0 ? hp->n_layer_kv : 0; i < hp->n_layer; i++) {
+        int64_t from = sk_hparam_kv_layer(hp, i);
+        if (from < 0 || hp->head_k[from] != hp->head_k[i] || hp->head_v[from] != hp->head_v[i] ||
+            hp->n_head_kv[from] != hp->n_head_kv[i])
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "attention.shared_kv_layers is %lld of %lld blocks: block %lld has no "
+                           "earlier one like it",
+                           (long long)hp->n_kv_shared, (long long)hp->n_layer, (long long)i);
+    }
+    return SKALD_OK;
+}
+
 static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
 {
     if (hp->n_expert == 0)
@@ -583,6 +619,8 @@ static int32_t hp_check(const sk_hparam *hp, const sk_arch *arch, int64_t n_embd
         status = hp_check_latent(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_experts(hp, error);
+    if (status == SKALD_OK)
+        status = hp_check_shared(hp, error);
     if (status != SKALD_OK)
         return status;
     if (hp->n_vocab < 1 || hp->n_vocab > INT32_MAX)

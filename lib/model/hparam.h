@@ -114,6 +114,8 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    n_latent_q,       "attention.q_lora_rank",            0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    dk_mla,           "attention.key_length_mla",         0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    dv_mla,           "attention.value_length_mla",       0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    n_layer_in,       "embedding_length_per_layer_input", 0, 0,     0, 65536,         0) \
+    X(INT,    n_kv_shared,      "attention.shared_kv_layers",       0, 0,     0, SK_MAX_LAYERS, 0) \
     X(INT,    n_head_size,      "wkv.head_size",                    0, 0,     1, 4096,          0) \
     X(INT,    n_mix_rank,       "time_mix_extra_dim",               0, 0,     1, SK_HP_DIM,     0) \
     X(INT,    n_decay_rank_6,   "time_decay_extra_dim",             0, 0,     1, SK_HP_DIM,     0) \
@@ -163,6 +165,8 @@ typedef struct sk_hparam {
     int64_t n_dt_plamo;   /* what PLaMo's steps are worked out from */
     int64_t n_label;      /* scores that a reranking model gives */
     int64_t n_expert_in;  /* width of what experts read and give */
+    int64_t n_layer_inputs; /* all layers' inputs of a token */
+    int64_t n_layer_kv;     /* layers with keys and values of their own */
     double rope_scale;    /* 1 / factor; 1: none */
     int32_t max_n_head;   /* over the layers */
     int32_t max_n_ff;
@@ -176,6 +180,9 @@ typedef struct sk_hparam {
  */
 int32_t sk_hparam_read(sk_hparam *hp, const sk_gguf *gguf, const struct sk_arch *arch,
                        int64_t n_vocab, int64_t n_embd_rows, sk_error *error);
+
+/* The layer whose cached keys and values layer `layer` reads: itself or an earlier one. */
+int64_t sk_hparam_kv_layer(const sk_hparam *hp, int64_t layer);
 
 /* Whether the table has a key of this name (without the architecture's prefix), of `n` bytes. */
 bool sk_hparam_known(const char *key, size_t n);

@@ -104,9 +104,26 @@ static void layer_add(sk_builder *b, int reg, int norm)
     sk_plan_add(b, SK_R_H, reg, b->hp->n_embd);
 }
 
+/* x = the dense block's output for `src` and the experts' for h, each normed on its own. */
+static void layer_ffn_normed(sk_builder *b, int src)
+{
+    int64_t n_embd = b->hp->n_embd;
+    sk_plan_ffn(b, src, SK_R_B);
+    sk_plan_norm(b, SK_R_B, SK_R_B, SK_T_POST_FFW_NORM_1, 1, n_embd);
+    sk_plan_router(b, SK_R_H);
+    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_PRE_FFW_NORM_2, 1, n_embd);
+    sk_plan_moe(b, SK_R_X, SK_R_X);
+    sk_plan_norm(b, SK_R_X, SK_R_X, SK_T_POST_FFW_NORM_2, 1, n_embd);
+    sk_plan_add(b, SK_R_X, SK_R_B, n_embd);
+}
+
 /* x = the experts' output for `src`, or the dense block's, or both. */
 static void layer_ffn(sk_builder *b, int src, bool experts)
 {
+    if (experts && b->arch->moe_dense == SK_DENSE_NORMED) {
+        layer_ffn_normed(b, src);
+        return;
+    }
     bool dense_too = experts && b->arch->moe_dense == SK_DENSE_MEAN && sk_plan_has(b, SK_T_FFN_UP);
     if (!experts) {
         sk_plan_ffn(b, src, SK_R_X);
@@ -163,6 +180,9 @@ static void layer_attention(sk_builder *b, bool parallel)
     if (!recurrent && b->hp->n_head[b->layer] == 0)
         return;
     int src = layer_input(b, layer_attn_norm(b, parallel));
+    bool around = b->arch->streams == SK_STREAMS_ALTUP;
+    if (around)
+        sk_plan_laurel(b, src);
     if (recurrent && b->arch->mixes == SK_MIXES_BESIDE) {
         sk_plan_attention(b, src, SK_R_B);
         layer_mixer(b, src, dst);
@@ -177,6 +197,26 @@ static void layer_attention(sk_builder *b, bool parallel)
         sk_plan_attention(b, src, dst);
     if (!parallel)
         layer_add(b, SK_R_X, layer_post_attn(b));
+    if (around)
+        sk_plan_laurel_add(b);
+}
+
+/* What a layer adds of its own inputs, and its scale, where the file has it. */
+static void layer_finish(sk_builder *b)
+{
+    int64_t n_embd = b->hp->n_embd;
+    if (b->arch->streams == SK_STREAMS_ALTUP) {
+        sk_plan_altup_correct(b);
+        return;
+    }
+    if (b->arch->layer_inputs && b->hp->n_layer_in > 0) {
+        sk_plan_layer_input(b, SK_R_H);
+        sk_plan_add(b, SK_R_H, SK_R_X, n_embd);
+    }
+    if (b->arch->layer_inputs && sk_plan_has(b, SK_T_LAYER_SCALE)) {
+        const float *scale = sk_plan_vector_now(b, SK_T_LAYER_SCALE);
+        sk_plan_scale(b, SK_R_H, scale ? (double)scale[0] : 1, n_embd);
+    }
 }
 
 /* Norms of sums; a second one, where the file has it, of that and the layer's input. */
@@ -213,6 +253,8 @@ void sk_plan_layer(sk_builder *b)
     bool alone = b->arch->feeds == SK_FEEDS_ALONE && b->hp->n_ff[b->layer] > 0;
     if (experts && b->arch->moe_router == SK_ROUTER_LAYER)
         sk_plan_router(b, SK_R_H);
+    if (b->arch->streams == SK_STREAMS_ALTUP)
+        sk_plan_altup_predict(b);
     if (apart)
         sk_plan_moe(b, layer_input(b, SK_T_FFN_NORM_EXPS), SK_R_B);
 
@@ -227,6 +269,7 @@ void sk_plan_layer(sk_builder *b)
     if (parallel || apart)
         layer_add(b, SK_R_B, -1);
     layer_add(b, SK_R_X, layer_post_ffn(b));
+    layer_finish(b);
     if (b->hp->rescale_layers > 0 && (b->layer + 1) % b->hp->rescale_layers == 0)
         sk_plan_scale(b, SK_R_H, 0.5, b->hp->n_embd);
 }

@@ -45,7 +45,10 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_RECUR] = &sk_op_recur,       [SK_OP_SHIFT] = &sk_op_shift,
     [SK_OP_LERP] = &sk_op_lerp,         [SK_OP_BONUS] = &sk_op_bonus,
     [SK_OP_TIMES] = &sk_op_times,       [SK_OP_BLEND] = &sk_op_blend,
-    [SK_OP_HEADS] = &sk_op_heads,       [SK_OP_TYPE] = &sk_op_position,
+    [SK_OP_HEADS] = &sk_op_heads,       [SK_OP_SPARSE] = &sk_op_sparse,
+    [SK_OP_RESIZE] = &sk_op_resize,     [SK_OP_PREDICT] = &sk_op_predict,
+    [SK_OP_CORRECT] = &sk_op_correct,   [SK_OP_SPREAD] = &sk_op_spread,
+    [SK_OP_TYPE] = &sk_op_position,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)

@@ -32,14 +32,19 @@ enum { SK_SET_ROWS, SK_SET_OUTPUTS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, S
     X(Q, "q", ROWS) \
     X(K, "k", ROWS) \
     X(V, "v", ROWS) \
-    X(A, "a", ROWS)           /* attention's output, before its projection */ \
-    X(B, "b", ROWS)           /* the output of a branch that waits for another */ \
-    X(A_GATE, "a_gate", ROWS) /* what attention's output is multiplied with */ \
-    X(T, "t", ROWS)           /* several things, to be taken apart */ \
-    X(U, "u", ROWS)           /* what a recurrent layer's convolution reads */ \
-    X(C, "c", ROWS)           /* and what it gives: keys, values and the like */ \
-    X(Z, "z", ROWS)           /* the gate of a recurrent layer's output */ \
-    X(DT, "dt", ROWS)         /* its steps and decays */ \
+    X(A, "a", ROWS)             /* attention's output, before its projection */ \
+    X(INPUTS, "inputs", ROWS)   /* the token's embeddings for each layer */ \
+    X(STREAMS, "streams", ROWS) /* all of the residual stream, where it is several */ \
+    X(GUESS, "guess", ROWS)     /* what the streams should become, before the layer */ \
+    X(MIX, "mix", ROWS)         /* how they are mixed */ \
+    X(LAUREL, "laurel", ROWS)   /* a low-rank way around attention */ \
+    X(B, "b", ROWS)             /* the output of a branch that waits for another */ \
+    X(A_GATE, "a_gate", ROWS)   /* what attention's output is multiplied with */ \
+    X(T, "t", ROWS)             /* several things, to be taken apart */ \
+    X(U, "u", ROWS)             /* what a recurrent layer's convolution reads */ \
+    X(C, "c", ROWS)             /* and what it gives: keys, values and the like */ \
+    X(Z, "z", ROWS)             /* the gate of a recurrent layer's output */ \
+    X(DT, "dt", ROWS)           /* its steps and decays */ \
     X(BETA, "beta", ROWS) \
     X(FADE, "fade", ROWS) /* how much of each matrix stays */ \
     X(SX, "sx", ROWS)     /* what the token before had more */ \
@@ -104,6 +109,11 @@ enum {
     X(BONUS, "bonus") \
     X(TIMES, "times") \
     X(BLEND, "blend") \
+    X(SPARSE, "sparse") \
+    X(RESIZE, "resize") \
+    X(PREDICT, "predict") \
+    X(CORRECT, "correct") \
+    X(SPREAD, "spread") \
     X(SELECT, "select") \
     X(CHECK, "check")
 
@@ -123,7 +133,8 @@ typedef struct sk_rotary {
 
 /* One layer's attention over the cache. */
 typedef struct sk_attn {
-    int32_t kv; /* which of the plan's cached layers */
+    int32_t kv;  /* which of the plan's cached layers */
+    bool shared; /* an earlier layer fills it */
     int64_t n_head, n_head_kv, dk, dv;
     float scale;
     float cap;          /* of scores; 0: none */
@@ -256,7 +267,8 @@ typedef struct sk_builder {
     int32_t layer;
     int32_t status;
     sk_error *error;
-    sk_step spare; /* what is written to after an error */
+    int32_t kv_of[SK_MAX_LAYERS]; /* the cached layer of each layer that has one */
+    sk_step spare;                /* what is written to after an error */
 } sk_builder;
 
 /* A new step, to be completed at once; valid until the next. Registers that it names must be
@@ -343,6 +355,18 @@ void sk_plan_head_norm(sk_builder *b, int reg);
 /* The blocks: from a register of rows to another, which may be the same. */
 void sk_plan_embed(sk_builder *b);
 void sk_plan_layer(sk_builder *b); /* reads H, adds to H */
+/* Of tokens with embeddings for each layer (layer_input.c): all of them at once, from h; what a
+ * layer gets of its own, for src, in x. */
+void sk_plan_layer_inputs(sk_builder *b);
+void sk_plan_layer_input(sk_builder *b, int src);
+/* Of several residual streams (altup.c): made of h, and h of them at the end; before a layer and
+ * after it; beside its attention, of x. */
+void sk_plan_altup_begin(sk_builder *b);
+void sk_plan_altup_end(sk_builder *b);
+void sk_plan_altup_predict(sk_builder *b);
+void sk_plan_altup_correct(sk_builder *b);
+void sk_plan_laurel(sk_builder *b, int src);
+void sk_plan_laurel_add(sk_builder *b);
 void sk_plan_attention(sk_builder *b, int src, int dst);
 void sk_plan_mla(sk_builder *b, int src, int dst);
 /* The layer's attention, of k and v into the cache and of src into a; `rope` as of sk_plan_rope. */

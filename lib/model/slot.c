@@ -179,6 +179,9 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"La", hp->n_erase_rank},
         {"Lv", hp->n_value_rank},
         {"Lg", hp->n_gate_rank},
+        {"Lp", hp->n_layer_in},
+        {"Ly", hp->n_layer_inputs},
+        {"Lr", 64},
         {"Z2", hp->n_dense_2},
         {"Z3", hp->n_dense_3},
         {"Nb", hp->n_bucket},
@@ -186,6 +189,7 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"Ty", hp->n_type},
         {"6", 6},
         {"5", 5},
+        {"4", 4},
         {"3", 3},
         {"2", 2},
         {"1", 1},
@@ -443,6 +447,8 @@ int32_t sk_slot_linear(sk_weights *weights, int slot, int64_t layer, sk_linear *
                        sk_error *error)
 {
     int32_t status = slot_matrix(weights, slot, layer, 0, out, error);
+    if (slot_table[slot].kind == SK_SLOT_MATRIX)
+        return status;
     if (status == SKALD_OK)
         status = slot_beside(weights, slot, layer, 0, ".bias", (int64_t[]){out->n_out, 1},
                              &out->bias, error);

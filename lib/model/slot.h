@@ -9,6 +9,7 @@
  *   LINEAR   NAME.weight [in, out], a matrix of any weight type; NAME.bias [out] and NAME.scale [1]
  *            where the file has them: (W x) * scale + bias
  *   LINEAR2  the same with (W x + bias) * scale
+ *   MATRIX   NAME.weight [in, out] alone
  *   TABLE    NAME.weight [n, rows], looked up by row, and a matrix where it is tied to the output
  *   NORM     NAME.weight [n] or [n, vectors], and NAME.bias of the same shape
  *   VECTOR   NAME.weight [n]
@@ -27,6 +28,7 @@
 enum {
     SK_SLOT_LINEAR,
     SK_SLOT_LINEAR2,
+    SK_SLOT_MATRIX,
     SK_SLOT_TABLE,
     SK_SLOT_NORM,
     SK_SLOT_VECTOR,
@@ -43,7 +45,7 @@ enum {
  *   Dv dv_mla, Lk n_latent_kv, Lq n_latent_q, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs
  * n_head_size, Hn heads of so many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay
  * of version 6, La erase, Lv value, Lg gate; Ei n_expert_in; Z2, Z3 n_dense_2, _3; Nb n_bucket, Nl
- *   n_label, Ty n_type
+ *   n_label, Ty n_type; Lp n_layer_in, Ly of all layers, Lr the 64 of Laurel
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -51,6 +53,23 @@ enum {
 #define SK_SLOTS(X) \
     X(TOKEN_EMBD,       TABLE,   "token_embd",              "E,V+") \
     X(TOKEN_EMBD_NORM,  NORM,    "token_embd_norm",         "E") \
+    X(LAYER_EMBD,       TABLE,   "per_layer_token_embd",    "Ly,V+") \
+    X(LAYER_PROJ,       LINEAR,  "per_layer_model_proj",    "E,Ly") \
+    X(LAYER_PROJ_NORM,  NORM,    "per_layer_proj_norm",     "Lp") \
+    X(LAYER_IN_GATE,    LINEAR,  "blk.%d.inp_gate",         "E,Lp") \
+    X(LAYER_IN_PROJ,    LINEAR,  "blk.%d.proj",             "Lp,E") \
+    X(LAYER_IN_NORM,    NORM,    "blk.%d.post_norm",        "E") \
+    X(LAYER_SCALE,      VECTOR,  "blk.%d.layer_output_scale", "1") \
+    X(ALTUP_PROJ,       LINEAR,  "altup_proj",              "E,E,3") \
+    X(ALTUP_UNPROJ,     LINEAR,  "altup_unembd_proj",       "E,E,3") \
+    X(ALTUP_ROUTER,     LINEAR,  "blk.%d.altup_router",     "E,4") \
+    X(ALTUP_ROUTER_NORM, NORM,   "blk.%d.altup_router_norm", "E") \
+    X(ALTUP_PREDICT,    LINEAR,  "blk.%d.altup_predict_coef", "4,4*4") \
+    X(ALTUP_CORRECT,    LINEAR,  "blk.%d.altup_correct_coef", "4,4") \
+    X(ALTUP_SCALE,      VECTOR,  "blk.%d.altup_correct_scale", "E") \
+    X(LAUREL_L,         LINEAR,  "blk.%d.laurel_l",         "E,Lr") \
+    X(LAUREL_R,         LINEAR,  "blk.%d.laurel_r",         "Lr,E") \
+    X(LAUREL_NORM,      NORM,    "blk.%d.laurel_post_norm", "E") \
     X(TOKEN_TYPES,      TABLE,   "token_types",             "E,Ty+") \
     X(POSITION_EMBD,    TABLE,   "position_embd",           "E,C+") \
     X(OUTPUT_NORM,      NORM,    "output_norm",             "E") \
@@ -189,6 +208,11 @@ enum {
     X(CM_RECEPTANCE,    LINEAR,  "blk.%d.channel_mix_receptance", "E,E") \
     X(SSM_OUT,          LINEAR,  "blk.%d.ssm_out",          "D,E") \
     X(FFN_NORM,         NORM,    "blk.%d.ffn_norm",         "E") \
+    X(PRE_FFW_NORM_2,   NORM,    "blk.%d.pre_ffw_norm_2",   "E") \
+    X(POST_FFW_NORM_1,  NORM,    "blk.%d.post_ffw_norm_1",  "E") \
+    X(POST_FFW_NORM_2,  NORM,    "blk.%d.post_ffw_norm_2",  "E") \
+    X(ROUTER_NORM,      NORM,    "blk.%d.ffn_gate_inp.scale", "E") \
+    X(ROUTER_NORMED,    MATRIX,  "blk.%d.ffn_gate_inp",     "E,N") \
     X(FFN_NORM_EXPS,    NORM,    "blk.%d.ffn_norm_exps",    "E") \
     X(FFN_GATE,         LINEAR2, "blk.%d.ffn_gate",         "E,F") \
     X(FFN_UP,           LINEAR2, "blk.%d.ffn_up",           "E,F") \

@@ -66,6 +66,11 @@ static const golden_case cases[] = {
     {"gemma3-dense", 1e-6},
     {"gemma3-odd", 3e-8},
     {"gemma3-swabase", 1e-7},
+    {"gemma3n-deep", 1e-2},
+    {"gemma3n-dense", 1e-3},
+    {"gemma4-dense", 1e-6},
+    {"gemma4-moe", 1e-6},
+    {"gemma4-moe-deep", 3e-7},
     {"glm4-dense", 1e-8},
     {"glm4-partial", 1e-9},
     {"glm4moe-deep", 3e-9},
@@ -210,6 +215,9 @@ static const golden_case cases[] = {
     {"v-gemma3-noswa", 1e-6},
     {"v-gemma3-scale", 1e-6},
     {"v-gemma3-yarn", 1e-6},
+    {"v-gemma4-bases", 1e-6},
+    {"v-gemma4-moe", 1e-6},
+    {"v-gemma4-ybases", 1e-6},
     {"v-glm4moe-nrot", 1e-6},
     {"v-gpt-oss-swabase", 1e-6},
     {"v-gpt-oss-ybases", 1e-6},
@@ -279,7 +287,8 @@ static void check_logits(const sk_model *model, const char *what, const char *pa
 }
 
 /* Heads with tensors that their architecture does not use: cls.output, dense blocks beside experts,
- * blocks that predict further tokens, factors of a rope that is not there. */
+ * blocks that predict further tokens, factors of a rope that is not there, keys of layers that read
+ * the cache of earlier ones. */
 static bool has_spares(const char *name)
 {
     static const char *const names[] = {"qwen3",
@@ -293,7 +302,10 @@ static bool has_spares(const char *name)
                                         "v-granitehybrid-nope",
                                         "bert-rank",
                                         "rwkv7",
-                                        "arwkv7"};
+                                        "arwkv7",
+                                        "gemma3n",
+                                        "gemma4-moe",
+                                        "v-gemma4-moe"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;

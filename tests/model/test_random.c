@@ -76,6 +76,8 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     m->n_head = m->n_head_kv * pick(m, 1, 5);
     m->dk = pick(m, 1, 40);
     m->dv = arch->attn_gate == SK_ATTN_GATE_BESIDE_Q ? m->dk : pick(m, 1, 40);
+    if (arch->v_of_k && pick(m, 0, 1))
+        m->dv = m->dk;
     m->n_rot = pick(m, 0, m->dk / 2) * 2;
     m->n_rot = arch->turn_half ? m->n_rot / 4 * 4 : m->n_rot;
     m->n_latent = pick(m, 1, 20);
@@ -134,6 +136,8 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
     for (int i = 0; i < 6; i++)
         put_u32(m, writer, ranks[i], pick(m, 1, 20));
     put_u32(m, writer, "rescale_every_n_layers", pick(m, 0, 2));
+    put_u32(m, writer, "embedding_length_per_layer_input", pick(m, m->arch->sparse ? 1 : 0, 30));
+    put_u32(m, writer, "attention.shared_kv_layers", pick(m, 0, m->n_layer - 1));
     put_u32(m, writer, "kda.head_dim", pick(m, 1, 20));
     put_u32(m, writer, "attention.kv_lora_rank", m->n_latent);
     put_u32(m, writer, "attention.key_length_mla", m->dk_mla);
@@ -357,6 +361,10 @@ static void made_add_choices(made_model *m)
         if (m->arch->mixer == SK_MIXER_RWKV7 && pick(m, 0, 1)) {
             snprintf(name, sizeof name, "blk.%u.time_mix_ln.weight", layer);
             made_add(m, name, (uint64_t[]){m->n_embd}, 1);
+        }
+        if (m->arch->layer_inputs && pick(m, 0, 1)) {
+            snprintf(name, sizeof name, "blk.%u.layer_output_scale.weight", layer);
+            made_add(m, name, (uint64_t[]){1}, 1);
         }
         if (m->arch->attn_gate != SK_ATTN_GATE_BESIDE_Q && pick(m, 0, 3) == 0) {
             snprintf(name, sizeof name, "blk.%u.attn_gate.weight", layer);
