@@ -427,7 +427,7 @@ SK_INLINE void TIER(fetch)(uintptr_t p, size_t n)
 {
     const uintptr_t end = p + n;
     for (p = (p + 63) / 64 * 64; p < end; p += 64)
-        __builtin_prefetch((const char *)p, 0, 0);
+        __builtin_prefetch((const char *)p, 0, 3);
 }
 
 /* Asks for the lines of `n` bytes at `p`, a share at each tile: all at once they would stall it. */
