@@ -37,6 +37,18 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
         sk_plan_take(b, SK_R_A_GATE, 0, SK_R_T, attn->dk, attn->n_head, attn->dk, 2 * attn->dk);
         return;
     }
+    if (attn->shared) {
+        parts[0] = sk_plan_weight(b, SK_T_ATTN_Q);
+        sk_plan_linear(b, src, parts, (int[]){SK_R_Q}, 1);
+        return;
+    }
+    if (b->arch->v_of_k && attn->dk == attn->dv && !sk_plan_has(b, SK_T_ATTN_V)) {
+        parts[0] = sk_plan_weight(b, SK_T_ATTN_Q);
+        parts[1] = sk_plan_weight(b, SK_T_ATTN_K);
+        sk_plan_linear(b, src, parts, (int[]){SK_R_Q, SK_R_K}, 2);
+        sk_plan_take(b, SK_R_V, 0, SK_R_K, 0, 1, n_k, 0);
+        return;
+    }
     if (sk_plan_has(b, SK_T_ATTN_QKV)) {
         sk_linear whole = sk_plan_weight(b, SK_T_ATTN_QKV);
         parts[0] = sk_plan_rows(b, &whole, 0, n_q);
@@ -96,6 +108,8 @@ static float attn_scale(const sk_builder *b)
         double growth = sk_plan_rope_growth(b);
         return (float)(growth * growth / sqrt((double)hp->dk_mla));
     }
+    case SK_ATTN_UNSCALED:
+        return 1;
     case SK_ATTN_RSQRT_DV:
         return 1.0f / sqrtf((float)hp->head_v[b->layer]);
     default:
@@ -120,6 +134,42 @@ static void attn_slopes(sk_builder *b, sk_attn *attn)
         slope[h] = (float)sk_pow(2, -bias / (double)n2 * power);
     }
     attn->slope = slope;
+}
+
+/* T5's bucket of a key so far ahead of a row: near ones have one each, then they grow with the
+ * logarithm, up to SK_NEAR; to both sides, each has half of them. */
+static int64_t near_bucket(int64_t far, int64_t n, bool both)
+{
+    int64_t base = 0, d = far < 0 ? -far : 0;
+    if (both) {
+        n /= 2;
+        base = far > 0 ? n : 0;
+        d = far < 0 ? -far : far;
+    }
+    int64_t each = n / 2;
+    if (d < each)
+        return base + d;
+    double more = sk_log((double)d / (double)each) / sk_log((double)SK_NEAR / (double)each);
+    int64_t bucket = each + (int64_t)floor(more * (double)(n - each));
+    return base + (bucket < n - 1 ? bucket : n - 1);
+}
+
+/* Biases by distance; a layer without a table has the first one's. */
+static void attn_near(sk_builder *b, sk_attn *attn)
+{
+    if (!b->arch->buckets)
+        return;
+    int32_t layer = b->layer;
+    b->layer = sk_plan_has(b, SK_T_ATTN_REL_B) ? layer : 0;
+    const float *table = sk_plan_vector_now(b, SK_T_ATTN_REL_B);
+    b->layer = layer;
+    float *near = sk_plan_keep(b, attn->n_head * (2 * SK_NEAR + 1));
+    for (int64_t h = 0; table && near && h < attn->n_head; h++)
+        for (int64_t far = -SK_NEAR; far <= SK_NEAR; far++) {
+            int64_t bucket = near_bucket(far, b->hp->n_bucket, attn->whole);
+            near[h * (2 * SK_NEAR + 1) + SK_NEAR + far] = table[bucket * attn->n_head + h];
+        }
+    attn->near = near;
 }
 
 static void attn_temper(const sk_builder *b, sk_attn *attn, int rope)
@@ -153,8 +203,14 @@ const sk_attn *sk_plan_attn(sk_builder *b, int rope)
     attn->cap = (float)hp->cap_attn;
     attn->window = hp->span[b->layer];
     attn->chunked = b->arch->window_chunked;
-    attn->kv = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
+    int64_t from = sk_hparam_kv_layer(hp, b->layer);
+    attn->shared = from != b->layer;
+    if (!attn->shared)
+        b->kv_of[from] = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
+    attn->kv = b->kv_of[from];
+    attn->whole = !hp->causal;
     attn_slopes(b, attn);
+    attn_near(b, attn);
     attn_temper(b, attn, rope);
     if (sk_plan_has(b, SK_T_ATTN_SINKS) && b->status == SKALD_OK)
         b->status = sk_slot_vector(b->weights, SK_T_ATTN_SINKS, b->layer, &attn->sink, b->error);
@@ -214,15 +270,21 @@ static void plan_qk(sk_builder *b, const sk_attn *attn, int rope)
 {
     bool after = b->arch->qk_order == SK_QK_AFTER;
     plan_clamp(b, SK_R_Q, attn->n_head * attn->dk);
-    plan_clamp(b, SK_R_K, attn->n_head_kv * attn->dk);
-    plan_clamp(b, SK_R_V, attn->n_head_kv * attn->dv);
+    if (!attn->shared) {
+        plan_clamp(b, SK_R_K, attn->n_head_kv * attn->dk);
+        plan_clamp(b, SK_R_V, attn->n_head_kv * attn->dv);
+    }
+    if (b->arch->v_norm && !attn->shared)
+        sk_plan_norm_as(b, SK_R_V, SK_R_V, -1, attn->n_head_kv, attn->dv, false, 0);
     for (int pass = 0; pass < 2; pass++) {
         if ((pass == 1) == after) {
             plan_qk_norm(b, 0, attn->n_head, attn->dk, rope);
-            plan_qk_norm(b, 1, attn->n_head_kv, attn->dk, rope);
+            if (!attn->shared)
+                plan_qk_norm(b, 1, attn->n_head_kv, attn->dk, rope);
         } else {
             sk_plan_turn(b, SK_R_Q, rope, attn->n_head, attn->dk, 0);
-            sk_plan_turn(b, SK_R_K, rope, attn->n_head_kv, attn->dk, 0);
+            if (!attn->shared)
+                sk_plan_turn(b, SK_R_K, rope, attn->n_head_kv, attn->dk, 0);
         }
     }
     sk_plan_temper(b, attn, attn->n_head * attn->dk);
@@ -260,10 +322,12 @@ void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src)
 {
     if (!attn)
         return;
-    sk_step *step = sk_plan_step(b, SK_OP_STORE, SK_SET_ROWS);
-    step->attn = attn;
-    step->n = attn->n_head_kv * (attn->dk + attn->dv);
-    step = sk_plan_step(b, SK_OP_ATTEND, SK_SET_ROWS);
+    if (!attn->shared) {
+        sk_step *store = sk_plan_step(b, SK_OP_STORE, SK_SET_ROWS);
+        store->attn = attn;
+        store->n = attn->n_head_kv * (attn->dk + attn->dv);
+    }
+    sk_step *step = sk_plan_step(b, SK_OP_ATTEND, SK_SET_ROWS);
     step->attn = attn;
     step->dst = SK_R_A;
     step->src = src;
@@ -291,7 +355,8 @@ void sk_plan_attention(sk_builder *b, int src, int dst)
 
 void sk_plan_attention_output(sk_builder *b, int src, int dst)
 {
-    sk_linear output = sk_plan_weight(b, SK_T_ATTN_OUTPUT);
+    bool brief = !sk_plan_has(b, SK_T_ATTN_OUTPUT) && sk_plan_has(b, SK_T_ATTN_O);
+    sk_linear output = sk_plan_weight(b, brief ? SK_T_ATTN_O : SK_T_ATTN_OUTPUT);
     sk_plan_linear(b, src, &output, (int[]){dst}, 1);
 }
 

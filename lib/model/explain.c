@@ -171,10 +171,16 @@ static void put_attention(explain_line *line, const sk_step *step)
         put_float(line, ", cap ", a->cap);
     if (a->window > 0)
         put_int(line, a->chunked ? ", chunks of " : ", window ", a->window, "");
+    if (a->whole)
+        put(line, ", to both sides");
     if (a->slope)
         put_float(line, ", alibi from ", a->slope[0]);
+    if (a->near)
+        put(line, ", biased by distance");
     if (a->sink)
         put(line, ", sinks");
+    if (a->shared)
+        put_int(line, ", cached by the ", a->kv + 1, ". layer that caches");
 }
 
 static void put_route(explain_line *line, const sk_step *step)
@@ -324,6 +330,25 @@ static bool put_recurrent(explain_line *line, const sk_step *step)
         put_slot(line, step->weight_slot);
         put(line, ")");
         break;
+    case SK_OP_SPARSE:
+        put_assign(line, step, " = what of ");
+        put_float(line, " is more than ", step->factor);
+        put(line, " deviations above its mean");
+        break;
+    case SK_OP_RESIZE:
+        put_assign(line, step, " to the length of ");
+        put_vectors(line, step);
+        break;
+    case SK_OP_PREDICT:
+        put_assign(line, step, " = mixed ");
+        break;
+    case SK_OP_CORRECT:
+        put_assign(line, step, " = corrected ");
+        break;
+    case SK_OP_SPREAD:
+        put_assign(line, step, " += ");
+        put(line, ", but the first");
+        break;
     case SK_OP_TIMES:
         put(line, sk_reg_name(step->dst));
         put(line, " *= ");
@@ -397,6 +422,7 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_gate(line, step);
         break;
     case SK_OP_POSITION:
+    case SK_OP_TYPE:
         put(line, sk_reg_name(step->dst));
         put(line, " += ");
         put_weight(line, &step->part[0]);
@@ -440,7 +466,8 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_assign(line, step, " = weighted sum of ");
         break;
     case SK_OP_SELECT:
-        put_assign(line, step, " = rows with logits of ");
+        put_assign(line, step,
+                   plan->has_logits ? " = rows with logits of " : " = rows that are wanted of ");
         break;
     default:
         if (!put_recurrent(line, step))

@@ -19,6 +19,8 @@ typedef struct ffn_slots {
 
 bool sk_plan_ffn_gated(const sk_builder *b)
 {
+    if (b->arch->ffn == SK_FFN_GEGLU_OR_GELU || b->arch->ffn == SK_FFN_GEGLU_OR_RELU)
+        return sk_plan_has(b, SK_T_FFN_GATE) || sk_plan_fits(b, SK_T_FFN_GATE_UP);
     return b->arch->ffn < SK_FFN_GELU;
 }
 
@@ -44,11 +46,14 @@ sk_fn sk_plan_ffn_fn(const sk_builder *b, double limit)
         [SK_FFN_SWIGLU] = SK_FN_SILU,         [SK_FFN_GEGLU] = SK_FN_GELU,
         [SK_FFN_REGLU] = SK_FN_RELU,          [SK_FFN_SWIGLU_OAI] = SK_FN_SWIGLU_OAI,
         [SK_FFN_SWIGLU_CLAMPED] = SK_FN_SILU, [SK_FFN_GELU] = SK_FN_GELU,
-        [SK_FFN_RELU2] = SK_FN_RELU2,         [SK_FFN_XIELU] = SK_FN_XIELU};
+        [SK_FFN_RELU2] = SK_FN_RELU2,         [SK_FFN_XIELU] = SK_FN_XIELU,
+        [SK_FFN_GEGLU_OR_GELU] = SK_FN_GELU,  [SK_FFN_GEGLU_OR_RELU] = SK_FN_GELU};
     if (b->arch->ffn == SK_FFN_XIELU)
         return ffn_xielu(b);
     if (b->arch->ffn == SK_FFN_SWIGLU_CLAMPED && limit > 1e-6)
         return (sk_fn){.kind = SK_FN_SWIGLU_CLAMPED, .limit = (float)limit};
+    if (b->arch->ffn == SK_FFN_GEGLU_OR_RELU && !sk_plan_ffn_gated(b))
+        return (sk_fn){.kind = SK_FN_RELU};
     return (sk_fn){.kind = kinds[b->arch->ffn]};
 }
 
@@ -79,6 +84,15 @@ static void ffn_act_scales(sk_builder *b, const ffn_slots *s)
     step->n = s->n_ff;
 }
 
+/* Of each row's elements those stay that a normal distribution would have 5% of. */
+static void ffn_sparse(sk_builder *b, int reg, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_SPARSE, SK_SET_ROWS);
+    step->dst = step->src = reg;
+    step->factor = 1.6448533535f; /* its 95th percentile, in standard deviations */
+    step->n = n;
+}
+
 static void ffn_plan(sk_builder *b, int src, int dst, const ffn_slots *s)
 {
     sk_fn fn = sk_plan_ffn_fn(b, b->hp->clamp_shexp[b->layer]);
@@ -86,6 +100,8 @@ static void ffn_plan(sk_builder *b, int src, int dst, const ffn_slots *s)
     if (sk_plan_ffn_gated(b)) {
         ffn_gate_up(b, s, parts);
         sk_plan_linear(b, src, parts, (int[]){SK_R_GATE, SK_R_UP}, 2);
+        if (b->layer < b->arch->sparse)
+            ffn_sparse(b, SK_R_GATE, s->n_ff);
         sk_plan_glu(b, SK_R_GATE, SK_R_UP, fn, s->n_ff);
     } else {
         parts[0] = sk_plan_weight(b, s->up);

@@ -370,6 +370,28 @@ static void hp_complete_latent(sk_hparam *hp, const sk_arch *arch)
     }
 }
 
+/* Layers at the end may read what the last one of their kind before them cached. */
+static void hp_complete_shared(sk_hparam *hp, const sk_arch *arch)
+{
+    hp->n_layer_kv = hp->n_layer - hp->n_kv_shared;
+    if (arch->kv_layers > 0 && hp->n_layer > arch->kv_layers)
+        hp->n_layer_kv = arch->kv_layers;
+    hp->n_layer_inputs = hp->n_layer_in * hp->n_layer;
+}
+
+/* A score for each label, one where there are none; the token's types, one at least. */
+static int32_t hp_read_labels(hp_reader *r)
+{
+    sk_format(r->key, sizeof r->key, "%s.classifier.output_labels", r->arch->name);
+    const sk_gguf_kv *kv = sk_gguf_find(r->gguf, r->key);
+    r->hp->n_label = kv && kv->is_array && kv->n > 0 ? (int64_t)kv->n : 1;
+    r->hp->n_type = r->hp->n_type > 0 ? r->hp->n_type : 1;
+    if (kv && kv->n > (uint64_t)SK_HP_DIM)
+        return sk_fail(r->error, SKALD_E_CORRUPT, "%s has %llu labels", r->key,
+                       (unsigned long long)kv->n);
+    return SKALD_OK;
+}
+
 /* Blocks at the end that predict further tokens are not of the model proper. */
 static int32_t hp_cut_nextn(sk_hparam *hp, sk_error *error)
 {
@@ -400,11 +422,14 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
     hp_complete_windows(hp, arch);
     hp_complete_experts(hp, arch);
     hp_complete_scales(hp, arch);
+    hp_complete_shared(hp, arch);
     if (hp->n_ctx_orig == 0)
         hp->n_ctx_orig = hp->n_ctx_train;
 
     double factor = hp->rope_factor != 0 ? hp->rope_factor : hp->rope_factor_old;
     hp->rope_scale = factor == 0 || hp->rope_scaling == SK_SCALING_NONE ? 1 : 1 / factor;
+    hp->pooling = hp->pooling > 4 ? -1 : hp->pooling; /* some files say so that they do not say */
+    hp->causal = hp->causal && arch->sees == SK_SEES_BEFORE;
     hp->n_pos = arch->positions == SK_POSITIONS_NONE ? 0 : hp->n_ctx_train;
 }
 
@@ -516,6 +541,32 @@ static int32_t hp_check_latent(const sk_hparam *hp, const sk_arch *arch, sk_erro
     return SKALD_OK;
 }
 
+/* The layer whose cache a layer reads: itself, or the last of the same kind that has one; -1: there
+ * is none. */
+int64_t sk_hparam_kv_layer(const sk_hparam *hp, int64_t layer)
+{
+    int64_t from = layer;
+    if (layer >= hp->n_layer_kv)
+        for (from = hp->n_layer_kv - 1; from >= 0; from--)
+            if ((hp->span[from] > 0) == (hp->span[layer] > 0))
+                break;
+    return from;
+}
+
+static int32_t hp_check_shared(const sk_hparam *hp, sk_error *error)
+{
+    for (int64_t i = hp->n_layer_kv > 0 ? hp->n_layer_kv : 0; i < hp->n_layer; i++) {
+        int64_t from = sk_hparam_kv_layer(hp, i);
+        if (from < 0 || hp->head_k[from] != hp->head_k[i] || hp->head_v[from] != hp->head_v[i] ||
+            hp->n_head_kv[from] != hp->n_head_kv[i])
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "attention.shared_kv_layers is %lld of %lld blocks: block %lld has no "
+                           "earlier one like it",
+                           (long long)hp->n_kv_shared, (long long)hp->n_layer, (long long)i);
+    }
+    return SKALD_OK;
+}
+
 static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
 {
     if (hp->n_expert == 0)
@@ -547,6 +598,9 @@ static int32_t hp_check_layers(const sk_hparam *hp, const sk_arch *arch, sk_erro
     if (arch->norm == SK_NORM_KEY && hp->rms_eps == 0 && hp->ln_eps == 0)
         return sk_fail(error, SKALD_E_CORRUPT, "the key %s.attention.layer_norm_epsilon is missing",
                        arch->name);
+    if (arch->buckets && hp->n_bucket < 4)
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "the key %s.attention.relative_buckets_count is missing", arch->name);
     if (arch->temper == SK_TEMPER_LENGTH && hp->temper != 0 && hp->temper_length < 1)
         return sk_fail(error, SKALD_E_CORRUPT,
                        "attention.temperature_length is 0, wanted 1 or more");
@@ -565,6 +619,8 @@ static int32_t hp_check(const sk_hparam *hp, const sk_arch *arch, int64_t n_embd
         status = hp_check_latent(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_experts(hp, error);
+    if (status == SKALD_OK)
+        status = hp_check_shared(hp, error);
     if (status != SKALD_OK)
         return status;
     if (hp->n_vocab < 1 || hp->n_vocab > INT32_MAX)
@@ -588,9 +644,11 @@ int32_t sk_hparam_read(sk_hparam *hp, const sk_gguf *gguf, const sk_arch *arch, 
         if (status < 0)
             return status;
     }
-    int32_t cut = hp_cut_nextn(hp, error);
-    if (cut != SKALD_OK)
-        return cut;
+    int32_t status = hp_cut_nextn(hp, error);
+    if (status == SKALD_OK)
+        status = hp_read_labels(&reader);
+    if (status != SKALD_OK)
+        return status;
     hp_complete_vocab(hp, n_vocab, n_embd_rows);
     hp_complete(hp, arch);
     return hp_check(hp, arch, n_embd_rows, error);

@@ -6,6 +6,7 @@
  *   before       h += attn(norm(h));              h += ffn(norm(h))
  *   after        h += norm(attn(h));              h += norm(ffn(h))
  *   sandwich     h += norm(attn(norm(h)));        h += norm(ffn(norm(h)))
+ *   sum          h = norm(h + attn(h));           h = norm(h + ffn(h))
  *   parallel     h += attn(norm(h)) + ffn(norm(h)), with one norm or two
  *
  * A branch may be scaled before it is added.
@@ -37,6 +38,8 @@ static bool layer_has_experts(const sk_builder *b)
         return false;
     if (b->arch->moe_layers == SK_MOE_BY_TENSOR)
         return sk_plan_has(b, SK_T_FFN_ROUTER);
+    if (b->arch->moe_layers == SK_MOE_SECOND)
+        return hp->moe_every > 0 && b->layer % hp->moe_every == 1;
     return b->layer >= hp->n_dense_lead &&
            (hp->moe_step == 0 || (b->layer + 1) % hp->moe_step == 0);
 }
@@ -54,6 +57,8 @@ static int layer_attn_norm(const sk_builder *b, bool parallel)
 {
     if (b->arch->norm_place == SK_PLACE_POST)
         return -1;
+    if (b->layer == 0 && b->arch->embd_norm && !sk_plan_has(b, SK_T_ATTN_NORM))
+        return -1; /* what follows the embedding is norm enough */
     return parallel && sk_plan_has(b, SK_T_ATTN_NORM_2) ? SK_T_ATTN_NORM_2 : SK_T_ATTN_NORM;
 }
 
@@ -99,9 +104,26 @@ static void layer_add(sk_builder *b, int reg, int norm)
     sk_plan_add(b, SK_R_H, reg, b->hp->n_embd);
 }
 
+/* x = the dense block's output for `src` and the experts' for h, each normed on its own. */
+static void layer_ffn_normed(sk_builder *b, int src)
+{
+    int64_t n_embd = b->hp->n_embd;
+    sk_plan_ffn(b, src, SK_R_B);
+    sk_plan_norm(b, SK_R_B, SK_R_B, SK_T_POST_FFW_NORM_1, 1, n_embd);
+    sk_plan_router(b, SK_R_H);
+    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_PRE_FFW_NORM_2, 1, n_embd);
+    sk_plan_moe(b, SK_R_X, SK_R_X);
+    sk_plan_norm(b, SK_R_X, SK_R_X, SK_T_POST_FFW_NORM_2, 1, n_embd);
+    sk_plan_add(b, SK_R_X, SK_R_B, n_embd);
+}
+
 /* x = the experts' output for `src`, or the dense block's, or both. */
 static void layer_ffn(sk_builder *b, int src, bool experts)
 {
+    if (experts && b->arch->moe_dense == SK_DENSE_NORMED) {
+        layer_ffn_normed(b, src);
+        return;
+    }
     bool dense_too = experts && b->arch->moe_dense == SK_DENSE_MEAN && sk_plan_has(b, SK_T_FFN_UP);
     if (!experts) {
         sk_plan_ffn(b, src, SK_R_X);
@@ -158,6 +180,9 @@ static void layer_attention(sk_builder *b, bool parallel)
     if (!recurrent && b->hp->n_head[b->layer] == 0)
         return;
     int src = layer_input(b, layer_attn_norm(b, parallel));
+    bool around = b->arch->streams == SK_STREAMS_ALTUP;
+    if (around)
+        sk_plan_laurel(b, src);
     if (recurrent && b->arch->mixes == SK_MIXES_BESIDE) {
         sk_plan_attention(b, src, SK_R_B);
         layer_mixer(b, src, dst);
@@ -172,10 +197,55 @@ static void layer_attention(sk_builder *b, bool parallel)
         sk_plan_attention(b, src, dst);
     if (!parallel)
         layer_add(b, SK_R_X, layer_post_attn(b));
+    if (around)
+        sk_plan_laurel_add(b);
+}
+
+/* What a layer adds of its own inputs, and its scale, where the file has it. */
+static void layer_finish(sk_builder *b)
+{
+    int64_t n_embd = b->hp->n_embd;
+    if (b->arch->streams == SK_STREAMS_ALTUP) {
+        sk_plan_altup_correct(b);
+        return;
+    }
+    if (b->arch->layer_inputs && b->hp->n_layer_in > 0) {
+        sk_plan_layer_input(b, SK_R_H);
+        sk_plan_add(b, SK_R_H, SK_R_X, n_embd);
+    }
+    if (b->arch->layer_inputs && sk_plan_has(b, SK_T_LAYER_SCALE)) {
+        const float *scale = sk_plan_vector_now(b, SK_T_LAYER_SCALE);
+        sk_plan_scale(b, SK_R_H, scale ? (double)scale[0] : 1, n_embd);
+    }
+}
+
+/* Norms of sums; a second one, where the file has it, of that and the layer's input. */
+static void layer_sums(sk_builder *b)
+{
+    int64_t n = b->hp->n_embd;
+    bool twice = sk_plan_has(b, SK_T_ATTN_NORM_2);
+    if (twice) {
+        sk_plan_copy(b, SK_R_B, SK_R_H, n);
+        sk_plan_width(b, SK_R_B, n);
+    }
+    sk_plan_attention(b, SK_R_H, SK_R_X);
+    sk_plan_add(b, SK_R_H, SK_R_X, n);
+    sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_ATTN_OUTPUT_NORM, 1, n);
+    if (twice) {
+        sk_plan_add(b, SK_R_H, SK_R_B, n);
+        sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_ATTN_NORM_2, 1, n);
+    }
+    layer_ffn(b, SK_R_H, layer_has_experts(b));
+    sk_plan_add(b, SK_R_H, SK_R_X, n);
+    sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_LAYER_OUTPUT_NORM, 1, n);
 }
 
 void sk_plan_layer(sk_builder *b)
 {
+    if (b->arch->norm_place == SK_PLACE_SUM) {
+        layer_sums(b);
+        return;
+    }
     bool parallel = layer_is_parallel(b), experts = layer_has_experts(b);
     if (b->arch->gaps && b->hp->n_ff[b->layer] == 0)
         return; /* such a layer does nothing at all */
@@ -183,6 +253,8 @@ void sk_plan_layer(sk_builder *b)
     bool alone = b->arch->feeds == SK_FEEDS_ALONE && b->hp->n_ff[b->layer] > 0;
     if (experts && b->arch->moe_router == SK_ROUTER_LAYER)
         sk_plan_router(b, SK_R_H);
+    if (b->arch->streams == SK_STREAMS_ALTUP)
+        sk_plan_altup_predict(b);
     if (apart)
         sk_plan_moe(b, layer_input(b, SK_T_FFN_NORM_EXPS), SK_R_B);
 
@@ -197,6 +269,7 @@ void sk_plan_layer(sk_builder *b)
     if (parallel || apart)
         layer_add(b, SK_R_B, -1);
     layer_add(b, SK_R_X, layer_post_ffn(b));
+    layer_finish(b);
     if (b->hp->rescale_layers > 0 && (b->layer + 1) % b->hp->rescale_layers == 0)
         sk_plan_scale(b, SK_R_H, 0.5, b->hp->n_embd);
 }

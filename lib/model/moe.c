@@ -121,8 +121,14 @@ static void moe_weigh(sk_builder *b, int reg, const sk_moe *moe)
 
 void sk_plan_router(sk_builder *b, int src)
 {
-    sk_linear router = sk_plan_weight(b, SK_T_FFN_ROUTER);
-    sk_plan_linear(b, src, &router, (int[]){SK_R_ROUTER}, 1);
+    bool normed = b->arch->moe_router == SK_ROUTER_NORMED;
+    int64_t n_embd = b->hp->n_embd;
+    if (normed) {
+        sk_plan_norm(b, SK_R_X, src, SK_T_ROUTER_NORM, 1, n_embd);
+        sk_plan_scale(b, SK_R_X, 1 / sqrt((double)n_embd), n_embd);
+    }
+    sk_linear router = sk_plan_weight(b, normed ? SK_T_ROUTER_NORMED : SK_T_FFN_ROUTER);
+    sk_plan_linear(b, normed ? SK_R_X : src, &router, (int[]){SK_R_ROUTER}, 1);
 }
 
 /* A narrower input of the experts; the router reads the whole. */

@@ -34,7 +34,7 @@ extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linea
     sk_op_combine, sk_op_select, sk_op_check, sk_op_position, sk_op_gate, sk_op_scale, sk_op_clamp,
     sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide, sk_op_take, sk_op_l2, sk_op_decay,
     sk_op_conv, sk_op_recur, sk_op_shift, sk_op_lerp, sk_op_bonus, sk_op_times, sk_op_blend,
-    sk_op_heads;
+    sk_op_heads, sk_op_sparse, sk_op_resize, sk_op_predict, sk_op_correct, sk_op_spread;
 
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */
@@ -75,14 +75,15 @@ struct sk_pass {
     const sk_plan *plan;   /* of the model */
     const sk_kernels *k;
     sk_executor *executor; /* of the model */
-    int64_t max_rows, max_logits;
-    int64_t n_rows, n_logits;
+    int64_t max_rows, max_logits, max_outputs;
+    int64_t n_rows, n_logits, n_outputs;
     sk_row *rows;      /* [max_rows] */
     int32_t *run;      /* [max_rows] the first row of each state, n_runs of them */
     int32_t *next_row; /* [max_rows] the state's next row, or -1 */
     int64_t n_runs, longest_run;
-    int32_t *logit_row;         /* [max_logits] the rows that want logits */
-    int32_t *logit_of;          /* [max_rows] their number among these, or -1 */
+    int32_t *output_row;        /* [max_outputs] the rows that something is wanted of, n_logits with
+                                   logits, then those with vectors alone */
+    int32_t *output_of;         /* [max_rows] their number among these, or -1 */
     _Atomic int32_t *failed;    /* [max_rows] layer, or -1 */
     float *reg[SK_N_REGS];      /* [rows of its set][stride] */
     int64_t stride[SK_N_REGS];  /* elements */

@@ -6,10 +6,11 @@
  * an architecture's is asked for again.
  *
  * A register is a row of floats per row of the pass; a step works on all rows of a set: the rows
- * (tokens), the rows whose logits are wanted, the pairs of a row and an expert chosen for it, or of
- * a row and a head. Products do not read registers but activations: the form of a register that
- * goes with the type of the weights (tensor/kernels.h), made by an ACT step; a set has one
- * activation of each kind, which holds until the next ACT of that set and kind.
+ * (tokens), the rows of which something is wanted, the first of these, whose logits are wanted, the
+ * pairs of a row and an expert chosen for it, or of a row and a head. Products do not read
+ * registers but activations: the form of a register that goes with the type of the weights
+ * (tensor/kernels.h), made by an ACT step; a set has one activation of each kind, which holds until
+ * the next ACT of that set and kind.
  *
  * Each kind of block has a file that both adds its steps to the plan and runs them: attention.c,
  * ffn.c, moe.c, head.c; layer.c puts them together.
@@ -22,7 +23,7 @@
 
 #include "tensor/rope.h"
 
-enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, SK_N_SETS };
+enum { SK_SET_ROWS, SK_SET_OUTPUTS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, SK_N_SETS };
 
 /* Registers: X(ID, name, set). */
 #define SK_REGS(X) \
@@ -31,14 +32,19 @@ enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, SK_N_SETS };
     X(Q, "q", ROWS) \
     X(K, "k", ROWS) \
     X(V, "v", ROWS) \
-    X(A, "a", ROWS)           /* attention's output, before its projection */ \
-    X(B, "b", ROWS)           /* the output of a branch that waits for another */ \
-    X(A_GATE, "a_gate", ROWS) /* what attention's output is multiplied with */ \
-    X(T, "t", ROWS)           /* several things, to be taken apart */ \
-    X(U, "u", ROWS)           /* what a recurrent layer's convolution reads */ \
-    X(C, "c", ROWS)           /* and what it gives: keys, values and the like */ \
-    X(Z, "z", ROWS)           /* the gate of a recurrent layer's output */ \
-    X(DT, "dt", ROWS)         /* its steps and decays */ \
+    X(A, "a", ROWS)             /* attention's output, before its projection */ \
+    X(INPUTS, "inputs", ROWS)   /* the token's embeddings for each layer */ \
+    X(STREAMS, "streams", ROWS) /* all of the residual stream, where it is several */ \
+    X(GUESS, "guess", ROWS)     /* what the streams should become, before the layer */ \
+    X(MIX, "mix", ROWS)         /* how they are mixed */ \
+    X(LAUREL, "laurel", ROWS)   /* a low-rank way around attention */ \
+    X(B, "b", ROWS)             /* the output of a branch that waits for another */ \
+    X(A_GATE, "a_gate", ROWS)   /* what attention's output is multiplied with */ \
+    X(T, "t", ROWS)             /* several things, to be taken apart */ \
+    X(U, "u", ROWS)             /* what a recurrent layer's convolution reads */ \
+    X(C, "c", ROWS)             /* and what it gives: keys, values and the like */ \
+    X(Z, "z", ROWS)             /* the gate of a recurrent layer's output */ \
+    X(DT, "dt", ROWS)           /* its steps and decays */ \
     X(BETA, "beta", ROWS) \
     X(FADE, "fade", ROWS) /* how much of each matrix stays */ \
     X(SX, "sx", ROWS)     /* what the token before had more */ \
@@ -56,7 +62,8 @@ enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, SK_N_SETS };
     X(E_OUT, "e_out", PAIRS) \
     X(HN, "hn", HEADS) /* what a head's own matrix reads, and gives */ \
     X(HO, "ho", HEADS) \
-    X(LAST, "last", LOGITS) /* the residual stream of the rows with logits */ \
+    X(LAST, "last", OUTPUTS) /* the residual stream of the rows that something is wanted of */ \
+    X(WIDE, "wide", OUTPUTS) /* between the dense matrices behind it */ \
     X(LOGITS, "logits", LOGITS)
 
 enum {
@@ -70,6 +77,7 @@ enum {
 #define SK_OPS(X) \
     X(EMBED, "embed") \
     X(POSITION, "position") \
+    X(TYPE, "type") \
     X(ANGLES, "angles") \
     X(NORM, "norm") \
     X(ACT, "act") \
@@ -101,6 +109,11 @@ enum {
     X(BONUS, "bonus") \
     X(TIMES, "times") \
     X(BLEND, "blend") \
+    X(SPARSE, "sparse") \
+    X(RESIZE, "resize") \
+    X(PREDICT, "predict") \
+    X(CORRECT, "correct") \
+    X(SPREAD, "spread") \
     X(SELECT, "select") \
     X(CHECK, "check")
 
@@ -120,14 +133,17 @@ typedef struct sk_rotary {
 
 /* One layer's attention over the cache. */
 typedef struct sk_attn {
-    int32_t kv; /* which of the plan's cached layers */
+    int32_t kv;  /* which of the plan's cached layers */
+    bool shared; /* an earlier layer fills it */
     int64_t n_head, n_head_kv, dk, dv;
     float scale;
     float cap;          /* of scores; 0: none */
     int64_t window;     /* 0: none */
     bool chunked;       /* it begins at a multiple of its size */
+    bool whole;         /* a row sees all rows of its state in the pass, and nothing else */
     const float *slope; /* [n_head], NULL: none */
     const float *sink;  /* [n_head], NULL: none */
+    const float *near;  /* [n_head][2 * SK_NEAR + 1], NULL: none */
     /* Queries are multiplied by 1 + temper * ln(floor((position + offset) / length) + 1). */
     float temper;
     int64_t temper_length, temper_offset;
@@ -218,8 +234,12 @@ typedef struct sk_plan {
     int64_t act_n[SK_N_SETS][3]; /* the longest activation by set and kind; 0: none */
     int64_t n_embd, n_vocab, n_layer;
     int64_t n_used, n_expert; /* the most of any layer; 0: none */
-    int64_t n_head;       /* of layers whose heads have matrices of their own; 0: there are none */
-    int64_t n_memory;     /* floats that recurrent layers remember; 0: there are none */
+    int64_t n_head;   /* of layers whose heads have matrices of their own; 0: there are none */
+    int64_t n_memory; /* floats that recurrent layers remember; 0: there are none */
+    int64_t n_vector; /* floats of a row's vector */
+    bool whole;       /* rows see those of their own pass alone */
+    bool has_logits;
+    int64_t n_type;       /* of tokens; 0: there are none */
     int64_t max_position; /* positions that the model has learned; 0: any */
 } sk_plan;
 
@@ -247,7 +267,8 @@ typedef struct sk_builder {
     int32_t layer;
     int32_t status;
     sk_error *error;
-    sk_step spare; /* what is written to after an error */
+    int32_t kv_of[SK_MAX_LAYERS]; /* the cached layer of each layer that has one */
+    sk_step spare;                /* what is written to after an error */
 } sk_builder;
 
 /* A new step, to be completed at once; valid until the next. Registers that it names must be
@@ -267,6 +288,10 @@ sk_step *sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_ve
 void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part);
 /* An ACT, then dst[i] = parts[i] * activation of src. */
 void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part);
+/* The same for a set that is a part of src's. */
+void sk_plan_act_in(sk_builder *b, int set, int src, const sk_linear *parts, int n_part);
+void sk_plan_linear_in(sk_builder *b, int set, int src, const sk_linear *parts, const int *dsts,
+                       int n_part);
 /* dst += src */
 void sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
 /* dst += the vector of a slot; dst *= it */
@@ -301,6 +326,8 @@ void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n);
 int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
 /* Where n floats of a recurrent layer lie in a state's memory. */
 int64_t sk_plan_memory(sk_builder *b, int64_t n);
+/* dst = src, n elements */
+void sk_plan_copy(sk_builder *b, int dst, int src, int64_t n);
 /* For the blocks of recurrent layers (recur.c). n_vec vectors of n elements, each `stride` from the
  * one before, from element `at` of src on, become neighbours in dst from element `to` on. */
 sk_step *sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64_t n_vec,
@@ -328,6 +355,18 @@ void sk_plan_head_norm(sk_builder *b, int reg);
 /* The blocks: from a register of rows to another, which may be the same. */
 void sk_plan_embed(sk_builder *b);
 void sk_plan_layer(sk_builder *b); /* reads H, adds to H */
+/* Of tokens with embeddings for each layer (layer_input.c): all of them at once, from h; what a
+ * layer gets of its own, for src, in x. */
+void sk_plan_layer_inputs(sk_builder *b);
+void sk_plan_layer_input(sk_builder *b, int src);
+/* Of several residual streams (altup.c): made of h, and h of them at the end; before a layer and
+ * after it; beside its attention, of x. */
+void sk_plan_altup_begin(sk_builder *b);
+void sk_plan_altup_end(sk_builder *b);
+void sk_plan_altup_predict(sk_builder *b);
+void sk_plan_altup_correct(sk_builder *b);
+void sk_plan_laurel(sk_builder *b, int src);
+void sk_plan_laurel_add(sk_builder *b);
 void sk_plan_attention(sk_builder *b, int src, int dst);
 void sk_plan_mla(sk_builder *b, int src, int dst);
 /* The layer's attention, of k and v into the cache and of src into a; `rope` as of sk_plan_rope. */

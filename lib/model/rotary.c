@@ -151,10 +151,16 @@ static void rotary_init(sk_builder *b, sk_rope *rope, const rotary_layer *r, con
                             (int)b->layer, r->base, 1 / r->scale);
 }
 
+/* Whether Llama 3's factors are this layer's. */
+static bool rotary_has_freqs(const sk_builder *b)
+{
+    bool windowed = b->hp->span[b->layer] > 0;
+    return !(b->arch->factors_full && windowed) && sk_plan_has(b, SK_T_ROPE_FREQS);
+}
+
 static void rotary_resolve(sk_builder *b, sk_rotary *rotary, const rotary_layer *r)
 {
-    bool windowed = b->hp->span[b->layer] > 0, half = b->arch->turn_half;
-    const float *freqs = half && windowed ? NULL : rotary_factors(b, SK_T_ROPE_FREQS);
+    const float *freqs = rotary_has_freqs(b) ? rotary_factors(b, SK_T_ROPE_FREQS) : NULL;
     const float *longs = freqs ? NULL : rotary_factors(b, SK_T_ROPE_LONG);
     const float *shorts = freqs ? NULL : rotary_factors(b, SK_T_ROPE_SHORT);
     *rotary = (sk_rotary){.factors = freqs ? SK_T_ROPE_FREQS : longs ? SK_T_ROPE_LONG : -1};
@@ -167,10 +173,9 @@ static void rotary_resolve(sk_builder *b, sk_rotary *rotary, const rotary_layer 
 static bool rotary_is(const sk_builder *b, const sk_rotary *rotary, const rotary_layer *r)
 {
     const sk_rope *have = &rotary->rope;
-    bool factors = !(b->arch->turn_half && b->hp->span[b->layer] > 0);
     return have->n_rot == r->n_rot && have->base == r->base && have->freq_scale == r->scale &&
            have->ext_factor == r->ext && have->attn_factor == r->attn_factor &&
-           (factors || rotary->factors != SK_T_ROPE_FREQS);
+           (rotary->factors == SK_T_ROPE_FREQS) == rotary_has_freqs(b);
 }
 
 int sk_plan_rope(sk_builder *b)

@@ -8,6 +8,8 @@
 
 #include "tensor/math.h"
 
+#include <math.h>
+
 void sk_begin_rows(sk_pass *pass, const sk_step *step, sk_work *work)
 {
     int64_t n_vec = step->n_vec > 0 ? step->n_vec : 1;
@@ -115,3 +117,61 @@ static void gate_run(sk_pass *p, const sk_step *step, int64_t first, int64_t las
 }
 
 const sk_op sk_op_gate = {sk_begin_rows, gate_run};
+
+/* Sums as the contract has them: element i in lane i mod 16, then the lanes in pairs. */
+static float lanes_sum(const float lanes[16])
+{
+    float s[16];
+    for (int i = 0; i < 16; i++)
+        s[i] = lanes[i];
+    for (int half = 8; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            s[i] += s[i + half];
+    return s[0];
+}
+
+/* The sum of elements of x, of squares of (x - mean). */
+static float row_sum(const float *x, int64_t n)
+{
+    float lanes[16] = {0};
+    for (int64_t i = 0; i < n; i++)
+        lanes[i % 16] += x[i];
+    return lanes_sum(lanes);
+}
+
+static float row_squares(const float *x, float mean, int64_t n)
+{
+    float lanes[16] = {0};
+    for (int64_t i = 0; i < n; i++)
+        lanes[i % 16] += (x[i] - mean) * (x[i] - mean);
+    return lanes_sum(lanes);
+}
+
+/* dst = relu(dst - (mean + factor * deviation)) */
+static void sparse_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    float n = (float)step->n, rest = step->n > 1 ? n - 1 : 1;
+    for (int64_t i = first; i < last; i++) {
+        float *x = sk_pass_reg(p, step->dst, i), mean = row_sum(x, step->n) / n;
+        float cut = mean + sqrtf(row_squares(x, mean, step->n) / rest) * step->factor;
+        for (int64_t j = 0; j < step->n; j++)
+            x[j] = x[j] > cut ? x[j] - cut : x[j] <= cut ? 0 : x[j];
+    }
+}
+
+const sk_op sk_op_sparse = {sk_begin_rows, sparse_run};
+
+/* Vectors of dst get the length of the source's first n elements; one of zeros stays. */
+static void resize_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++) {
+        float wanted = sqrtf(row_squares(sk_pass_reg(p, step->src, i), 0, step->n));
+        for (int64_t v = 0; v < step->n_vec; v++) {
+            float *x = sk_pass_reg(p, step->dst, i) + v * step->n;
+            float length = sqrtf(row_squares(x, 0, step->n));
+            p->k->scale(x, length > 0 ? wanted / length : 1, step->n);
+        }
+    }
+}
+
+const sk_op sk_op_resize = {sk_begin_rows, resize_run};

@@ -9,6 +9,7 @@
  *   LINEAR   NAME.weight [in, out], a matrix of any weight type; NAME.bias [out] and NAME.scale [1]
  *            where the file has them: (W x) * scale + bias
  *   LINEAR2  the same with (W x + bias) * scale
+ *   MATRIX   NAME.weight [in, out] alone
  *   TABLE    NAME.weight [n, rows], looked up by row, and a matrix where it is tied to the output
  *   NORM     NAME.weight [n] or [n, vectors], and NAME.bias of the same shape
  *   VECTOR   NAME.weight [n]
@@ -27,6 +28,7 @@
 enum {
     SK_SLOT_LINEAR,
     SK_SLOT_LINEAR2,
+    SK_SLOT_MATRIX,
     SK_SLOT_TABLE,
     SK_SLOT_NORM,
     SK_SLOT_VECTOR,
@@ -40,9 +42,10 @@ enum {
  *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
  *   Fs n_ff_shared, N n_expert, C n_pos; of recurrent layers K n_tap, D n_inner, S n_state,
  *   T n_rank, G n_key_group, P head_inner, Dg D / G, Td n_dt_plamo, Dn dk_mla - n_rot, Dm dk_mla,
- *   Dv dv_mla, Lk n_latent_kv, Lq n_latent_q, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs n_head_size, Hn heads of so
- *   many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay of version 6, La erase,
- *   Lv value, Lg gate; Ei n_expert_in
+ *   Dv dv_mla, Lk n_latent_kv, Lq n_latent_q, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs
+ * n_head_size, Hn heads of so many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay
+ * of version 6, La erase, Lv value, Lg gate; Ei n_expert_in; Z2, Z3 n_dense_2, _3; Nb n_bucket, Nl
+ *   n_label, Ty n_type; Lp n_layer_in, Ly of all layers, Lr the 64 of Laurel
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -50,8 +53,32 @@ enum {
 #define SK_SLOTS(X) \
     X(TOKEN_EMBD,       TABLE,   "token_embd",              "E,V+") \
     X(TOKEN_EMBD_NORM,  NORM,    "token_embd_norm",         "E") \
+    X(LAYER_EMBD,       TABLE,   "per_layer_token_embd",    "Ly,V+") \
+    X(LAYER_PROJ,       LINEAR,  "per_layer_model_proj",    "E,Ly") \
+    X(LAYER_PROJ_NORM,  NORM,    "per_layer_proj_norm",     "Lp") \
+    X(LAYER_IN_GATE,    LINEAR,  "blk.%d.inp_gate",         "E,Lp") \
+    X(LAYER_IN_PROJ,    LINEAR,  "blk.%d.proj",             "Lp,E") \
+    X(LAYER_IN_NORM,    NORM,    "blk.%d.post_norm",        "E") \
+    X(LAYER_SCALE,      VECTOR,  "blk.%d.layer_output_scale", "1") \
+    X(ALTUP_PROJ,       LINEAR,  "altup_proj",              "E,E,3") \
+    X(ALTUP_UNPROJ,     LINEAR,  "altup_unembd_proj",       "E,E,3") \
+    X(ALTUP_ROUTER,     LINEAR,  "blk.%d.altup_router",     "E,4") \
+    X(ALTUP_ROUTER_NORM, NORM,   "blk.%d.altup_router_norm", "E") \
+    X(ALTUP_PREDICT,    LINEAR,  "blk.%d.altup_predict_coef", "4,4*4") \
+    X(ALTUP_CORRECT,    LINEAR,  "blk.%d.altup_correct_coef", "4,4") \
+    X(ALTUP_SCALE,      VECTOR,  "blk.%d.altup_correct_scale", "E") \
+    X(LAUREL_L,         LINEAR,  "blk.%d.laurel_l",         "E,Lr") \
+    X(LAUREL_R,         LINEAR,  "blk.%d.laurel_r",         "Lr,E") \
+    X(LAUREL_NORM,      NORM,    "blk.%d.laurel_post_norm", "E") \
+    X(TOKEN_TYPES,      TABLE,   "token_types",             "E,Ty+") \
     X(POSITION_EMBD,    TABLE,   "position_embd",           "E,C+") \
     X(OUTPUT_NORM,      NORM,    "output_norm",             "E") \
+    X(ENC_OUTPUT_NORM,  NORM,    "enc.output_norm",         "E") \
+    X(DENSE_2,          LINEAR,  "dense_2",                 "E,Z2") \
+    X(DENSE_3,          LINEAR,  "dense_3",                 "Z2,Z3") \
+    X(CLS,              LINEAR,  "cls",                     "E,E") \
+    X(CLS_NORM,         NORM,    "cls.norm",                "E") \
+    X(CLS_OUTPUT,       LINEAR,  "cls.output",              "E,Nl") \
     X(OUTPUT,           LINEAR,  "output",                  "E,V+") \
     X(ROPE_FREQS,       VECTOR,  "rope_freqs",              "R+") \
     X(ROPE_LONG,        VECTOR,  "rope_factors_long",       "R+") \
@@ -75,6 +102,8 @@ enum {
     X(ATTN_K_NORM_ALL,  NORM,    "blk.%d.attn_k_norm",      "Hk*dk") \
     X(ATTN_Q_NORM_ROWS, NORM,    "blk.%d.attn_q_norm",      "dk,H") \
     X(ATTN_K_NORM_ROWS, NORM,    "blk.%d.attn_k_norm",      "dk,Hk") \
+    X(ATTN_REL_B,       VECTOR,  "blk.%d.attn_rel_b",       "H,Nb") \
+    X(ATTN_O,           LINEAR,  "blk.%d.attn_o",           "H*dv,E") \
     X(ATTN_SINKS,       VECTOR,  "blk.%d.attn_sinks",       "H") \
     X(ATTN_GATE,        LINEAR,  "blk.%d.attn_gate",        "E,H*dv") \
     X(ATTN_GATE_HEADS,  LINEAR,  "blk.%d.attn_gate",        "E,H") \
@@ -179,6 +208,11 @@ enum {
     X(CM_RECEPTANCE,    LINEAR,  "blk.%d.channel_mix_receptance", "E,E") \
     X(SSM_OUT,          LINEAR,  "blk.%d.ssm_out",          "D,E") \
     X(FFN_NORM,         NORM,    "blk.%d.ffn_norm",         "E") \
+    X(PRE_FFW_NORM_2,   NORM,    "blk.%d.pre_ffw_norm_2",   "E") \
+    X(POST_FFW_NORM_1,  NORM,    "blk.%d.post_ffw_norm_1",  "E") \
+    X(POST_FFW_NORM_2,  NORM,    "blk.%d.post_ffw_norm_2",  "E") \
+    X(ROUTER_NORM,      NORM,    "blk.%d.ffn_gate_inp.scale", "E") \
+    X(ROUTER_NORMED,    MATRIX,  "blk.%d.ffn_gate_inp",     "E,N") \
     X(FFN_NORM_EXPS,    NORM,    "blk.%d.ffn_norm_exps",    "E") \
     X(FFN_GATE,         LINEAR2, "blk.%d.ffn_gate",         "E,F") \
     X(FFN_UP,           LINEAR2, "blk.%d.ffn_up",           "E,F") \
@@ -232,6 +266,7 @@ typedef struct sk_weights {
     sk_heap *heap;       /* borrowed */
     const sk_gguf *gguf; /* borrowed */
     const sk_hparam *hp; /* borrowed */
+    const char *side;    /* before the names of blocks' tensors: "enc.", "dec.", NULL: nothing */
     const void **data;   /* [n_tensors] where each tensor's bytes are or will be; owned */
     bool *used;          /* [n_tensors] owned */
     sk_own *own;         /* list of memory that lives as long as the weights */
