@@ -49,8 +49,9 @@ typedef struct TIER(float_panel) {
     int n_row;
     const float *x[FLOAT_COLS];
     int n_col;
-    bool begun;                             /* whether the sums hold anything */
-    _Alignas(64) float sum[FLOAT_SUMS][16]; /* [column][n_row rounded up to 16] */
+    int rows, apart; /* of a tile: how many there are, and how far one is from the next */
+    bool begun;      /* whether the sums hold anything */
+    _Alignas(64) float sum[FLOAT_SUMS][16]; /* [tile][its row][column] */
 } TIER(float_panel);
 
 SK_INLINE int TIER(float_size)(int dtype)
@@ -63,28 +64,31 @@ SK_INLINE v16 TIER(float_weights)(int dtype, const uint8_t *w)
     return dtype == SK_F32 ? v16_le_f32(w) : dtype == SK_F16 ? v16_le_f16(w) : v16_le_bf16(w);
 }
 
-/* A column's sums of row r. */
+/* A column's sums of row r. Those of a tile lie together, or the code of their addresses would be
+ * longer than that of the products. */
 SK_INLINE float *TIER(float_sum)(TIER(float_panel) * p, int r, int c)
 {
-    return p->sum[(p->n_row + 15) / 16 * 16 * c + r];
+    return p->sum[(r % p->apart * p->rows + r / p->apart) * p->n_col + c];
 }
 
-/* n elements, a multiple of 16, of rows r, r + apart, ... times the columns; type, rows and cols
- * are constants. Rows beyond the last, which complete a tile, are the last once more. */
-SK_INLINE void TIER(float_tile)(int dtype, TIER(float_panel) * p, int r, int apart, int64_t n,
-                                int rows, int cols)
+/* n elements, a multiple of 16, of tile r, which has rows r, r + apart, ..., times the columns;
+ * type, rows and cols are constants. Rows beyond the last, which complete a tile, are the last once
+ * more. */
+SK_INLINE void TIER(float_tile)(int dtype, TIER(float_panel) * p, int r, int64_t n, int rows,
+                                int cols)
 {
     const int size = TIER(float_size)(dtype);
     const uint8_t *w[4];
     const float *x[FLOAT_COLS];
+    float(*kept)[16] = p->sum + r * rows * cols;
     v16 sum[4][FLOAT_COLS];
     SK_UNROLL
     for (int j = 0; j < rows; j++) {
-        const int at = r + j * apart;
+        const int at = r + j * p->apart;
         w[j] = p->w + (size_t)(at < p->n_row ? at : p->n_row - 1) * p->row_size;
         SK_UNROLL
         for (int c = 0; c < cols; c++)
-            sum[j][c] = p->begun ? v16_load(TIER(float_sum)(p, at, c)) : v16_zero();
+            sum[j][c] = p->begun ? v16_load(kept[j * cols + c]) : v16_zero();
     }
     SK_UNROLL
     for (int c = 0; c < cols; c++)
@@ -112,21 +116,20 @@ SK_INLINE void TIER(float_tile)(int dtype, TIER(float_panel) * p, int r, int apa
     for (int j = 0; j < rows; j++)
         SK_UNROLL
     for (int c = 0; c < cols; c++)
-        v16_store(TIER(float_sum)(p, r + j * apart, c), sum[j][c]);
+        v16_store(kept[j * cols + c], sum[j][c]);
 }
 
 /* n elements of a panel's rows. */
 #define X(rows, cols) \
     static void TIER(float_rows_##rows##x##cols)(TIER(float_panel) * p, int64_t n) \
     { \
-        const int apart = (p->n_row + rows - 1) / rows; \
-        for (int r = 0; r < apart; r++) \
+        for (int r = 0; r < p->apart; r++) \
             if (p->dtype == SK_F32) \
-                TIER(float_tile)(SK_F32, p, r, apart, n, rows, cols); \
+                TIER(float_tile)(SK_F32, p, r, n, rows, cols); \
             else if (p->dtype == SK_F16) \
-                TIER(float_tile)(SK_F16, p, r, apart, n, rows, cols); \
+                TIER(float_tile)(SK_F16, p, r, n, rows, cols); \
             else \
-                TIER(float_tile)(SK_BF16, p, r, apart, n, rows, cols); \
+                TIER(float_tile)(SK_BF16, p, r, n, rows, cols); \
     }
 FLOAT_TILES(X)
 #undef X
@@ -138,6 +141,17 @@ static void TIER(float_rows)(TIER(float_panel) * p, int64_t n)
         TIER(float_rows_##rows##x##cols)(p, n);
     FLOAT_TILES(X)
 #undef X
+}
+
+/* The rows of the tile of n_col columns. */
+SK_INLINE int TIER(float_height)(int n_col)
+{
+#define X(rows, cols) \
+    if (n_col == cols) \
+        return rows;
+    FLOAT_TILES(X)
+#undef X
+    return 1;
 }
 
 /* The columns of the widest tile that is not wider than n_col. */
@@ -172,7 +186,7 @@ static void TIER(float_tail)(TIER(float_panel) * p, int n)
 static void TIER(float_sums)(TIER(float_panel) * p, int64_t n)
 {
     const int64_t chunk = p->n_col > FLOAT_FEW ? FLOAT_CHUNK : n;
-    p->begun = n < 16 || p->n_row % 16 != 0;
+    p->begun = n < 16; /* there is no tile to set them */
     if (p->begun)
         memset(p->sum, 0, sizeof p->sum);
     for (int64_t part; n >= 16; n -= part) {
@@ -196,6 +210,8 @@ static void TIER(float_block)(const sk_matmul *m, int64_t r, int n_row, int64_t 
     p.row_size = m->row_size;
     p.n_row = n_row;
     p.n_col = n_col;
+    p.rows = TIER(float_height)(n_col);
+    p.apart = (n_row + p.rows - 1) / p.rows;
     for (int c = 0; c < n_col; c++) {
         const int64_t ic = m->in_col ? m->in_col[first + c] : first + c;
         p.x[c] = (const float *)(const void *)((const char *)m->act + (size_t)ic * m->act_size);
@@ -207,7 +223,7 @@ static void TIER(float_block)(const sk_matmul *m, int64_t r, int n_row, int64_t 
         for (int j = 0; j < n_row; j += 16) {
             v16 s[16];
             for (int i = 0; i < 16; i++)
-                s[i] = v16_load(TIER(float_sum)(&p, j + i, c));
+                s[i] = v16_load(TIER(float_sum)(&p, j + i < n_row ? j + i : n_row - 1, c));
             const v16 sums = TIER(sum16)(s);
             if (n_row - j >= 16)
                 v16_store(out + j, sums);
