@@ -42,6 +42,22 @@ int64_t sk_state_reach(const sk_state *state, int64_t n_tokens);
  * tells), and gives back memory that they do not need. */
 void sk_state_truncate(sk_state *state, int64_t n_tokens);
 
+/* ---- Moving ---------------------------------------------------------------------------------- */
+
+/* Whether tokens can be taken out of the middle and what follows be kept: each key is tied to its
+ * position by a rotation at most, and is held as a float that can be turned. */
+bool sk_state_shifts(const sk_state *state);
+
+/* Takes tokens [first, first + n) out, all of them held; what follows moves up, its keys turned to
+ * their new positions. They are not the keys that evaluating those tokens would give. The moving is
+ * begun: the state is not to be read or grown before sk_state_shift_run has returned true. Errors:
+ * MEMORY; then nothing is changed. */
+int32_t sk_state_shift(sk_state *state, int64_t first, int64_t n, sk_error *error);
+
+/* Moves on until `deadline_us` of sk_clock_us; false: some is left. Calls that change the state
+ * bring it to its end themselves. */
+bool sk_state_shift_run(sk_state *state, int64_t deadline_us);
+
 int64_t sk_state_length(const sk_state *state); /* tokens held */
 uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
 

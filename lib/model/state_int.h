@@ -31,6 +31,13 @@ typedef struct sk_part_kind {
 
 #define SK_MAX_STATE_PARTS 2
 
+/* Rows being moved up (shift.c): those from `first` on take what lies `n` rows behind. */
+typedef struct sk_shift {
+    int64_t first, n;
+    int64_t n_head, n_done; /* heads of all layers, and those that are done; equal: no move */
+    float *scratch;         /* owned while there is a move: a key, and the angles of its turn */
+} sk_shift;
+
 struct sk_state {
     sk_heap *heap;         /* borrowed */
     const sk_model *model; /* borrowed */
@@ -46,6 +53,7 @@ struct sk_state {
     } parts[SK_MAX_STATE_PARTS];
     sk_cache *cache;   /* the part of that kind, NULL: none */
     sk_memory *memory; /* the same */
+    sk_shift shift;
 };
 
 #endif
