@@ -189,8 +189,9 @@ typedef struct skald_sampler {
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler
- *   text      parse_special n_predict stop ignore_eos     (these three rows can be changed
- *             reply_format reasoning_budget                while a context lives)
+ *   room      when_full n_keep shift       (from here on they can be changed while a context lives)
+ *   text      parse_special n_predict stop ignore_eos
+ *             reply_format reasoning_budget
  *             time_limit_ms
  *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger
  *   sampling  seed temperature top_k top_p min_p samplers n_probs
@@ -405,7 +406,8 @@ SKALD_API const char *skald_context_message(const skald_context *ctx);
 
 /* Appends text, tokenised by the model's tokeniser. Into an empty context BOS goes first where
  * the model wants it (option "add_bos"); the texts of control tokens stay text unless the option
- * "parse_special" is on. Nothing is computed yet. Errors: CONTEXT_FULL (nothing was appended),
+ * "parse_special" is on. Nothing is computed yet. Where it does not fit n_ctx, see "when_full"
+ * below. Errors: CONTEXT_FULL (nothing was appended),
  * TOKENIZER, MEMORY, BUSY, ARGUMENT. */
 SKALD_API int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n);
 
@@ -481,6 +483,33 @@ SKALD_API int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, si
  * then go on from there. Errors: ARGUMENT (more than there are), BUSY. */
 SKALD_API int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
 
+/* Puts `n` tokens in the place of the `n_remove` from token `at` on: deletes (n 0), inserts (n_remove
+ * 0) or replaces. What stands before the first change is kept; what follows is evaluated again, or,
+ * with shift=rotate and where only is deleted, moved (below). On failure nothing is changed. Errors:
+ * ARGUMENT (no such range or token), CONTEXT_FULL, MEMORY, BUSY. */
+SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
+                               const int32_t *ids, size_t n);
+
+/*
+ * When the context is full, the option "when_full" says what happens:
+ *   stop    generation ends, stop_reason "context"; what does not fit cannot be appended
+ *   error   the same, but the step fails with E_CONTEXT_FULL
+ *   drop    the oldest tokens behind the first n_keep are dropped: half of those that there are, or
+ *           as many as a longer text needs. BOS, and what a grammar has read in this turn, always
+ *           stay; where fewer than two could go it is "stop" after all. SKALD_EVENT_DROPPED
+ *           tells of it, and "n_dropped" counts. Setting all tokens never drops.
+ * What follows removed tokens was computed with them in sight. The option "shift" says what becomes
+ * of it:
+ *   recompute  it is evaluated again: the logits depend on the tokens that are left, and on nothing
+ *              else. That is half a context of work for each drop, in slices like all work.
+ *   rotate     it is kept and moved, its keys turned to their new positions, where the model allows it
+ *              ("can_shift"): a thousand times less work, and logits that still know a little of what
+ *              is gone. It allows it unless it has recurrent layers, learned positions, norms behind
+ *              the rotation, chunks, or keys cached as q8_0 or q4_0; then it is recompute after all.
+ * Both give the same bits on every machine, number of threads and slicing. "n_exact" says how many
+ * of the first tokens are as evaluated; skald_set_text and its like build on no others.
+ */
+
 /* ---- Chat ----------------------------------------------------------------------------------- */
 
 /*
@@ -530,6 +559,8 @@ SKALD_API int32_t skald_chat_text(const skald_model *model, const skald_options 
 #define SKALD_EVENT_TEXT 1      /* the answer */
 #define SKALD_EVENT_REASONING 2 /* what the model thinks aloud */
 #define SKALD_EVENT_TOOL_CALL 3 /* {"id": text, "name": text, "arguments": {...}} */
+#define SKALD_EVENT_DROPPED 4   /* {"at": 4, "n": 2046}: tokens that were dropped, before this step's
+                                   text; see "when_full". A host that does not know it may pass over it */
 
 /* What the last step brought, told apart: call it after every step until it returns 0; after the
  * one that returned DONE too, for what was held back. Returns a SKALD_EVENT_..., whose text is a
@@ -579,6 +610,8 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  * What a context is and did, by key; also every option above. Errors: NOT_FOUND.
  *   int     n_ctx n_batch n_threads (in use) n_tokens n_evaluated (tokens in the cache)
  *           n_reused (tokens that needed no evaluation when they were last set or loaded)
+ *           n_dropped (tokens, since all were last set) n_exact (evaluated tokens, from the first
+ *           on, whose cache was not moved) can_shift (1: shift=rotate does something here)
  *           n_prompt n_generated n_forced (tokens evaluated as prompt; generated, and of these the
  *           ones that a grammar forced; since creation)
  *           prompt_us decode_us (time spent so) token_last (-1: none)

@@ -765,6 +765,15 @@ int32_t skald_truncate(skald_context *ctx, int64_t n_tokens)
     return status < 0 ? status : leave(ctx, &saved, sk_context_truncate(ctx, n_tokens));
 }
 
+int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove, const int32_t *ids, size_t n)
+{
+    if (!ids && n > 0)
+        return fail_null("ids");
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, sk_context_splice(ctx, at, n_remove, ids, n));
+}
+
 int32_t skald_step(skald_context *ctx, int64_t budget_us)
 {
     sk_fpenv saved;

@@ -81,6 +81,7 @@ int32_t skald_token(const skald_context *ctx, int32_t *token);
 int32_t skald_token_probs(const skald_context *ctx, int32_t after, const int32_t **ids, const float **logs, size_t *n);
 int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n);
 int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
+int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove, const int32_t *ids, size_t n);
 int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits, size_t *n);
 int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size, size_t *needed);
 int32_t skald_state_load(skald_context *ctx, const void *data, size_t n);
@@ -102,7 +103,7 @@ local skald = {
     E_ARGUMENT = -11, E_OPTION = -12, E_BUSY = -13, E_CANCELLED = -14, E_CONTEXT_FULL = -15,
     E_GRAMMAR = -16, E_NUMERIC = -17, E_CHANGED = -18, E_STATE = -19, E_BUFFER = -20,
     E_TEMPLATE = -21,
-    EVENT_TEXT = 1, EVENT_REASONING = 2, EVENT_TOOL_CALL = 3,
+    EVENT_TEXT = 1, EVENT_REASONING = 2, EVENT_TOOL_CALL = 3, EVENT_DROPPED = 4,
     ADD_SPECIAL = 1, PARSE_SPECIAL = 2,
     TYPE_INT = 1, TYPE_FLOAT = 2, TYPE_STRING = 3, TYPE_POINTER = 4,
 }
@@ -414,6 +415,13 @@ function Context:truncate(n_tokens)
     return self:checked(C.skald_truncate(self:live(), n_tokens), true)
 end
 
+-- Puts tokens (a list; nil: none) in the place of the `n_remove` from token `at`, 0 the first, on.
+function Context:splice(at, n_remove, ids)
+    local n = ids and #ids or 0
+    local array = n > 0 and ffi.new("int32_t[?]", n, ids) or nil
+    return self:checked(C.skald_splice(self:live(), at, n_remove, array, n), true)
+end
+
 -- The context as a string of bytes: tokens, cache, sampling options, how far generation has come.
 function Context:save()
     local code = C.skald_state_save(self:live(), nil, 0, self.size)
@@ -485,10 +493,10 @@ function Context:set_chat(conversation)
     return self:checked(C.skald_set_chat(self:live(), json, #json), true)
 end
 
--- What the last step brought, an event a call: its kind ("text", "reasoning", "tool_call") and its
--- text, JSON for a call of a tool; nil when there is no more.
+-- What the last step brought, an event a call: its kind ("text", "reasoning", "tool_call", "dropped") and
+-- its text, JSON for the last two; nil when there is no more.
 function Context:event()
-    local kinds = {"text", "reasoning", "tool_call"}
+    local kinds = {"text", "reasoning", "tool_call", "dropped"}
     local code = C.skald_event(self:live(), self.view, self.size)
     if code < 0 then return self:checked(code) end
     return kinds[code], code > 0 and ffi.string(self.view[0], self.size[0]) or nil
@@ -530,9 +538,11 @@ function Chat:step(budget_us)
     if state == "pending" then return state end
     local last, shown = self.last, ""
     for kind, text in function() return self.context:event() end do
+        if kind == "dropped" then goto next end
         if kind == "text" then shown = shown .. text end
         if kind == "tool_call" then last.tool_calls[#last.tool_calls + 1] = text end
         if kind ~= "tool_call" then last[kind] = last[kind] .. text end
+        ::next::
     end
     if state == "done" then
         last.stop_reason = self.context:info "stop_reason"

@@ -38,6 +38,13 @@
       "f16|f32|bf16|q8_0|q4_0: type of the cached keys") \
     X(CACHE_TYPE_V, "cache_type_v", STRING, "f16", 0, 0, SK_OPTION_CHOICE, \
       "f16|f32|bf16|q8_0|q4_0: type of the cached values") \
+    X(WHEN_FULL, "when_full", STRING, "stop", 0, 0, SK_OPTION_CHOICE | SK_OPTION_LIVE, \
+      "stop|error|drop: when n_ctx is reached, end generation, fail, or drop the oldest tokens") \
+    X(N_KEEP, "n_keep", INT, "0", 0, 134217728, SK_OPTION_LIVE, \
+      "first tokens that are never dropped; a BOS in front never is") \
+    X(SHIFT, "shift", STRING, "recompute", 0, 0, SK_OPTION_CHOICE | SK_OPTION_LIVE, \
+      "recompute|rotate: what follows removed tokens is evaluated again, or moved, where the model " \
+      "allows it") \
     X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
       "1: keep the logits of every token of the last batch") \
     X(ADD_BOS, "add_bos", INT, "-1", -1, 1, 0, \

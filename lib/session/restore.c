@@ -26,7 +26,7 @@ typedef struct saved {
     reader sections[SK_SAVED_N]; /* contents by id; `at` is NULL when there is none */
     uint64_t n_tokens;
     const uint8_t *tokens;
-    int64_t n_predicted, n_turn;
+    int64_t n_predicted, n_turn, n_dropped, n_settled, n_exact;
     sk_sampler_state sampling;
     int32_t stop;
     bool ending;
@@ -236,6 +236,23 @@ static int32_t check_bound(sk_context *ctx, saved *s)
     return end_content(ctx, &r, "the grammar");
 }
 
+static int32_t check_moved(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_MOVED];
+    s->n_exact = INT64_MAX;
+    if (!r.at)
+        return SKALD_OK;
+    uint64_t n_dropped = read_u64(&r), n_settled = read_u64(&r), n_exact = read_u64(&r);
+    if (n_dropped > INT64_MAX / 2 || n_settled > s->n_tokens ||
+        (n_exact != UINT64_MAX && n_exact > s->n_tokens))
+        return fail_corrupt(ctx, "what was dropped makes no sense");
+    s->n_dropped = (int64_t)n_dropped;
+    s->n_settled = (int64_t)n_settled;
+    if (n_exact != UINT64_MAX)
+        s->n_exact = (int64_t)n_exact;
+    return end_content(ctx, &r, "what was dropped");
+}
+
 /* A cache that is of another kind than ours is no error: the tokens are evaluated again. */
 static int32_t check_cache(sk_context *ctx, saved *s)
 {
@@ -315,6 +332,8 @@ static int32_t check_saved(sk_context *ctx, saved *s, const uint8_t *data, uint6
         status = check_turn(ctx, s);
     if (status == SKALD_OK)
         status = check_bound(ctx, s);
+    if (status == SKALD_OK)
+        status = check_moved(ctx, s);
     return status == SKALD_OK ? check_cache(ctx, s) : status;
 }
 
@@ -332,6 +351,10 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     else
         sk_state_truncate(ctx->state, 0);
     ctx->n_evaluated = ctx->n_reused = s->n_cached;
+    ctx->n_dropped = s->n_dropped;
+    ctx->drop_n = 0;
+    ctx->n_settled = s->n_settled < s->n_cached ? s->n_settled : s->n_cached;
+    ctx->n_exact = s->n_exact < s->n_cached ? s->n_exact : INT64_MAX;
     ctx->n_logits = 0;
     ctx->token = ctx->forced = -1;
     ctx->n_turn = s->n_turn;

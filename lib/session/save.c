@@ -45,11 +45,11 @@ static void save_text(saver *s, const char *text, uint64_t n)
     save_bytes(s, "", 1);
 }
 
-static void begin_section(saver *s, uint32_t id)
+static void begin_section(saver *s, uint32_t id, bool optional)
 {
     s->section = s->n;
     save_u32(s, id);
-    save_u32(s, id == SK_SAVED_BOUND ? SK_SAVED_OPTIONAL : 0);
+    save_u32(s, optional ? SK_SAVED_OPTIONAL : 0);
     save_u64(s, 0); /* size and checksum: see end_section */
     save_u64(s, 0);
 }
@@ -76,7 +76,7 @@ static void save_model(saver *s, sk_context *ctx)
     size_t n = strlen(name);
     if (ctx->fingerprint == 0)
         ctx->fingerprint = sk_state_fingerprint(ctx->model);
-    begin_section(s, SK_SAVED_MODEL);
+    begin_section(s, SK_SAVED_MODEL, false);
     save_u64(s, ctx->fingerprint);
     save_text(s, name, n < 255 ? n : 255);
     end_section(s);
@@ -84,7 +84,7 @@ static void save_model(saver *s, sk_context *ctx)
 
 static void save_tokens(saver *s, const sk_context *ctx)
 {
-    begin_section(s, SK_SAVED_TOKENS);
+    begin_section(s, SK_SAVED_TOKENS, false);
     save_u64(s, (uint64_t)ctx->n_tokens);
     for (int64_t i = 0; i < ctx->n_tokens; i++)
         save_u32(s, (uint32_t)ctx->tokens[i]);
@@ -113,7 +113,7 @@ static void save_options(saver *s, const sk_context *ctx)
     uint32_t n = 0;
     for (int32_t id = 0; id < SK_N_OPTIONS; id++)
         n += (sk_option_info_get(id)->flags & SK_OPTION_LIVE) != 0;
-    begin_section(s, SK_SAVED_OPTIONS);
+    begin_section(s, SK_SAVED_OPTIONS, false);
     save_u32(s, n);
     for (int32_t id = 0; id < SK_N_OPTIONS; id++)
         if (sk_option_info_get(id)->flags & SK_OPTION_LIVE)
@@ -123,7 +123,7 @@ static void save_options(saver *s, const sk_context *ctx)
 
 static void save_turn(saver *s, const sk_context *ctx)
 {
-    begin_section(s, SK_SAVED_TURN);
+    begin_section(s, SK_SAVED_TURN, false);
     save_u64(s, (uint64_t)ctx->n_predicted);
     save_u32(s, (uint32_t)ctx->stop);
     save_u32(s, ctx->ending);
@@ -135,7 +135,7 @@ static void save_cache(saver *s, const sk_context *ctx)
 {
     int64_t n = ctx->n_evaluated < ctx->n_tokens ? ctx->n_evaluated : ctx->n_tokens - 1;
     n = sk_state_reach(ctx->state, n);
-    begin_section(s, SK_SAVED_CACHE);
+    begin_section(s, SK_SAVED_CACHE, false);
     save_u32(s, SKALD_NUMERIC_VERSION);
     save_u32(s, 0);
     save_u64(s, sk_state_layout(ctx->state));
@@ -148,11 +148,20 @@ static void save_cache(saver *s, const sk_context *ctx)
 
 static void save_bound(saver *s, const sk_context *ctx)
 {
-    begin_section(s, SK_SAVED_BOUND);
+    begin_section(s, SK_SAVED_BOUND, true);
     save_u64(s, (uint64_t)ctx->n_turn);
     save_u64(s, sk_f64_bits(ctx->sampling.mu));
     save_u64(s, sk_f64_bits(ctx->sampling.weight));
     save_u64(s, sk_f64_bits(ctx->sampling.total));
+    end_section(s);
+}
+
+static void save_moved(saver *s, const sk_context *ctx)
+{
+    begin_section(s, SK_SAVED_MOVED, ctx->n_exact == INT64_MAX);
+    save_u64(s, (uint64_t)ctx->n_dropped);
+    save_u64(s, (uint64_t)ctx->n_settled);
+    save_u64(s, ctx->n_exact == INT64_MAX ? UINT64_MAX : (uint64_t)ctx->n_exact);
     end_section(s);
 }
 
@@ -168,6 +177,7 @@ static void save_all(saver *s, sk_context *ctx)
     save_options(s, ctx);
     save_turn(s, ctx);
     save_bound(s, ctx);
+    save_moved(s, ctx);
     save_cache(s, ctx);
     if (!s->data)
         return;
@@ -181,6 +191,7 @@ int32_t sk_context_save(sk_context *ctx, void *buffer, uint64_t size, uint64_t *
     int32_t status = sk_model_check(ctx->model, &ctx->error);
     if (status < 0)
         return status;
+    sk_state_shift_run(ctx->state, INT64_MAX);
     save_all(&s, ctx);
     *needed = s.n;
     if (s.n > size)

@@ -17,6 +17,8 @@
  * (sk_state_save) text      u32 n, n bytes, a 0
  *     BOUND     i64 n: the last n tokens are what a grammar has read; 3 f64: the sampler's state;
  *               may be passed over: n is then n_predicted, the state that of a beginning
+ *     MOVED     u64 n_dropped, u64 n_settled, u64 n_exact (2^64 - 1: all): see session/edit.c; may
+ * be passed over where nothing of the cache was moved
  *
  * Every later version reads this. The first four sections are always there, each once; the cache is
  * believed only when model, numeric version and layout are the reader's own, and else made again
@@ -44,6 +46,7 @@ enum {
     SK_SAVED_TURN,
     SK_SAVED_CACHE,
     SK_SAVED_BOUND, /* optional */
+    SK_SAVED_MOVED, /* optional where no row was moved */
     SK_SAVED_N      /* ids end here */
 };
 

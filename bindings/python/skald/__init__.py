@@ -422,7 +422,8 @@ class Context(_Handle):
             self._checked(_lib.skald_set_chat(self._live(), data, len(data)))
 
     def events(self) -> Iterator["Event"]:
-        """Streams a reply told apart: events of kind "text", "reasoning" and "tool_call"."""
+        """Streams a reply told apart: events of kind "text", "reasoning" and "tool_call", and
+        "dropped" when old tokens made room (option when_full)."""
         state = "pending"
         while state != "done":
             state = self.step()[0]
@@ -467,6 +468,12 @@ class Context(_Handle):
         with self._lock:
             self._checked(_lib.skald_truncate(self._live(), n_tokens))
 
+    def splice(self, at: int, n_remove: int, ids: Sequence[int] = ()) -> None:
+        """Puts tokens in the place of the `n_remove` from token `at` on."""
+        array = (ctypes.c_int32 * len(ids))(*ids)
+        with self._lock:
+            self._checked(_lib.skald_splice(self._live(), at, n_remove, array, len(ids)))
+
     def save(self) -> bytes:
         """The context as bytes: tokens, cache, sampling options, how far generation has come."""
         needed = ctypes.c_size_t()
@@ -502,7 +509,7 @@ class Context(_Handle):
 
 
 _KINDS = {_C["EVENT_TEXT"]: "text", _C["EVENT_REASONING"]: "reasoning",
-          _C["EVENT_TOOL_CALL"]: "tool_call"}
+          _C["EVENT_TOOL_CALL"]: "tool_call", _C["EVENT_DROPPED"]: "dropped"}
 
 
 def _conversation(what: Union[str, List[Any], Dict[str, Any]]) -> bytes:
@@ -573,7 +580,7 @@ class Chat:
         for event in self.context.events():
             if event.kind == "tool_call":
                 reply.tool_calls.append(json.loads(event.text))
-            else:
+            elif event.kind != "dropped":
                 setattr(reply, event.kind, getattr(reply, event.kind) + event.text)
             yield event
         reply.stop_reason = str(self.context.info("stop_reason"))
