@@ -158,6 +158,14 @@ typedef struct skald_reader {
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
 } skald_reader;
 
+/* Where bytes go that the host keeps. `write` takes `n` bytes, the next ones, and returns 0, or any
+ * other value on failure, after which it is not called again. */
+typedef struct skald_writer {
+    size_t size;
+    void *user;
+    int32_t (*write)(void *user, const void *bytes, size_t n);
+} skald_writer;
+
 /* The host's job system. `parallel_for` calls task(arg, i) once for each i in [0, n), in any
  * order, on any threads, and returns when all have returned. Tasks never wait for one another,
  * so a plain loop is a correct implementation. */
@@ -593,6 +601,19 @@ SKALD_API int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size
  * model's; the message names both), CONTEXT_FULL (n_ctx is too small), OPTION, MEMORY, CHANGED,
  * BUSY. */
 SKALD_API int32_t skald_state_load(skald_context *ctx, const void *data, size_t n);
+
+/* The same to and from the host's own place. What is read is checked in memory: a state is held there
+ * while it is loaded, not while it is saved. Errors: those above but BUFFER; IO (the host's function
+ * failed), ARGUMENT (an incomplete table). */
+SKALD_API int32_t skald_state_write(skald_context *ctx, const skald_writer *writer);
+SKALD_API int32_t skald_state_read(skald_context *ctx, const skald_reader *reader);
+
+/* The same to and from a file. One that is there is replaced when the new one is complete and on the
+ * disk: after a failure, of the power too, it is the old one or the new one, whole. (What is written
+ * until then lies beside it as PATH.N.tmp. A symbolic link is replaced, not followed.) Errors: those
+ * above; NOT_FOUND, IO. */
+SKALD_API int32_t skald_state_save_file(skald_context *ctx, const char *path);
+SKALD_API int32_t skald_state_load_file(skald_context *ctx, const char *path);
 
 /* Changes an option of a living context: those of sampling and stopping (temperature, top_k,
  * top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, penalty_last_n, logit_bias,

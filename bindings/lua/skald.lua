@@ -21,6 +21,8 @@ ffi.cdef [[
 typedef struct skald_options skald_options;
 typedef struct skald_model skald_model;
 typedef struct skald_context skald_context;
+typedef struct skald_reader skald_reader;
+typedef struct skald_writer skald_writer;
 int32_t skald_version(void);
 int32_t skald_abi_version(void);
 int32_t skald_numeric_version(void);
@@ -85,6 +87,10 @@ int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove, const int
 int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits, size_t *n);
 int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size, size_t *needed);
 int32_t skald_state_load(skald_context *ctx, const void *data, size_t n);
+int32_t skald_state_write(skald_context *ctx, const skald_writer *writer);
+int32_t skald_state_read(skald_context *ctx, const skald_reader *reader);
+int32_t skald_state_save_file(skald_context *ctx, const char *path);
+int32_t skald_state_load_file(skald_context *ctx, const char *path);
 int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value);
 int32_t skald_context_set_float(skald_context *ctx, const char *key, double value);
 int32_t skald_context_set_string(skald_context *ctx, const char *key, const char *value);
@@ -435,6 +441,15 @@ end
 -- Makes the context what was saved.
 function Context:load(state)
     return self:checked(C.skald_state_load(self:live(), state, #state), true)
+end
+
+-- The same to a file, which is replaced in one moment, and from it.
+function Context:save_file(path)
+    return self:checked(C.skald_state_save_file(self:live(), path), true)
+end
+
+function Context:load_file(path)
+    return self:checked(C.skald_state_load_file(self:live(), path), true)
 end
 
 -- All tokens of the context, a list of ids.

@@ -331,12 +331,15 @@ static uint64_t memory_save_size(const void *part, int64_t n_tokens)
     return n_tokens > 0 ? (uint64_t)((const sk_memory *)part)->n * sizeof(float) : 0;
 }
 
-static void memory_save(const void *part, int64_t n_tokens, uint8_t *out)
+static void memory_save(const void *part, int64_t n_tokens, sk_put *put, void *user)
 {
     const sk_memory *memory = part;
     const sk_memory_array *array = n_tokens > 0 ? memory_at(memory, n_tokens) : NULL;
-    for (int64_t i = 0; array && i < memory->n; i++)
-        sk_put_le32(out + 4 * i, sk_f32_bits(array_floats(array)[i]));
+    for (int64_t i = 0; array && i < memory->n; i++) {
+        uint8_t bytes[4];
+        sk_put_le32(bytes, sk_f32_bits(array_floats(array)[i]));
+        put(user, bytes, sizeof bytes);
+    }
 }
 
 static void memory_load(void *part, int64_t n_tokens, const uint8_t *data)

@@ -202,13 +202,10 @@ uint64_t sk_state_save_size(const sk_state *state, int64_t n_tokens)
     return size;
 }
 
-void sk_state_save(const sk_state *state, int64_t n_tokens, uint8_t *out)
+void sk_state_save(const sk_state *state, int64_t n_tokens, sk_put *put, void *user)
 {
-    for (int i = 0; i < state->n_part; i++) {
-        const sk_part_kind *kind = state->parts[i].kind;
-        kind->save(state->parts[i].data, n_tokens, out);
-        out += kind->save_size(state->parts[i].data, n_tokens);
-    }
+    for (int i = 0; i < state->n_part; i++)
+        state->parts[i].kind->save(state->parts[i].data, n_tokens, put, user);
 }
 
 void sk_state_load(sk_state *state, int64_t n_tokens, const uint8_t *data)

@@ -67,10 +67,13 @@ uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
  * sizes, which of two lists of rope factors holds. */
 uint64_t sk_state_layout(const sk_state *state);
 
+/* Where bytes go, in pieces. */
+typedef void sk_put(void *user, const void *bytes, uint64_t n);
+
 /* The first `n_tokens` tokens, which the state can go back to, as so many bytes, the same on every
  * machine. */
 uint64_t sk_state_save_size(const sk_state *state, int64_t n_tokens);
-void sk_state_save(const sk_state *state, int64_t n_tokens, uint8_t *out);
+void sk_state_save(const sk_state *state, int64_t n_tokens, sk_put *put, void *user);
 
 /* Holds just these tokens from now on: bytes of a state of the same layout, for which there is room
  * (sk_state_prepare). */

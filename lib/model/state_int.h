@@ -24,7 +24,7 @@ typedef struct sk_part_kind {
      * bytes. What is loaded was reserved. */
     uint64_t (*layout)(const void *part, uint64_t hash);
     uint64_t (*save_size)(const void *part, int64_t n_tokens);
-    void (*save)(const void *part, int64_t n_tokens, uint8_t *out);
+    void (*save)(const void *part, int64_t n_tokens, sk_put *put, void *user);
     void (*load)(void *part, int64_t n_tokens, const uint8_t *data);
     void (*free)(void *part); /* NULL does nothing */
 } sk_part_kind;

@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/hash.h"
+#include "base/source.h"
 #include "session/context_int.h"
 #include "session/saved.h"
 #include "text/vocab.h"
@@ -90,6 +91,7 @@ static int32_t end_content(sk_context *ctx, const reader *r, const char *name)
 
 /* ---- Sections ------------------------------------------------------------------------------- */
 
+/* Of a state of `n` bytes; no memory is taken for what does not begin as one. */
 static int32_t check_header(sk_context *ctx, const uint8_t *data, uint64_t n)
 {
     if (n < SK_SAVED_HEADER)
@@ -426,4 +428,41 @@ int32_t sk_context_load(sk_context *ctx, const void *data, uint64_t n)
     sk_options_clear(options);
     sk_free(ctx->heap, options);
     return status;
+}
+
+/* ---- From elsewhere ---------------------------------------------------------------------------
+ */
+
+/* Bytes that nobody else can change while they are checked and used. */
+static int32_t load_source(sk_context *ctx, sk_source *source)
+{
+    uint64_t n = sk_source_size(source);
+    uint8_t header[SK_SAVED_HEADER], *data = NULL;
+    uint64_t n_header = n < sizeof header ? n : sizeof header;
+    int32_t status = sk_source_read(source, 0, header, n_header, &ctx->error);
+    if (status == SKALD_OK)
+        status = check_header(ctx, header, n);
+    if (status == SKALD_OK && !(data = sk_alloc(ctx->heap, n, "a saved state", &ctx->error)))
+        status = SKALD_E_MEMORY;
+    if (status == SKALD_OK)
+        status = sk_source_read(source, 0, data, n, &ctx->error);
+    if (status == SKALD_OK)
+        status = sk_context_load(ctx, data, n);
+    sk_free(ctx->heap, data);
+    sk_source_close(source);
+    return status;
+}
+
+int32_t sk_context_load_reader(sk_context *ctx, const skald_reader *host)
+{
+    sk_source *source;
+    int32_t status = sk_source_open_reader(&source, ctx->heap, host, &ctx->error);
+    return status < 0 ? status : load_source(ctx, source);
+}
+
+int32_t sk_context_load_file(sk_context *ctx, const char *path)
+{
+    sk_source *source;
+    int32_t status = sk_source_open_file(&source, ctx->heap, path, false, &ctx->error);
+    return status < 0 ? status : load_source(ctx, source);
 }

@@ -491,6 +491,16 @@ class Context(_Handle):
         with self._lock:
             self._checked(_lib.skald_state_load(self._live(), state, len(state)))
 
+    def save_file(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """Saves to a file, which is replaced in one moment: it is the old one or the new, whole."""
+        with self._lock:
+            self._checked(_lib.skald_state_save_file(self._live(), os.fsencode(path)))
+
+    def load_file(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """Makes the context what was saved to a file."""
+        with self._lock:
+            self._checked(_lib.skald_state_load_file(self._live(), os.fsencode(path)))
+
     @property
     def tokens(self) -> List[int]:
         """All tokens of the context."""
