@@ -14,6 +14,7 @@
 #include "sample/constraint.h"
 #include "session/dialogue.h"
 #include "session/context.h"
+#include "session/estimate.h"
 #include "session/saved.h"
 #include "session/step.h"
 #include "text/tokenize.h"
@@ -230,6 +231,19 @@ const char *skald_options_message(const skald_options *options)
 }
 
 /* ---- Models --------------------------------------------------------------------------------- */
+
+int32_t skald_estimate(const char *path, const skald_options *options, int64_t *costs, size_t n)
+{
+    sk_error error = {0, ""};
+    sk_fpenv saved;
+    if (!costs)
+        return fail_null("costs");
+    memset(costs, 0, n * sizeof *costs);
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_estimate(path, options ? &options->set : NULL, costs, n, &error);
+    sk_fpenv_leave(&saved);
+    return publish(status, &error);
+}
 
 int32_t skald_model_open(const char *path, const skald_options *options, skald_model **out)
 {

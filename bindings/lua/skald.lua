@@ -42,6 +42,7 @@ int32_t skald_options_get_string(const skald_options *options, const char *key, 
 int32_t skald_options_check(skald_options *options, const char *text, int64_t n);
 int32_t skald_options_describe(int32_t index, const char **key, int32_t *type, const char **default_value, const char **help);
 const char *skald_options_message(const skald_options *options);
+int32_t skald_estimate(const char *path, const skald_options *options, int64_t *costs, size_t n);
 int32_t skald_model_load(const char *path, const skald_options *options, skald_model **out);
 int32_t skald_model_open(const char *path, const skald_options *options, skald_model **out);
 int32_t skald_model_step(skald_model *model, int64_t budget_us);
@@ -223,6 +224,19 @@ function skald.open(path, options)
     code = C.skald_model_open(path, o, out)
     if code < 0 then return failed(code) end
     return setmetatable({handle = ffi.gc(out[0], C.skald_model_release)}, Model)
+end
+
+-- What a model and a context will cost, in bytes: a table with "mapped", "model", "loading", "context",
+-- "workspace", "cache" and "token".
+function skald.estimate(path, options)
+    local o, message, code = make_options(options)
+    if not o then return nil, message, code end
+    local names = {"mapped", "model", "loading", "context", "workspace", "cache", "token"}
+    local costs, named = ffi.new("int64_t[?]", #names), {}
+    code = C.skald_estimate(path, o, costs, #names)
+    if code < 0 then return failed(code) end
+    for i, name in ipairs(names) do named[name] = tonumber(costs[i - 1]) end
+    return named
 end
 
 -- Loads a model and returns when it is ready.

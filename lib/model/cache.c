@@ -200,6 +200,13 @@ static uint64_t cache_bytes(const void *part)
     return (uint64_t)cache->n_block * cache->block_size;
 }
 
+static uint64_t cache_cost(const void *part, int64_t n_tokens)
+{
+    const sk_cache *cache = part;
+    uint64_t n_block = ((uint64_t)n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
+    return n_block * sk_alloc_cost(cache->block_size);
+}
+
 size_t sk_cache_k_offset(const sk_cache *cache, int32_t layer, int64_t head)
 {
     const sk_cache_layer *l = &cache->layers[layer];
@@ -315,6 +322,7 @@ const sk_part_kind sk_cache_kind = {
     .reserve = cache_reserve,
     .truncate = cache_truncate,
     .bytes = cache_bytes,
+    .cost = cache_cost,
     .fork = cache_fork,
     .layout = cache_layout_hash,
     .save_size = cache_save_size,

@@ -311,7 +311,7 @@ static int32_t load_plan(sk_model *model, sk_error *error)
 static int32_t load_copy(sk_model *model, sk_error *error)
 {
     const sk_gguf_tensor *tensor = sk_gguf_tensor_at(model->gguf, model->copy_tensor);
-    if (!model->copy || !tensor)
+    if (!model->copy || !tensor || model->empty)
         return SKALD_OK;
     uint64_t left = tensor->size - model->copy_offset, n = left < LOAD_PIECE ? left : LOAD_PIECE;
     const uint8_t *data = model->weights.data[model->copy_tensor];

@@ -256,6 +256,16 @@ static uint64_t memory_bytes(const void *part)
     return memory_size(memory, &size) ? n * size : 0;
 }
 
+/* The one of now, those that are kept, and the two that a pass writes. */
+static uint64_t memory_cost(const void *part, int64_t n_tokens)
+{
+    const sk_memory *memory = part;
+    int64_t most = memory_most_kept(memory), kept = n_tokens / MEMORY_TURN_GAP;
+    uint64_t size = 0;
+    memory_size(memory, &size);
+    return (uint64_t)((kept < most ? kept : most) + 3) * sk_alloc_cost(size);
+}
+
 static int32_t memory_fork(void **out, const void *part, int64_t n_tokens, sk_error *error)
 {
     const sk_memory *memory = part;
@@ -361,6 +371,7 @@ const sk_part_kind sk_memory_kind = {
     .reach = memory_reach,
     .truncate = memory_truncate,
     .bytes = memory_bytes,
+    .cost = memory_cost,
     .fork = memory_fork,
     .layout = memory_layout,
     .save_size = memory_save_size,

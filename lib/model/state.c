@@ -220,6 +220,19 @@ void sk_state_load(sk_state *state, int64_t n_tokens, const uint8_t *data)
     sk_state_truncate(state, n_tokens);
 }
 
+uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens)
+{
+    uint64_t cost = 0;
+    for (int i = 0; i < state->n_part; i++)
+        cost += state->parts[i].kind->cost(state->parts[i].data, n_tokens);
+    return cost;
+}
+
+uint64_t sk_state_cost_token(const sk_state *state)
+{
+    return state->cache ? sk_cache_kind.cost(state->cache, SK_KEY_BLOCK) / SK_KEY_BLOCK : 0;
+}
+
 uint64_t sk_state_bytes(const sk_state *state)
 {
     uint64_t bytes = 0;

@@ -58,6 +58,10 @@ int32_t sk_state_shift(sk_state *state, int64_t first, int64_t n, sk_error *erro
  * bring it to its end themselves. */
 bool sk_state_shift_run(sk_state *state, int64_t deadline_us);
 
+/* Bytes that it takes at most with so many tokens, beyond its tables, and that a token adds. */
+uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens);
+uint64_t sk_state_cost_token(const sk_state *state);
+
 int64_t sk_state_length(const sk_state *state); /* tokens held */
 uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
 

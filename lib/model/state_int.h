@@ -18,6 +18,8 @@ typedef struct sk_part_kind {
     int64_t (*reach)(const void *part, int64_t n_tokens);
     void (*truncate)(void *part, int64_t n_tokens); /* to what it can go back to */
     uint64_t (*bytes)(const void *part);
+    /* What it takes of the heap at most with so many tokens, the heap's own part included. */
+    uint64_t (*cost)(const void *part, int64_t n_tokens);
     /* Another part that holds the first n_tokens tokens, and shares what it can. */
     int32_t (*fork)(void **out, const void *part, int64_t n_tokens, sk_error *error);
     /* Saving: what the bytes mean, as a hash; how many there are for so many tokens; to and from

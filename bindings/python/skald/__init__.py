@@ -22,7 +22,8 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 from . import _ffi
 
-__all__ = ["Model", "Context", "Chat", "Reply", "Event", "Error", "Option", "options", "version"]
+__all__ = ["Model", "Context", "Chat", "Reply", "Event", "Error", "Option", "estimate",
+           "options", "version"]
 
 _lib = _ffi.load()
 _C = _ffi.CONSTANTS
@@ -210,6 +211,15 @@ class _Handle:
     def __reduce__(self) -> Any:
         raise TypeError("a skald.%s cannot be pickled; open it where it is used" %
                         type(self).__name__)
+
+
+def estimate(path: Union[str, bytes, "os.PathLike[str]"], **options: Any) -> Dict[str, int]:
+    """What a model and a context will cost, in bytes, before they are made."""
+    names = ("mapped", "model", "loading", "context", "workspace", "cache", "token")
+    costs = (ctypes.c_int64 * len(names))()
+    with _Options(options) as o:
+        _check(_lib.skald_estimate(os.fsencode(path), o, costs, len(names)))
+    return dict(zip(names, costs))
 
 
 class Model(_Handle):

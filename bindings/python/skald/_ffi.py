@@ -43,6 +43,7 @@ FUNCTIONS = {
     "skald_options_check": (c_int32, [_handle, c_char_p, c_int64]),
     "skald_options_describe": (c_int32, [c_int32, _view_out, _i32_out, _view_out, _view_out]),
     "skald_options_message": (c_char_p, [_handle]),
+    "skald_estimate": (c_int32, [c_char_p, _handle, _i64_out, c_size_t]),
     "skald_model_load": (c_int32, [c_char_p, _handle, _handle_out]),
     "skald_model_open": (c_int32, [c_char_p, _handle, _handle_out]),
     "skald_model_step": (c_int32, [_handle, c_int64]),
