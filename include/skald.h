@@ -277,17 +277,6 @@ SKALD_API const char *skald_options_message(const skald_options *options);
  */
 typedef struct skald_model skald_model;
 
-/*
- * What a model and a context with these options will cost, in bytes, before they are made: the first
- * `n` of the costs below, in order, and 0 for more than there are. Counted is what
- * "memory_live" and max_memory count (all but the threads of the pool, which models may share), by
- * doing all but what is large: no weights are copied, no cache is made, and the option "allocator"
- * is not used. What max_memory must allow: a model LOADING, a context the sum of CONTEXT,
- * WORKSPACE and CACHE. That sum is exact for a context that is filled token by token; a bound where
- * layers are recurrent; texts, chats, grammars and turns of keys take some more while they are read.
- * Contexts that are always stepped together with another need no WORKSPACE of their own.
- * Errors: those of skald_model_load and skald_context_new.
- */
 #define SKALD_COST_MAPPED 0    /* of the file, in the address space: memory that the system lends */
 #define SKALD_COST_MODEL 1     /* the model when it is loaded, copied weights included */
 #define SKALD_COST_LOADING 2   /* the most while it is loaded */
@@ -296,6 +285,16 @@ typedef struct skald_model skald_model;
 #define SKALD_COST_CACHE 5     /* the cache when n_ctx tokens are in it */
 #define SKALD_COST_TOKEN 6     /* what a token of it takes, which comes in blocks of 64 */
 #define SKALD_N_COSTS 7
+
+/* What a model and a context with these options will cost, in bytes, before they are made: the first
+ * `n` of the costs below, in order, and 0 for more than there are. Counted is what
+ * "memory_live" and max_memory count (all but the threads of the pool, which models may share), by
+ * doing all but what is large: no weights are copied, no cache is made, and the option "allocator"
+ * is not used. What max_memory must allow: a model LOADING, a context the sum of CONTEXT,
+ * WORKSPACE and CACHE. That sum is exact for a context that is filled token by token; a bound where
+ * layers are recurrent; texts, chats, grammars and turns of keys take some more while they are read.
+ * Contexts that are always stepped together with another need no WORKSPACE of their own.
+ * Errors: those of skald_model_load and skald_context_new. */
 SKALD_API int32_t skald_estimate(const char *path, const skald_options *options, int64_t *costs,
                                  size_t n);
 

@@ -19,14 +19,15 @@ enum { SK_NORM_RMS = 0, SK_NORM_LAYER = 1, SK_NORM_LAYER_PLAIN = 2, SK_NORM_KEY 
 
 /* Where norms stand: before attention and feed-forward; after them, before they are added; both.
  * Parallel: attention and feed-forward read the same h and are added together; always, where the
- * key says so, where there is no second norm. */
+ * key says so, where there is no second norm. Sum: behind the addition, of h itself. */
 enum {
     SK_PLACE_PRE = 0,
     SK_PLACE_POST = 1,
     SK_PLACE_SANDWICH = 2,
     SK_PLACE_PARALLEL = 3,
     SK_PLACE_PARALLEL_KEY = 4,
-    SK_PLACE_PARALLEL_IF_ONE = 5
+    SK_PLACE_PARALLEL_IF_ONE = 5,
+    SK_PLACE_SUM = 6
 };
 
 /* The tensor of the norm before the feed-forward: ffn_norm, post_attention_norm, attn_output_norm.
@@ -86,9 +87,13 @@ enum {
  * as the key has it; ten times that; so, above the line too, where it cancels. */
 enum { SK_YARN_LOG_KEY = 0, SK_YARN_LOG_TEN = 1, SK_YARN_LOG_CANCELS = 2 };
 
+/* What a token sees: itself and those before it; all that were appended with it and nothing else,
+ * in windowed layers half a window to each side. The key attention.causal has the last word. */
+enum { SK_SEES_BEFORE = 0, SK_SEES_BATCH = 1 };
+
 /* The factor of query times key: 1 / sqrt(dk); attention.scale, if not 0; 1 / sqrt(n_embd / n_head)
  * in models of scale_layers layers; 1 / dk; 1 / sqrt(n_rot); attention.output_scale; 1 / sqrt(dv);
- * 1 / sqrt(dk_mla); that, times the square of the rotation's magnitude and 1 + 0.1 m ln f. */
+ * 1 / sqrt(dk_mla); that, times the square of the rotation's magnitude and 1 + 0.1 m ln f; 1. */
 enum {
     SK_ATTN_RSQRT_DK = 0,
     SK_ATTN_KEY = 1,
@@ -98,7 +103,8 @@ enum {
     SK_ATTN_OUTPUT_SCALE = 5,
     SK_ATTN_RSQRT_DV = 6,
     SK_ATTN_RSQRT_MLA = 7,
-    SK_ATTN_YARN_MLA = 8
+    SK_ATTN_YARN_MLA = 8,
+    SK_ATTN_UNSCALED = 9
 };
 
 /* Slopes that lower scores with distance: none; from the key; of 8; of 8 in models of 40 layers. */
@@ -146,7 +152,8 @@ enum { SK_FEEDS_ALL = 0, SK_FEEDS_NONE = 1, SK_FEEDS_ALONE = 2, SK_FEEDS_CHANNEL
 enum { SK_GROUPS_ADJACENT = 0, SK_GROUPS_CYCLIC = 1 };
 
 /* The feed-forward: down(f(gate x) * up x), f being silu, gelu, relu; as gpt-oss has it; clamped;
- * down(f(up x)), f being gelu, relu squared, xIELU. */
+ * down(f(up x)), f being gelu, relu squared, xIELU. GeGLU where the file has a gate, else gelu, or
+ * relu. */
 enum {
     SK_FFN_SWIGLU = 0,
     SK_FFN_GEGLU = 1,
@@ -155,7 +162,9 @@ enum {
     SK_FFN_SWIGLU_CLAMPED = 4,
     SK_FFN_GELU = 5,
     SK_FFN_RELU2 = 6,
-    SK_FFN_XIELU = 7
+    SK_FFN_XIELU = 7,
+    SK_FFN_GEGLU_OR_GELU = 8,
+    SK_FFN_GEGLU_OR_RELU = 9
 };
 
 /* How a router turns logits into weights: softmax over all experts, sigmoid, softmax over those
@@ -177,8 +186,8 @@ enum { SK_WEIGHTS_NORMED = 0, SK_WEIGHTS_PLAIN = 1, SK_WEIGHTS_KEY = 2 };
 enum { SK_EXPERT_FF = 0, SK_EXPERT_KEY_OR_SHARE = 1 };
 
 /* Which layers have experts: all behind the dense leading ones that are last of a step, when
- * expert_count is above 0; those with a router; none. */
-enum { SK_MOE_IF_EXPERTS = 0, SK_MOE_BY_TENSOR = 1, SK_MOE_NEVER = 2 };
+ * expert_count is above 0; those with a router; none; the second of every moe_every_n_layers. */
+enum { SK_MOE_IF_EXPERTS = 0, SK_MOE_BY_TENSOR = 1, SK_MOE_NEVER = 2, SK_MOE_SECOND = 3 };
 
 /* What the router reads: what the experts read; the layer's input. */
 enum { SK_ROUTER_FFN = 0, SK_ROUTER_LAYER = 1 };
@@ -207,6 +216,17 @@ enum {
 
 /* Learned positions: none, those that the file has, needed. */
 enum { SK_POSITIONS_NONE = 0, SK_POSITIONS_IF = 1, SK_POSITIONS_NEEDED = 2 };
+
+/* What the last layer's output becomes: logits; nothing more, it is the model's answer; that,
+ * behind dense matrices where the file has them. */
+enum { SK_GIVES_LOGITS = 0, SK_GIVES_VECTORS = 1, SK_GIVES_DENSE = 2 };
+
+/* Whose blocks there are: the model's; an encoder's, named so. */
+enum { SK_SIDES_NONE = 0, SK_SIDES_ENCODER = 1 };
+
+/* A reranking model's score: of the first token by tanh (of the last one in models of text, by a
+ * softmax of the labels); of the mean by gelu. */
+enum { SK_RANKS_TOKEN = 0, SK_RANKS_MEAN = 1 };
 
 /* The embedding is multiplied by embedding_scale, or by sqrt(n_embd). */
 enum { SK_EMBD_SCALE_KEY = 0, SK_EMBD_SCALE_SQRT = 1 };
@@ -238,6 +258,10 @@ typedef struct sk_arch {
     uint8_t moe_half; /* the sum of experts and shared expert is halved */
     uint8_t shared;
     uint8_t positions, embd_scale, logit_scale, defaults;
+    uint8_t sees, gives, ranks, sides;
+    uint8_t types;   /* a vector of the token's type is added to the embedding, where the file has
+                        types */
+    uint8_t buckets; /* scores are biased by distance, in buckets that grow with it */
 } sk_arch;
 
 /* The row of a name of `n` bytes, or NULL. */

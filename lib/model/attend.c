@@ -116,23 +116,27 @@ const sk_op sk_op_store = {sk_begin_rows, store_run};
 /* ---- attend ---------------------------------------------------------------------------------- */
 
 /* The keys that a row sees. */
-static sk_span attend_seen(const sk_attn *attn, int64_t position)
+static sk_span attend_seen(const sk_attn *attn, const sk_row *row)
 {
-    int64_t first = 0;
-    if (attn->window > 0 && attn->chunked)
+    int64_t first = 0, position = row->position, last = position + 1;
+    if (attn->whole) {
+        int64_t side = attn->window > 0 ? attn->window / 2 : INT32_MAX;
+        first = most(row->state->n_held, position - side);
+        last = row->state->n_next - 1 - position > side ? position + side + 1 : row->state->n_next;
+    } else if (attn->window > 0 && attn->chunked)
         first = position / attn->window * attn->window;
     else if (attn->window > 0 && position >= attn->window)
         first = position - attn->window + 1;
-    return (sk_span){first, position + 1};
+    return (sk_span){first, last};
 }
 
 /* The blocks that the rows of a run see. */
 static sk_span run_blocks(const sk_pass *p, const sk_attn *attn, int64_t run)
 {
     const sk_attending *t = &p->attending;
-    int64_t first = attend_seen(attn, p->rows[t->run[run]].position).first;
-    int64_t last = p->rows[t->run[run + 1] - 1].position;
-    return (sk_span){first / SK_KEY_BLOCK, last / SK_KEY_BLOCK + 1};
+    int64_t first = attend_seen(attn, &p->rows[t->run[run]]).first;
+    int64_t last = attend_seen(attn, &p->rows[t->run[run + 1] - 1]).last;
+    return (sk_span){first / SK_KEY_BLOCK, (last - 1) / SK_KEY_BLOCK + 1};
 }
 
 /* Cuts the rows into runs of at most `most_rows`. */
@@ -227,7 +231,7 @@ static sk_attend attend_make(const sk_pass *p, const sk_step *step, int64_t run,
     int64_t n_row = t->run[run + 1] - row, sums = row * attn->n_head + head * n_row * group;
     const sk_cache *cache = p->rows[row].state->cache;
     for (int64_t i = 0; i < n_row; i++)
-        seen[i] = attend_seen(attn, p->rows[row + i].position);
+        seen[i] = attend_seen(attn, &p->rows[row + i]);
     return (sk_attend){.q = sk_pass_reg(p, step->src, row) + head * group * attn->dk,
                        .q_stride = p->stride[step->src],
                        .n_row = n_row,
@@ -246,6 +250,9 @@ static sk_attend attend_make(const sk_pass *p, const sk_step *step, int64_t run,
                        .scale = attn->scale,
                        .cap = attn->cap,
                        .slope = attn->slope ? attn->slope + head * group : NULL,
+                       .placed = true,
+                       .at = p->rows[row].position,
+                       .near = attn->near ? attn->near + head * group * (2 * SK_NEAR + 1) : NULL,
                        .sink = attn->sink ? attn->sink + head * group : NULL,
                        .out = sk_pass_reg(p, step->dst, row) + head * group * attn->dv,
                        .out_stride = p->stride[step->dst],

@@ -96,6 +96,8 @@ static float attn_scale(const sk_builder *b)
         double growth = sk_plan_rope_growth(b);
         return (float)(growth * growth / sqrt((double)hp->dk_mla));
     }
+    case SK_ATTN_UNSCALED:
+        return 1;
     case SK_ATTN_RSQRT_DV:
         return 1.0f / sqrtf((float)hp->head_v[b->layer]);
     default:
@@ -122,6 +124,42 @@ static void attn_slopes(sk_builder *b, sk_attn *attn)
     attn->slope = slope;
 }
 
+/* T5's bucket of a key so far ahead of a row: near ones have one each, then they grow with the
+ * logarithm, up to SK_NEAR; to both sides, each has half of them. */
+static int64_t near_bucket(int64_t far, int64_t n, bool both)
+{
+    int64_t base = 0, d = far < 0 ? -far : 0;
+    if (both) {
+        n /= 2;
+        base = far > 0 ? n : 0;
+        d = far < 0 ? -far : far;
+    }
+    int64_t each = n / 2;
+    if (d < each)
+        return base + d;
+    double more = sk_log((double)d / (double)each) / sk_log((double)SK_NEAR / (double)each);
+    int64_t bucket = each + (int64_t)floor(more * (double)(n - each));
+    return base + (bucket < n - 1 ? bucket : n - 1);
+}
+
+/* Biases by distance; a layer without a table has the first one's. */
+static void attn_near(sk_builder *b, sk_attn *attn)
+{
+    if (!b->arch->buckets)
+        return;
+    int32_t layer = b->layer;
+    b->layer = sk_plan_has(b, SK_T_ATTN_REL_B) ? layer : 0;
+    const float *table = sk_plan_vector_now(b, SK_T_ATTN_REL_B);
+    b->layer = layer;
+    float *near = sk_plan_keep(b, attn->n_head * (2 * SK_NEAR + 1));
+    for (int64_t h = 0; table && near && h < attn->n_head; h++)
+        for (int64_t far = -SK_NEAR; far <= SK_NEAR; far++) {
+            int64_t bucket = near_bucket(far, b->hp->n_bucket, attn->whole);
+            near[h * (2 * SK_NEAR + 1) + SK_NEAR + far] = table[bucket * attn->n_head + h];
+        }
+    attn->near = near;
+}
+
 static void attn_temper(const sk_builder *b, sk_attn *attn, int rope)
 {
     if (b->arch->temper == SK_TEMPER_KEY || b->arch->temper == SK_TEMPER_LENGTH) {
@@ -136,11 +174,13 @@ static void attn_temper(const sk_builder *b, sk_attn *attn, int rope)
 }
 
 /* Whether nothing but the rotation ties a key to its position: a norm that comes after it has
- * weights of its own for each element, and chunks of a context are where they are. */
+ * weights of its own for each element, chunks of a context are where they are, and what sees to
+ * both sides has seen what is taken out. */
 static bool attn_turns(const sk_builder *b, const sk_attn *attn, int rope)
 {
     bool after = rope >= 0 && b->arch->qk_order == SK_QK_AFTER;
-    return !(after && b->arch->qk_norm != SK_QK_NORM_NONE) && !(attn->window && attn->chunked);
+    return !(after && b->arch->qk_norm != SK_QK_NORM_NONE) && !(attn->window && attn->chunked) &&
+           !attn->whole;
 }
 
 const sk_attn *sk_plan_attn(sk_builder *b, int rope)
@@ -162,11 +202,13 @@ const sk_attn *sk_plan_attn(sk_builder *b, int rope)
     attn->window = hp->span[b->layer];
     attn->chunked = b->arch->window_chunked;
     attn->kv = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
+    attn->whole = !hp->causal;
     if (b->status == SKALD_OK) {
         b->plan->kvs[attn->kv].turns = attn_turns(b, attn, rope);
         b->plan->kvs[attn->kv].rope = rope;
     }
     attn_slopes(b, attn);
+    attn_near(b, attn);
     attn_temper(b, attn, rope);
     if (sk_plan_has(b, SK_T_ATTN_SINKS) && b->status == SKALD_OK)
         b->status = sk_slot_vector(b->weights, SK_T_ATTN_SINKS, b->layer, &attn->sink, b->error);
@@ -303,7 +345,8 @@ void sk_plan_attention(sk_builder *b, int src, int dst)
 
 void sk_plan_attention_output(sk_builder *b, int src, int dst)
 {
-    sk_linear output = sk_plan_weight(b, SK_T_ATTN_OUTPUT);
+    bool brief = !sk_plan_has(b, SK_T_ATTN_OUTPUT) && sk_plan_has(b, SK_T_ATTN_O);
+    sk_linear output = sk_plan_weight(b, brief ? SK_T_ATTN_O : SK_T_ATTN_OUTPUT);
     sk_plan_linear(b, src, &output, (int[]){dst}, 1);
 }
 

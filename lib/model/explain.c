@@ -171,8 +171,12 @@ static void put_attention(explain_line *line, const sk_step *step)
         put_float(line, ", cap ", a->cap);
     if (a->window > 0)
         put_int(line, a->chunked ? ", chunks of " : ", window ", a->window, "");
+    if (a->whole)
+        put(line, ", to both sides");
     if (a->slope)
         put_float(line, ", alibi from ", a->slope[0]);
+    if (a->near)
+        put(line, ", biased by distance");
     if (a->sink)
         put(line, ", sinks");
 }
@@ -397,6 +401,7 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_gate(line, step);
         break;
     case SK_OP_POSITION:
+    case SK_OP_TYPE:
         put(line, sk_reg_name(step->dst));
         put(line, " += ");
         put_weight(line, &step->part[0]);
@@ -440,7 +445,8 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_assign(line, step, " = weighted sum of ");
         break;
     case SK_OP_SELECT:
-        put_assign(line, step, " = rows with logits of ");
+        put_assign(line, step,
+                   plan->has_logits ? " = rows with logits of " : " = rows that are wanted of ");
         break;
     default:
         if (!put_recurrent(line, step))

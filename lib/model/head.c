@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both ends of a model: tokens to the residual stream, and the residual stream to logits, for the
- * rows that want them. Without an output matrix the embedding serves (tied weights).
+ * Both ends of a model: tokens to the residual stream, and the residual stream to what is wanted of
+ * a row: its vector, which is the last layer's output, normed, and logits. Without an output matrix
+ * the embedding serves (tied weights). Encoders end with the vector.
  */
 #include "base/portable.h"
 
@@ -30,6 +31,22 @@ static void embed_positions(sk_builder *b)
     b->plan->max_position = b->hp->n_pos;
 }
 
+/* The vector of the token's type is added, where the file has types. */
+static void embed_types(sk_builder *b)
+{
+    if (!b->arch->types || !sk_plan_has(b, SK_T_TOKEN_TYPES))
+        return;
+    sk_linear table = sk_plan_weight(b, SK_T_TOKEN_TYPES);
+    sk_step *step = sk_plan_step(b, SK_OP_TYPE, SK_SET_ROWS);
+    step->dst = SK_R_H;
+    step->src = SK_R_X;
+    step->n = b->hp->n_embd;
+    step->n_part = 1;
+    step->part[0] = table;
+    sk_plan_width(b, SK_R_X, b->hp->n_embd);
+    b->plan->n_type = b->hp->n_type;
+}
+
 void sk_plan_embed(sk_builder *b)
 {
     sk_linear table = sk_plan_weight(b, SK_T_TOKEN_EMBD);
@@ -40,6 +57,7 @@ void sk_plan_embed(sk_builder *b)
     step->part[0] = table;
     sk_plan_width(b, SK_R_H, b->hp->n_embd);
     sk_plan_scale(b, SK_R_H, b->hp->scale_embd, b->hp->n_embd);
+    embed_types(b);
     embed_positions(b);
     if (b->arch->embd_norm)
         sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_TOKEN_EMBD_NORM, 1, b->hp->n_embd);
@@ -48,36 +66,62 @@ void sk_plan_embed(sk_builder *b)
 /* LFM 2 calls its last norm by the name that others give to the one behind the embedding. */
 static int head_norm(const sk_builder *b)
 {
+    if (sk_plan_has(b, SK_T_ENC_OUTPUT_NORM))
+        return SK_T_ENC_OUTPUT_NORM;
     bool other = !b->arch->embd_norm && !sk_plan_has(b, SK_T_OUTPUT_NORM) &&
                  sk_plan_has(b, SK_T_TOKEN_EMBD_NORM);
     return other ? SK_T_TOKEN_EMBD_NORM : SK_T_OUTPUT_NORM;
 }
 
-void sk_plan_head(sk_builder *b)
+static void head_check(sk_builder *b, int set, int reg, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_CHECK, set);
+    step->src = reg;
+    step->n = n;
+}
+
+/* The rows that something is wanted of: their vectors. */
+static void head_vectors(sk_builder *b)
 {
     int64_t n_embd = b->hp->n_embd;
-    sk_step *step = sk_plan_step(b, SK_OP_SELECT, SK_SET_LOGITS);
+    sk_step *step = sk_plan_step(b, SK_OP_SELECT, SK_SET_OUTPUTS);
     step->dst = SK_R_LAST;
     step->src = SK_R_H;
     step->n = n_embd;
     sk_plan_width(b, SK_R_LAST, n_embd);
-    sk_plan_norm(b, SK_R_LAST, SK_R_LAST, head_norm(b), 1, n_embd);
+    if (b->arch->norm_place != SK_PLACE_SUM)
+        sk_plan_norm(b, SK_R_LAST, SK_R_LAST, head_norm(b), 1, n_embd);
+    b->plan->n_vector = n_embd;
+    if (b->arch->gives != SK_GIVES_DENSE || !sk_plan_has(b, SK_T_DENSE_2))
+        return;
+    sk_linear two = sk_plan_weight(b, SK_T_DENSE_2), three = sk_plan_weight(b, SK_T_DENSE_3);
+    sk_plan_linear(b, SK_R_LAST, &two, (int[]){SK_R_WIDE}, 1);
+    sk_plan_linear(b, SK_R_WIDE, &three, (int[]){SK_R_LAST}, 1);
+    b->plan->n_vector = b->hp->n_dense_3;
+}
+
+void sk_plan_head(sk_builder *b)
+{
+    head_vectors(b);
+    b->plan->has_logits = b->arch->gives == SK_GIVES_LOGITS;
+    if (!b->plan->has_logits) {
+        head_check(b, SK_SET_OUTPUTS, SK_R_LAST, b->plan->n_vector);
+        return;
+    }
     bool tied = !sk_plan_has(b, SK_T_OUTPUT);
     sk_linear output = sk_plan_weight(b, tied ? SK_T_TOKEN_EMBD : SK_T_OUTPUT);
-    sk_plan_linear(b, SK_R_LAST, &output, (int[]){SK_R_LOGITS}, 1);
+    sk_plan_linear_in(b, SK_SET_LOGITS, SK_R_LAST, &output, (int[]){SK_R_LOGITS}, 1);
     double scale = b->hp->scale_logits;
     if (b->arch->logit_scale == SK_LOGIT_SCALE_OVER && scale != 0)
         scale = 1 / scale;
     sk_plan_scale(b, SK_R_LOGITS, scale, b->hp->n_vocab);
     if (b->hp->cap_logits != 0) {
-        step = sk_plan_step(b, SK_OP_CAP, SK_SET_LOGITS);
+        sk_step *step = sk_plan_step(b, SK_OP_CAP, SK_SET_LOGITS);
         step->dst = step->src = SK_R_LOGITS;
         step->factor = (float)b->hp->cap_logits;
         step->n = b->hp->n_vocab;
     }
-    step = sk_plan_step(b, SK_OP_CHECK, SK_SET_LOGITS);
-    step->src = SK_R_LOGITS;
-    step->n = b->hp->n_vocab;
+    head_check(b, SK_SET_LOGITS, SK_R_LOGITS, b->hp->n_vocab);
 }
 
 /* ---- embed: dst = the token's row of the table ------------------------------------------------
@@ -94,29 +138,31 @@ static void embed_run(sk_pass *p, const sk_step *step, int64_t first, int64_t la
 
 const sk_op sk_op_embed = {sk_begin_rows, embed_run};
 
-/* ---- position: dst += the position's row of the table, by way of src ---------------------------
+/* ---- position, type: dst += the position's or type's row of the table, by way of src -----------
  */
 
 static void position_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
     const sk_linear *table = &step->part[0];
     for (int64_t i = first; i < last; i++) {
-        size_t at = (size_t)p->rows[i].position * table->row_size;
+        const sk_row *which = &p->rows[i];
+        size_t index = step->op == SK_OP_TYPE ? which->type : (size_t)which->position;
         float *row = sk_pass_reg(p, step->src, i);
-        sk_dequantise(table->dtype, (const uint8_t *)table->w + at, row, step->n);
+        sk_dequantise(table->dtype, (const uint8_t *)table->w + index * table->row_size, row,
+                      step->n);
         p->k->add(sk_pass_reg(p, step->dst, i), row, step->n);
     }
 }
 
 const sk_op sk_op_position = {sk_begin_rows, position_run};
 
-/* ---- select: the rows that want logits, close together ----------------------------------------
+/* ---- select: the rows that something is wanted of, close together, those with logits first -----
  */
 
 static void select_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
     for (int64_t i = first; i < last; i++)
-        memcpy(sk_pass_reg(p, step->dst, i), sk_pass_reg(p, step->src, p->logit_row[i]),
+        memcpy(sk_pass_reg(p, step->dst, i), sk_pass_reg(p, step->src, p->output_row[i]),
                (size_t)step->n * sizeof(float));
 }
 

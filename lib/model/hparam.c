@@ -370,6 +370,19 @@ static void hp_complete_latent(sk_hparam *hp, const sk_arch *arch)
     }
 }
 
+/* A score for each label, one where there are none; the token's types, one at least. */
+static int32_t hp_read_labels(hp_reader *r)
+{
+    sk_format(r->key, sizeof r->key, "%s.classifier.output_labels", r->arch->name);
+    const sk_gguf_kv *kv = sk_gguf_find(r->gguf, r->key);
+    r->hp->n_label = kv && kv->is_array && kv->n > 0 ? (int64_t)kv->n : 1;
+    r->hp->n_type = r->hp->n_type > 0 ? r->hp->n_type : 1;
+    if (kv && kv->n > (uint64_t)SK_HP_DIM)
+        return sk_fail(r->error, SKALD_E_CORRUPT, "%s has %llu labels", r->key,
+                       (unsigned long long)kv->n);
+    return SKALD_OK;
+}
+
 /* Blocks at the end that predict further tokens are not of the model proper. */
 static int32_t hp_cut_nextn(sk_hparam *hp, sk_error *error)
 {
@@ -405,6 +418,8 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
 
     double factor = hp->rope_factor != 0 ? hp->rope_factor : hp->rope_factor_old;
     hp->rope_scale = factor == 0 || hp->rope_scaling == SK_SCALING_NONE ? 1 : 1 / factor;
+    hp->pooling = hp->pooling > 4 ? -1 : hp->pooling; /* some files say so that they do not say */
+    hp->causal = hp->causal && arch->sees == SK_SEES_BEFORE;
     hp->n_pos = arch->positions == SK_POSITIONS_NONE ? 0 : hp->n_ctx_train;
 }
 
@@ -547,6 +562,9 @@ static int32_t hp_check_layers(const sk_hparam *hp, const sk_arch *arch, sk_erro
     if (arch->norm == SK_NORM_KEY && hp->rms_eps == 0 && hp->ln_eps == 0)
         return sk_fail(error, SKALD_E_CORRUPT, "the key %s.attention.layer_norm_epsilon is missing",
                        arch->name);
+    if (arch->buckets && hp->n_bucket < 4)
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "the key %s.attention.relative_buckets_count is missing", arch->name);
     if (arch->temper == SK_TEMPER_LENGTH && hp->temper != 0 && hp->temper_length < 1)
         return sk_fail(error, SKALD_E_CORRUPT,
                        "attention.temperature_length is 0, wanted 1 or more");
@@ -588,9 +606,11 @@ int32_t sk_hparam_read(sk_hparam *hp, const sk_gguf *gguf, const sk_arch *arch, 
         if (status < 0)
             return status;
     }
-    int32_t cut = hp_cut_nextn(hp, error);
-    if (cut != SKALD_OK)
-        return cut;
+    int32_t status = hp_cut_nextn(hp, error);
+    if (status == SKALD_OK)
+        status = hp_read_labels(&reader);
+    if (status != SKALD_OK)
+        return status;
     hp_complete_vocab(hp, n_vocab, n_embd_rows);
     hp_complete(hp, arch);
     return hp_check(hp, arch, n_embd_rows, error);

@@ -62,11 +62,18 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    moe_gating,       "expert_gating_func",               0, 0,     0, 4,             0) \
     X(BOOL,   weights_norm,     "expert_weights_norm",              0, 0,     0, 1,             0) \
     X(FLOAT,  weights_scale,    "expert_weights_scale",             0, 0,     -1e30, 1e30,      0) \
+    X(INT,    moe_every,        "moe_every_n_layers",               0, 0,     0, SK_MAX_LAYERS, 0) \
     X(INT,    n_nextn,          "nextn_predict_layers",             0, 0,     0, SK_MAX_LAYERS, 0) \
     X(REALS,  clamp_exp,        "swiglu_clamp_exp",                 0, 0,     0, 1e30,          0) \
     X(REALS,  clamp_shexp,      "swiglu_clamp_shexp",               0, 0,     0, 1e30,          0) \
     X(FLOAT,  rms_eps,          "attention.layer_norm_rms_epsilon", 0, 0,     SK_HP_TINY, 1e3,  0) \
     X(FLOAT,  ln_eps,           "attention.layer_norm_epsilon",     0, 0,     SK_HP_TINY, 1e3,  0) \
+    X(BOOL,   causal,           "attention.causal",                 1, 1,     0, 1,             0) \
+    X(INT,    pooling,          "pooling_type",                     1, -1,    -1, 4294967295.0, 0) \
+    X(INT,    n_dense_2,        "dense_2_feat_out",                 0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_dense_3,        "dense_3_feat_out",                 0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_type,           "tokenizer.ggml.token_type_count",  5, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    n_bucket,         "attention.relative_buckets_count", 0, 0,     4, 128,           0) \
     X(BOOL,   parallel,         "use_parallel_residual",            0, 0,     0, 1,             0) \
     X(FLOAT,  scale_embd,       "embedding_scale",                  0, 0,     -1e30, 1e30,      0) \
     X(FLOAT,  scale_residual,   "residual_scale",                   0, 0,     -1e30, 1e30,      0) \
@@ -142,10 +149,10 @@ typedef struct sk_hparam {
 #define X(type, field, key, flags, def, min, max, words) SK_HP_FIELD_##type(field)
     SK_HPARAMS(X)
 #undef X
-    int64_t n_vocab;               /* tokens: rows of the embedding that are used, logits per row */
-    int64_t n_ff_exp;              /* width of an expert */
-    int64_t n_pos;                 /* learned positions; 0: there are none */
-    bool pattern_array;            /* the pattern was an array */
+    int64_t n_vocab;    /* tokens: rows of the embedding that are used, logits per row */
+    int64_t n_ff_exp;   /* width of an expert */
+    int64_t n_pos;      /* learned positions; 0: there are none */
+    bool pattern_array; /* the pattern was an array */
     bool unfolded; /* latent attention makes keys and values of the latent vector for the cache */
     int64_t span[SK_MAX_LAYERS];   /* the layer's window in tokens; 0: it has none */
     int32_t head_k[SK_MAX_LAYERS]; /* elements of a key, of a value */
@@ -154,6 +161,7 @@ typedef struct sk_hparam {
     int64_t n_key_values; /* elements of all heads of keys of a layer of RWKV's */
     int64_t n_kda;        /* elements of all heads of a layer of Kimi's */
     int64_t n_dt_plamo;   /* what PLaMo's steps are worked out from */
+    int64_t n_label;      /* scores that a reranking model gives */
     int64_t n_expert_in;  /* width of what experts read and give */
     double rope_scale;    /* 1 / factor; 1: none */
     int32_t max_n_head;   /* over the layers */

@@ -6,6 +6,7 @@
  *   before       h += attn(norm(h));              h += ffn(norm(h))
  *   after        h += norm(attn(h));              h += norm(ffn(h))
  *   sandwich     h += norm(attn(norm(h)));        h += norm(ffn(norm(h)))
+ *   sum          h = norm(h + attn(h));           h = norm(h + ffn(h))
  *   parallel     h += attn(norm(h)) + ffn(norm(h)), with one norm or two
  *
  * A branch may be scaled before it is added.
@@ -37,6 +38,8 @@ static bool layer_has_experts(const sk_builder *b)
         return false;
     if (b->arch->moe_layers == SK_MOE_BY_TENSOR)
         return sk_plan_has(b, SK_T_FFN_ROUTER);
+    if (b->arch->moe_layers == SK_MOE_SECOND)
+        return hp->moe_every > 0 && b->layer % hp->moe_every == 1;
     return b->layer >= hp->n_dense_lead &&
            (hp->moe_step == 0 || (b->layer + 1) % hp->moe_step == 0);
 }
@@ -54,6 +57,8 @@ static int layer_attn_norm(const sk_builder *b, bool parallel)
 {
     if (b->arch->norm_place == SK_PLACE_POST)
         return -1;
+    if (b->layer == 0 && b->arch->embd_norm && !sk_plan_has(b, SK_T_ATTN_NORM))
+        return -1; /* what follows the embedding is norm enough */
     return parallel && sk_plan_has(b, SK_T_ATTN_NORM_2) ? SK_T_ATTN_NORM_2 : SK_T_ATTN_NORM;
 }
 
@@ -174,8 +179,33 @@ static void layer_attention(sk_builder *b, bool parallel)
         layer_add(b, SK_R_X, layer_post_attn(b));
 }
 
+/* Norms of sums; a second one, where the file has it, of that and the layer's input. */
+static void layer_sums(sk_builder *b)
+{
+    int64_t n = b->hp->n_embd;
+    bool twice = sk_plan_has(b, SK_T_ATTN_NORM_2);
+    if (twice) {
+        sk_plan_copy(b, SK_R_B, SK_R_H, n);
+        sk_plan_width(b, SK_R_B, n);
+    }
+    sk_plan_attention(b, SK_R_H, SK_R_X);
+    sk_plan_add(b, SK_R_H, SK_R_X, n);
+    sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_ATTN_OUTPUT_NORM, 1, n);
+    if (twice) {
+        sk_plan_add(b, SK_R_H, SK_R_B, n);
+        sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_ATTN_NORM_2, 1, n);
+    }
+    layer_ffn(b, SK_R_H, layer_has_experts(b));
+    sk_plan_add(b, SK_R_H, SK_R_X, n);
+    sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_LAYER_OUTPUT_NORM, 1, n);
+}
+
 void sk_plan_layer(sk_builder *b)
 {
+    if (b->arch->norm_place == SK_PLACE_SUM) {
+        layer_sums(b);
+        return;
+    }
     bool parallel = layer_is_parallel(b), experts = layer_has_experts(b);
     if (b->arch->gaps && b->hp->n_ff[b->layer] == 0)
         return; /* such a layer does nothing at all */

@@ -38,6 +38,21 @@ int64_t sk_model_n_vocab(const sk_model *model)
     return model->arch ? model->hp.n_vocab : (int64_t)sk_vocab_n(model->vocab);
 }
 
+int64_t sk_model_n_vector(const sk_model *model)
+{
+    return model->plan.n_vector;
+}
+
+bool sk_model_has_logits(const sk_model *model)
+{
+    return model->plan.has_logits;
+}
+
+bool sk_model_is_whole(const sk_model *model)
+{
+    return model->plan.whole;
+}
+
 const sk_vocab *sk_model_vocab(const sk_model *model)
 {
     return sk_vocab_n(model->vocab) > 0 ? model->vocab : NULL;

@@ -44,8 +44,11 @@ bool sk_model_is_loaded(const sk_model *model);
 
 /* OK, or STATE with a sentence: it has no weights, or is still loading. */
 int32_t sk_model_runs(const sk_model *model, sk_error *error);
-uint64_t sk_model_mapped(const sk_model *model); /* bytes of files that are used where they are */
-int64_t sk_model_n_vocab(const sk_model *model); /* logits per row; tokens of the vocabulary */
+uint64_t sk_model_mapped(const sk_model *model);  /* bytes of files that are used in place */
+int64_t sk_model_n_vocab(const sk_model *model);  /* logits per row; tokens of the vocabulary */
+int64_t sk_model_n_vector(const sk_model *model); /* floats of a row's vector */
+bool sk_model_has_logits(const sk_model *model);
+bool sk_model_is_whole(const sk_model *model);         /* sees to both sides: a text is one batch */
 const sk_vocab *sk_model_vocab(const sk_model *model); /* NULL: it has none */
 const sk_gguf *sk_model_gguf(const sk_model *model);
 sk_heap *sk_model_heap(const sk_model *model);

@@ -45,23 +45,24 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_RECUR] = &sk_op_recur,       [SK_OP_SHIFT] = &sk_op_shift,
     [SK_OP_LERP] = &sk_op_lerp,         [SK_OP_BONUS] = &sk_op_bonus,
     [SK_OP_TIMES] = &sk_op_times,       [SK_OP_BLEND] = &sk_op_blend,
-    [SK_OP_HEADS] = &sk_op_heads,
+    [SK_OP_HEADS] = &sk_op_heads,       [SK_OP_TYPE] = &sk_op_position,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)
 {
-    return set == SK_SET_LOGITS  ? pass->n_logits
-           : set == SK_SET_PAIRS ? pass->n_rows * pass->plan->n_used
-           : set == SK_SET_HEADS ? pass->n_rows * pass->plan->n_head
-                                 : pass->n_rows;
+    return set == SK_SET_LOGITS    ? pass->n_logits
+           : set == SK_SET_OUTPUTS ? pass->n_outputs
+           : set == SK_SET_PAIRS   ? pass->n_rows * pass->plan->n_used
+           : set == SK_SET_HEADS   ? pass->n_rows * pass->plan->n_head
+                                   : pass->n_rows;
 }
 
 void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer)
 {
-    int64_t row = set == SK_SET_LOGITS  ? pass->logit_row[i]
-                  : set == SK_SET_PAIRS ? i / pass->plan->n_used
-                  : set == SK_SET_HEADS ? i / pass->plan->n_head
-                                        : i;
+    int64_t row = set == SK_SET_LOGITS || set == SK_SET_OUTPUTS ? pass->output_row[i]
+                  : set == SK_SET_PAIRS                         ? i / pass->plan->n_used
+                  : set == SK_SET_HEADS                         ? i / pass->plan->n_head
+                                                                : i;
     int32_t none = -1;
     atomic_compare_exchange_strong(&pass->failed[row], &none, layer);
 }
@@ -71,10 +72,11 @@ void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer)
 
 static int64_t pass_room(const sk_pass *pass, int set)
 {
-    return set == SK_SET_LOGITS  ? pass->max_logits
-           : set == SK_SET_PAIRS ? pass->max_rows * pass->plan->n_used
-           : set == SK_SET_HEADS ? pass->max_rows * pass->plan->n_head
-                                 : pass->max_rows;
+    return set == SK_SET_LOGITS    ? pass->max_logits
+           : set == SK_SET_OUTPUTS ? pass->max_outputs
+           : set == SK_SET_PAIRS   ? pass->max_rows * pass->plan->n_used
+           : set == SK_SET_HEADS   ? pass->max_rows * pass->plan->n_head
+                                   : pass->max_rows;
 }
 
 static int32_t pass_registers(sk_pass *pass, sk_error *error)
@@ -149,24 +151,25 @@ static int32_t pass_choice(sk_pass *pass, sk_error *error)
 static int32_t pass_rows(sk_pass *pass, sk_error *error)
 {
     sk_heap *heap = pass->heap;
-    uint64_t n = (uint64_t)pass->max_rows, n_logits = (uint64_t)pass->max_logits;
+    uint64_t n = (uint64_t)pass->max_rows, n_output = (uint64_t)pass->max_outputs;
     pass->rows = sk_alloc_array(heap, n, sizeof *pass->rows, "a pass's workspace", error);
-    pass->logit_of = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
-    pass->logit_row = sk_alloc_array(heap, n_logits, sizeof(int32_t), "a pass's workspace", error);
+    pass->output_of = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
+    pass->output_row = sk_alloc_array(heap, n_output, sizeof(int32_t), "a pass's workspace", error);
     pass->failed = sk_alloc_array(heap, n, sizeof *pass->failed, "a pass's workspace", error);
     pass->run = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
     pass->next_row = sk_alloc_array(heap, n, sizeof(int32_t), "a pass's workspace", error);
-    bool all = pass->rows && pass->logit_of && pass->logit_row && pass->failed && pass->run &&
+    bool all = pass->rows && pass->output_of && pass->output_row && pass->failed && pass->run &&
                pass->next_row;
     return all ? SKALD_OK : SKALD_E_MEMORY;
 }
 
 static int32_t pass_check(const sk_model *model, int64_t max_rows, int64_t max_logits,
-                          sk_error *error)
+                          int64_t max_vectors, sk_error *error)
 {
     if (sk_model_runs(model, error) != SKALD_OK)
         return SKALD_E_STATE;
-    if (max_rows < 1 || max_rows > 1 << 20 || max_logits < 0 || max_logits > max_rows)
+    if (max_rows < 1 || max_rows > 1 << 20 || max_logits < 0 || max_logits > max_rows ||
+        max_vectors < 0 || max_vectors > max_rows)
         return sk_fail(error, SKALD_E_ARGUMENT, "a pass of %lld rows, %lld with logits",
                        (long long)max_rows, (long long)max_logits);
     return SKALD_OK;
@@ -175,8 +178,14 @@ static int32_t pass_check(const sk_model *model, int64_t max_rows, int64_t max_l
 int32_t sk_pass_new(sk_pass **out, sk_heap *heap, const sk_model *model, int64_t max_rows,
                     int64_t max_logit_rows, sk_error *error)
 {
+    return sk_pass_new_for(out, heap, model, max_rows, max_logit_rows, 0, error);
+}
+
+int32_t sk_pass_new_for(sk_pass **out, sk_heap *heap, const sk_model *model, int64_t max_rows,
+                        int64_t max_logit_rows, int64_t max_vector_rows, sk_error *error)
+{
     *out = NULL;
-    int32_t status = pass_check(model, max_rows, max_logit_rows, error);
+    int32_t status = pass_check(model, max_rows, max_logit_rows, max_vector_rows, error);
     if (status != SKALD_OK)
         return status;
     sk_pass *pass = sk_alloc_zero(heap, sizeof *pass, "a pass", error);
@@ -189,6 +198,7 @@ int32_t sk_pass_new(sk_pass **out, sk_heap *heap, const sk_model *model, int64_t
     pass->executor = model->executor;
     pass->max_rows = max_rows;
     pass->max_logits = max_logit_rows;
+    pass->max_outputs = max_logit_rows + max_vector_rows;
     for (int op = 0; op < SK_N_OPS; op++)
         pass->rate[op] = FIRST_RATE;
     status = pass_rows(pass, error);
@@ -216,9 +226,9 @@ void sk_pass_free(sk_pass *pass)
         return;
     sk_heap *heap = pass->heap;
     sk_choice *c = &pass->choice;
-    void *blocks[] = {pass->rows, pass->logit_of, pass->logit_row, (void *)pass->failed,
-                      c->expert,  c->weight,      c->pair_of,      c->row_of,
-                      c->first,   c->first_tile,  pass->run,       pass->next_row};
+    void *blocks[] = {pass->rows, pass->output_of, pass->output_row, (void *)pass->failed,
+                      c->expert,  c->weight,       c->pair_of,       c->row_of,
+                      c->first,   c->first_tile,   pass->run,        pass->next_row};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         sk_free(heap, blocks[i]);
     for (int reg = 0; reg < SK_N_REGS; reg++)
@@ -240,6 +250,11 @@ static int32_t begin_check_row(const sk_pass *pass, const sk_row *row, sk_error 
     sk_state *state = row->state;
     if (!state || state->model != pass->model)
         return sk_fail(error, SKALD_E_ARGUMENT, "a row's state is of another model");
+    if (row->logits && !pass->plan->has_logits)
+        return sk_fail(error, SKALD_E_ARGUMENT, "a row wants logits, the model gives vectors");
+    if (row->type > 0 && row->type >= pass->plan->n_type)
+        return sk_fail(error, SKALD_E_ARGUMENT, "a row has type %d of %lld", (int)row->type,
+                       (long long)pass->plan->n_type);
     if (row->token < 0 || row->token >= pass->plan->n_vocab)
         return sk_fail(error, SKALD_E_ARGUMENT, "token %d is not in the vocabulary of %lld",
                        (int)row->token, (long long)pass->plan->n_vocab);
@@ -256,7 +271,7 @@ static int32_t begin_check_row(const sk_pass *pass, const sk_row *row, sk_error 
 static int32_t begin_check(const sk_pass *pass, int64_t n, sk_error *error)
 {
     const sk_row *rows = pass->rows;
-    int64_t n_logits = 0;
+    int64_t n_logits = 0, n_vectors = 0;
     if (n < 1 || n > pass->max_rows)
         return sk_fail(error, SKALD_E_ARGUMENT, "a pass over %lld rows, wanted 1 to %lld",
                        (long long)n, (long long)pass->max_rows);
@@ -264,10 +279,14 @@ static int32_t begin_check(const sk_pass *pass, int64_t n, sk_error *error)
         if (rows[i].state)
             rows[i].state->n_next = rows[i].state->n_held;
         n_logits += rows[i].logits;
+        n_vectors += rows[i].vector && !rows[i].logits;
     }
     if (n_logits > pass->max_logits)
         return sk_fail(error, SKALD_E_ARGUMENT, "%lld rows want logits, there is room for %lld",
                        (long long)n_logits, (long long)pass->max_logits);
+    if (n_vectors > pass->max_outputs - pass->max_logits)
+        return sk_fail(error, SKALD_E_ARGUMENT, "%lld rows want vectors, there is room for %lld",
+                       (long long)n_vectors, (long long)(pass->max_outputs - pass->max_logits));
     for (int64_t i = 0; i < n; i++) {
         int32_t status = begin_check_row(pass, &rows[i], error);
         if (status != SKALD_OK)
@@ -301,9 +320,36 @@ static int32_t begin_runs(sk_pass *pass, int64_t n, sk_error *error)
     return SKALD_OK;
 }
 
+/* Numbers the rows that something is wanted of. */
+static void begin_outputs(sk_pass *pass)
+{
+    pass->n_logits = pass->n_outputs = 0;
+    for (int vectors = 0; vectors < 2; vectors++)
+        for (int64_t i = 0; i < pass->n_rows; i++) {
+            const sk_row *row = &pass->rows[i];
+            if (vectors == 0)
+                pass->output_of[i] = -1;
+            if (vectors ? row->logits || !row->vector : !row->logits)
+                continue;
+            pass->output_of[i] = (int32_t)pass->n_outputs;
+            pass->output_row[pass->n_outputs++] = (int32_t)i;
+            pass->n_logits += vectors == 0;
+        }
+}
+
 sk_row *sk_pass_rows(sk_pass *pass)
 {
     return pass->rows;
+}
+
+int64_t sk_pass_max_rows(const sk_pass *pass)
+{
+    return pass->max_rows;
+}
+
+int64_t sk_pass_max_vectors(const sk_pass *pass)
+{
+    return pass->max_outputs - pass->max_logits;
 }
 
 int64_t sk_pass_max_logits(const sk_pass *pass)
@@ -321,16 +367,13 @@ int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
     if (status != SKALD_OK)
         return status;
     pass->n_rows = n;
-    pass->n_logits = 0;
     pass->last_position = 0;
     for (int64_t i = 0; i < n; i++) {
         atomic_store(&pass->failed[i], -1);
-        pass->logit_of[i] = rows[i].logits ? (int32_t)pass->n_logits : -1;
-        if (rows[i].logits)
-            pass->logit_row[pass->n_logits++] = (int32_t)i;
         if (rows[i].position > pass->last_position)
             pass->last_position = rows[i].position;
     }
+    begin_outputs(pass);
     pass->step = 0;
     pass->round = 0;
     pass->tile = 0;
@@ -487,9 +530,16 @@ int32_t sk_pass_run(sk_pass *pass, int64_t deadline_us, bool (*stop)(void *user)
 
 const float *sk_pass_logits(const sk_pass *pass, int64_t row)
 {
-    if (!pass->done || row < 0 || row >= pass->n_rows || pass->logit_of[row] < 0)
+    if (!pass->done || row < 0 || row >= pass->n_rows || !pass->rows[row].logits)
         return NULL;
-    return sk_pass_reg(pass, SK_R_LOGITS, pass->logit_of[row]);
+    return sk_pass_reg(pass, SK_R_LOGITS, pass->output_of[row]);
+}
+
+const float *sk_pass_vector(const sk_pass *pass, int64_t row)
+{
+    if (!pass->done || row < 0 || row >= pass->n_rows || pass->output_of[row] < 0)
+        return NULL;
+    return sk_pass_reg(pass, SK_R_LAST, pass->output_of[row]);
 }
 
 int64_t sk_pass_failed_layer(const sk_pass *pass, int64_t row)

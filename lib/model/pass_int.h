@@ -75,14 +75,15 @@ struct sk_pass {
     const sk_plan *plan;   /* of the model */
     const sk_kernels *k;
     sk_executor *executor; /* of the model */
-    int64_t max_rows, max_logits;
-    int64_t n_rows, n_logits;
+    int64_t max_rows, max_logits, max_outputs;
+    int64_t n_rows, n_logits, n_outputs;
     sk_row *rows;      /* [max_rows] */
     int32_t *run;      /* [max_rows] the first row of each state, n_runs of them */
     int32_t *next_row; /* [max_rows] the state's next row, or -1 */
     int64_t n_runs, longest_run;
-    int32_t *logit_row;         /* [max_logits] the rows that want logits */
-    int32_t *logit_of;          /* [max_rows] their number among these, or -1 */
+    int32_t *output_row;        /* [max_outputs] the rows that something is wanted of, n_logits with
+                                   logits, then those with vectors alone */
+    int32_t *output_of;         /* [max_rows] their number among these, or -1 */
     _Atomic int32_t *failed;    /* [max_rows] layer, or -1 */
     float *reg[SK_N_REGS];      /* [rows of its set][stride] */
     int64_t stride[SK_N_REGS];  /* elements */

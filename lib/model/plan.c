@@ -105,9 +105,8 @@ void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int6
     sk_plan_norm_as(b, dst, src, norm == SK_NORM_LAYER_PLAIN ? -1 : slot, n_vec, n, !rms, 0);
 }
 
-void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part)
+void sk_plan_act_in(sk_builder *b, int set, int src, const sk_linear *parts, int n_part)
 {
-    int set = sk_reg_set(src);
     sk_step *step = sk_plan_step(b, SK_OP_ACT, set);
     step->src = src;
     step->n = parts[0].n_in;
@@ -119,12 +118,18 @@ void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part)
     }
 }
 
-void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part)
+void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part)
+{
+    sk_plan_act_in(b, sk_reg_set(src), src, parts, n_part);
+}
+
+void sk_plan_linear_in(sk_builder *b, int set, int src, const sk_linear *parts, const int *dsts,
+                       int n_part)
 {
     if (b->status != SKALD_OK)
         return;
-    sk_plan_act(b, src, parts, n_part);
-    sk_step *step = sk_plan_step(b, SK_OP_LINEAR, sk_reg_set(src));
+    sk_plan_act_in(b, set, src, parts, n_part);
+    sk_step *step = sk_plan_step(b, SK_OP_LINEAR, set);
     step->src = src;
     step->n_part = n_part;
     for (int i = 0; i < n_part; i++) {
@@ -132,6 +137,16 @@ void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *d
         step->part_dst[i] = dsts[i];
         sk_plan_width(b, dsts[i], parts[i].n_out);
     }
+}
+
+void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part)
+{
+    sk_plan_linear_in(b, sk_reg_set(src), src, parts, dsts, n_part);
+}
+
+void sk_plan_copy(sk_builder *b, int dst, int src, int64_t n)
+{
+    sk_plan_take(b, dst, 0, src, 0, 1, n, n);
 }
 
 void sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
@@ -283,6 +298,8 @@ int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weigh
     sk_builder b = {.plan = plan, .weights = weights, .hp = hp, .arch = arch, .error = error};
     *plan = (sk_plan){
         .heap = heap, .n_embd = hp->n_embd, .n_vocab = hp->n_vocab, .n_layer = hp->n_layer};
+    plan->whole = !hp->causal;
+    weights->side = arch->sides == SK_SIDES_NONE ? NULL : "enc.";
     plan_ropes(&b);
     sk_plan_embed(&b);
     for (b.layer = 0; b.layer < hp->n_layer && b.status == SKALD_OK; b.layer++)

@@ -6,10 +6,11 @@
  * an architecture's is asked for again.
  *
  * A register is a row of floats per row of the pass; a step works on all rows of a set: the rows
- * (tokens), the rows whose logits are wanted, the pairs of a row and an expert chosen for it, or of
- * a row and a head. Products do not read registers but activations: the form of a register that
- * goes with the type of the weights (tensor/kernels.h), made by an ACT step; a set has one
- * activation of each kind, which holds until the next ACT of that set and kind.
+ * (tokens), the rows of which something is wanted, the first of these, whose logits are wanted, the
+ * pairs of a row and an expert chosen for it, or of a row and a head. Products do not read
+ * registers but activations: the form of a register that goes with the type of the weights
+ * (tensor/kernels.h), made by an ACT step; a set has one activation of each kind, which holds until
+ * the next ACT of that set and kind.
  *
  * Each kind of block has a file that both adds its steps to the plan and runs them: attention.c,
  * ffn.c, moe.c, head.c; layer.c puts them together.
@@ -22,7 +23,7 @@
 
 #include "tensor/rope.h"
 
-enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, SK_N_SETS };
+enum { SK_SET_ROWS, SK_SET_OUTPUTS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, SK_N_SETS };
 
 /* Registers: X(ID, name, set). */
 #define SK_REGS(X) \
@@ -56,7 +57,8 @@ enum { SK_SET_ROWS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, SK_N_SETS };
     X(E_OUT, "e_out", PAIRS) \
     X(HN, "hn", HEADS) /* what a head's own matrix reads, and gives */ \
     X(HO, "ho", HEADS) \
-    X(LAST, "last", LOGITS) /* the residual stream of the rows with logits */ \
+    X(LAST, "last", OUTPUTS) /* the residual stream of the rows that something is wanted of */ \
+    X(WIDE, "wide", OUTPUTS) /* between the dense matrices behind it */ \
     X(LOGITS, "logits", LOGITS)
 
 enum {
@@ -70,6 +72,7 @@ enum {
 #define SK_OPS(X) \
     X(EMBED, "embed") \
     X(POSITION, "position") \
+    X(TYPE, "type") \
     X(ANGLES, "angles") \
     X(NORM, "norm") \
     X(ACT, "act") \
@@ -133,8 +136,10 @@ typedef struct sk_attn {
     float cap;          /* of scores; 0: none */
     int64_t window;     /* 0: none */
     bool chunked;       /* it begins at a multiple of its size */
+    bool whole;         /* a row sees all rows of its state in the pass, and nothing else */
     const float *slope; /* [n_head], NULL: none */
     const float *sink;  /* [n_head], NULL: none */
+    const float *near;  /* [n_head][2 * SK_NEAR + 1], NULL: none */
     /* Queries are multiplied by 1 + temper * ln(floor((position + offset) / length) + 1). */
     float temper;
     int64_t temper_length, temper_offset;
@@ -229,8 +234,12 @@ typedef struct sk_plan {
     int64_t act_n[SK_N_SETS][3]; /* the longest activation by set and kind; 0: none */
     int64_t n_embd, n_vocab, n_layer;
     int64_t n_used, n_expert; /* the most of any layer; 0: none */
-    int64_t n_head;       /* of layers whose heads have matrices of their own; 0: there are none */
-    int64_t n_memory;     /* floats that recurrent layers remember; 0: there are none */
+    int64_t n_head;   /* of layers whose heads have matrices of their own; 0: there are none */
+    int64_t n_memory; /* floats that recurrent layers remember; 0: there are none */
+    int64_t n_vector; /* floats of a row's vector */
+    bool whole;       /* rows see those of their own pass alone */
+    bool has_logits;
+    int64_t n_type;       /* of tokens; 0: there are none */
     int64_t max_position; /* positions that the model has learned; 0: any */
 } sk_plan;
 
@@ -278,6 +287,10 @@ sk_step *sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_ve
 void sk_plan_act(sk_builder *b, int src, const sk_linear *parts, int n_part);
 /* An ACT, then dst[i] = parts[i] * activation of src. */
 void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *dsts, int n_part);
+/* The same for a set that is a part of src's. */
+void sk_plan_act_in(sk_builder *b, int set, int src, const sk_linear *parts, int n_part);
+void sk_plan_linear_in(sk_builder *b, int set, int src, const sk_linear *parts, const int *dsts,
+                       int n_part);
 /* dst += src */
 void sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
 /* dst += the vector of a slot; dst *= it */
@@ -312,6 +325,8 @@ void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n);
 int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
 /* Where n floats of a recurrent layer lie in a state's memory. */
 int64_t sk_plan_memory(sk_builder *b, int64_t n);
+/* dst = src, n elements */
+void sk_plan_copy(sk_builder *b, int dst, int src, int64_t n);
 /* For the blocks of recurrent layers (recur.c). n_vec vectors of n elements, each `stride` from the
  * one before, from element `at` of src on, become neighbours in dst from element `to` on. */
 sk_step *sk_plan_take(sk_builder *b, int dst, int64_t to, int src, int64_t at, int64_t n_vec,

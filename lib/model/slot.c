@@ -102,11 +102,13 @@ void sk_weights_free(sk_weights *weights)
 
 /* ---- Names ---------------------------------------------------------------------------------- */
 
-static void slot_name(char *out, size_t size, int slot, int64_t layer, int64_t expert,
-                      const char *suffix)
+static void slot_name(const sk_weights *weights, char *out, size_t size, int slot, int64_t layer,
+                      int64_t expert, const char *suffix)
 {
     const char *pattern = slot_table[slot].name;
     size_t n = 0;
+    if (weights->side && strncmp(pattern, "blk.", 4) == 0)
+        n = sk_format(out, size, "%s", weights->side);
     while (*pattern && n + 24 < size) {
         if (pattern[0] == '%') {
             n += sk_format(out + n, size - n, "%lld",
@@ -177,6 +179,11 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"La", hp->n_erase_rank},
         {"Lv", hp->n_value_rank},
         {"Lg", hp->n_gate_rank},
+        {"Z2", hp->n_dense_2},
+        {"Z3", hp->n_dense_3},
+        {"Nb", hp->n_bucket},
+        {"Nl", hp->n_label},
+        {"Ty", hp->n_type},
         {"6", 6},
         {"5", 5},
         {"3", 3},
@@ -325,24 +332,25 @@ static const char *slot_suffix(const sk_weights *weights, int slot, int64_t laye
     char name[96];
     if (kind != SK_SLOT_BIAS && kind != SK_SLOT_NORM)
         return suffix;
-    slot_name(name, sizeof name, slot, layer, 0, suffix);
+    slot_name(weights, name, sizeof name, slot, layer, 0, suffix);
     if (sk_gguf_tensor_find(weights->gguf, name))
         return suffix;
-    slot_name(name, sizeof name, slot, layer, 0, "");
+    slot_name(weights, name, sizeof name, slot, layer, 0, "");
     return sk_gguf_tensor_find(weights->gguf, name) ? "" : suffix;
 }
 
 bool sk_slot_has(const sk_weights *weights, int slot, int64_t layer)
 {
     char name[96];
-    slot_name(name, sizeof name, slot, layer, 0, slot_suffix(weights, slot, layer));
+    slot_name(weights, name, sizeof name, slot, layer, 0, slot_suffix(weights, slot, layer));
     return sk_gguf_tensor_find(weights->gguf, name) != NULL;
 }
 
 bool sk_slot_fits(const sk_weights *weights, int slot, int64_t layer)
 {
     slot_want want;
-    slot_name(want.name, sizeof want.name, slot, layer, 0, slot_suffix(weights, slot, layer));
+    slot_name(weights, want.name, sizeof want.name, slot, layer, 0,
+              slot_suffix(weights, slot, layer));
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
     const sk_gguf_tensor *tensor = sk_gguf_tensor_find(weights->gguf, want.name);
     return tensor && shape_fits(tensor, &want);
@@ -352,7 +360,8 @@ int32_t sk_slot_vector(sk_weights *weights, int slot, int64_t layer, const float
                        sk_error *error)
 {
     slot_want want;
-    slot_name(want.name, sizeof want.name, slot, layer, 0, slot_suffix(weights, slot, layer));
+    slot_name(weights, want.name, sizeof want.name, slot, layer, 0,
+              slot_suffix(weights, slot, layer));
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
     return vector_get(weights, &want, out, error);
 }
@@ -362,7 +371,7 @@ int32_t sk_slot_vector_bias(sk_weights *weights, int slot, int64_t layer, const 
 {
     slot_want want;
     *out = NULL;
-    slot_name(want.name, sizeof want.name, slot, layer, 0, ".bias");
+    slot_name(weights, want.name, sizeof want.name, slot, layer, 0, ".bias");
     if (!sk_gguf_tensor_find(weights->gguf, want.name))
         return SKALD_OK;
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
@@ -376,7 +385,8 @@ int32_t sk_slot_vector_now(sk_weights *weights, int slot, int64_t layer, const f
 {
     slot_want want;
     *out = NULL;
-    slot_name(want.name, sizeof want.name, slot, layer, 0, slot_suffix(weights, slot, layer));
+    slot_name(weights, want.name, sizeof want.name, slot, layer, 0,
+              slot_suffix(weights, slot, layer));
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
     const sk_gguf_tensor *tensor = slot_find(weights, &want, error);
     if (!tensor)
@@ -393,7 +403,7 @@ static int32_t slot_beside(sk_weights *weights, int slot, int64_t layer, int64_t
 {
     slot_want want = {.ne = {ne[0], ne[1], 1, 1}, .n_dims = ne[1] > 1 ? 2 : 1};
     *out = NULL;
-    slot_name(want.name, sizeof want.name, slot, layer, expert, suffix);
+    slot_name(weights, want.name, sizeof want.name, slot, layer, expert, suffix);
     if (!sk_gguf_tensor_find(weights->gguf, want.name))
         return SKALD_OK;
     return vector_get(weights, &want, out, error);
@@ -406,7 +416,7 @@ static int32_t slot_matrix(sk_weights *weights, int slot, int64_t layer, int64_t
     slot_want want;
     uint64_t row_size;
     *out = (sk_linear){.slot = slot};
-    slot_name(want.name, sizeof want.name, slot, layer, expert, ".weight");
+    slot_name(weights, want.name, sizeof want.name, slot, layer, expert, ".weight");
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
     const sk_gguf_tensor *tensor = slot_find(weights, &want, error);
     if (!tensor)

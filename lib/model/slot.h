@@ -40,9 +40,10 @@ enum {
  *   E n_embd, V n_vocab, H n_head, Hk n_head_kv, dk, dv, R n_rot / 2, F n_ff, Fe n_ff_exp,
  *   Fs n_ff_shared, N n_expert, C n_pos; of recurrent layers K n_tap, D n_inner, S n_state,
  *   T n_rank, G n_key_group, P head_inner, Dg D / G, Td n_dt_plamo, Dn dk_mla - n_rot, Dm dk_mla,
- *   Dv dv_mla, Lk n_latent_kv, Lq n_latent_q, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs n_head_size, Hn heads of so
- *   many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay of version 6, La erase,
- *   Lv value, Lg gate; Ei n_expert_in
+ *   Dv dv_mla, Lk n_latent_kv, Lq n_latent_q, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs
+ * n_head_size, Hn heads of so many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay
+ * of version 6, La erase, Lv value, Lg gate; Ei n_expert_in; Z2, Z3 n_dense_2, _3; Nb n_bucket, Nl
+ *   n_label, Ty n_type
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -50,8 +51,15 @@ enum {
 #define SK_SLOTS(X) \
     X(TOKEN_EMBD,       TABLE,   "token_embd",              "E,V+") \
     X(TOKEN_EMBD_NORM,  NORM,    "token_embd_norm",         "E") \
+    X(TOKEN_TYPES,      TABLE,   "token_types",             "E,Ty+") \
     X(POSITION_EMBD,    TABLE,   "position_embd",           "E,C+") \
     X(OUTPUT_NORM,      NORM,    "output_norm",             "E") \
+    X(ENC_OUTPUT_NORM,  NORM,    "enc.output_norm",         "E") \
+    X(DENSE_2,          LINEAR,  "dense_2",                 "E,Z2") \
+    X(DENSE_3,          LINEAR,  "dense_3",                 "Z2,Z3") \
+    X(CLS,              LINEAR,  "cls",                     "E,E") \
+    X(CLS_NORM,         NORM,    "cls.norm",                "E") \
+    X(CLS_OUTPUT,       LINEAR,  "cls.output",              "E,Nl") \
     X(OUTPUT,           LINEAR,  "output",                  "E,V+") \
     X(ROPE_FREQS,       VECTOR,  "rope_freqs",              "R+") \
     X(ROPE_LONG,        VECTOR,  "rope_factors_long",       "R+") \
@@ -75,6 +83,8 @@ enum {
     X(ATTN_K_NORM_ALL,  NORM,    "blk.%d.attn_k_norm",      "Hk*dk") \
     X(ATTN_Q_NORM_ROWS, NORM,    "blk.%d.attn_q_norm",      "dk,H") \
     X(ATTN_K_NORM_ROWS, NORM,    "blk.%d.attn_k_norm",      "dk,Hk") \
+    X(ATTN_REL_B,       VECTOR,  "blk.%d.attn_rel_b",       "H,Nb") \
+    X(ATTN_O,           LINEAR,  "blk.%d.attn_o",           "H*dv,E") \
     X(ATTN_SINKS,       VECTOR,  "blk.%d.attn_sinks",       "H") \
     X(ATTN_GATE,        LINEAR,  "blk.%d.attn_gate",        "E,H*dv") \
     X(ATTN_GATE_HEADS,  LINEAR,  "blk.%d.attn_gate",        "E,H") \
@@ -232,6 +242,7 @@ typedef struct sk_weights {
     sk_heap *heap;       /* borrowed */
     const sk_gguf *gguf; /* borrowed */
     const sk_hparam *hp; /* borrowed */
+    const char *side;    /* before the names of blocks' tensors: "enc.", "dec.", NULL: nothing */
     const void **data;   /* [n_tensors] where each tensor's bytes are or will be; owned */
     bool *used;          /* [n_tensors] owned */
     sk_own *own;         /* list of memory that lives as long as the weights */

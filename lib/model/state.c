@@ -153,6 +153,8 @@ int64_t sk_state_reach(const sk_state *state, int64_t n_tokens)
 {
     n_tokens = n_tokens > 0 ? n_tokens : 0;
     n_tokens = n_tokens < state->n_held ? n_tokens : state->n_held;
+    if (state->model->plan.whole && n_tokens < state->n_held)
+        return 0;                                    /* what is held was seen from both sides */
     for (int64_t before = -1; before != n_tokens;) { /* until all parts agree */
         before = n_tokens;
         for (int i = 0; i < state->n_part; i++)

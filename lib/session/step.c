@@ -333,7 +333,8 @@ static void add_rows(batch *b, sk_context *ctx, int64_t n)
     for (int64_t i = 0; i < n; i++) {
         int64_t position = ctx->n_evaluated + i;
         bool logits = all || position == ctx->n_tokens - 1;
-        b->rows[b->n++] = (sk_row){ctx->state, position, ctx->tokens[position], logits};
+        b->rows[b->n++] = (sk_row){ctx->state, position, ctx->tokens[position], logits,
+                                    false, 0};
         b->n_logits += logits;
     }
 }

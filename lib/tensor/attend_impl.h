@@ -6,7 +6,8 @@
  *
  *   score_j = (q . k_j) * scale       fused into 16 lanes (element i in lane i mod 16), the tree
  *   score_j = cap * tanh(score_j / cap)            where there is a cap
- *   score_j = score_j + slope * (j - last key)     where there are slopes
+ *   score_j = score_j + slope * -|j - row|         where there are slopes
+ *   score_j = score_j + near[j - row]              where there are biases
  *   m_b = max score_j;  p_j = expf(score_j - m_b)
  *   l_b = sum p_j                     16 lanes (key j in lane j mod 16), the tree
  *   o_b[d] = sum p_j * v_j[d]         fused, in order of j, from +0
@@ -222,15 +223,22 @@ SK_INLINE void TIER(score_n)(const TIER(attend_block) * b, const TIER(attend_til
 /* ---- Softmax --------------------------------------------------------------------------------- */
 
 /* What some models do to a query's scores; the head's slope. */
-static void TIER(scores_bend)(const TIER(attend_block) * b, int64_t head, int64_t last, int lo,
+static void TIER(scores_bend)(const TIER(attend_block) * b, int64_t row, int64_t head, int lo,
                               int hi, float *p)
 {
-    const float cap = b->a->cap;
-    const int64_t behind = b->index * SK_KEY_BLOCK - (last - 1); /* + j: 0 for the last key seen */
-    for (int j = lo; cap != 0 && j < hi; j++)
-        p[j] = cap * sk_tanhf(p[j] / cap);
-    for (int j = lo; b->a->slope && j < hi; j++)
-        p[j] = p[j] + b->a->slope[head] * (float)(behind + j);
+    const sk_attend *a = b->a;
+    const int64_t at = a->placed ? a->at + row : a->seen[row].last - 1;
+    const int64_t from = b->index * SK_KEY_BLOCK - at; /* + j: how far ahead a key is */
+    for (int j = lo; a->cap != 0 && j < hi; j++)
+        p[j] = a->cap * sk_tanhf(p[j] / a->cap);
+    for (int j = lo; a->slope && j < hi; j++)
+        p[j] = p[j] + a->slope[head] * (float)(from + j < 0 ? from + j : -(from + j));
+    for (int j = lo; a->near && j < hi; j++) {
+        const int64_t far = from + j < -SK_NEAR  ? -SK_NEAR
+                            : from + j > SK_NEAR ? SK_NEAR
+                                                 : from + j;
+        p[j] = p[j] + a->near[head * (2 * SK_NEAR + 1) + SK_NEAR + far];
+    }
 }
 
 /* Turns the scores of `n` queries (a constant) into p; their maximums and sums. Keys not seen
@@ -432,8 +440,8 @@ SK_INLINE void TIER(tile_softmax_n)(const TIER(attend_block) * b, const TIER(att
     const sk_attend *a = b->a;
     float m_b[TIER(ATTEND_TILE)], l_b[TIER(ATTEND_TILE)];
     int64_t row = t->row, head = t->head;
-    for (int x = 0; x < n && (a->cap != 0 || a->slope); x++) {
-        TIER(scores_bend)(b, head, a->seen[row].last, t->lo, t->hi, t->p + x * SK_KEY_BLOCK);
+    for (int x = 0; x < n && (a->cap != 0 || a->slope || a->near); x++) {
+        TIER(scores_bend)(b, row, head, t->lo, t->hi, t->p + x * SK_KEY_BLOCK);
         TIER(next_head)(a, &row, &head);
     }
     TIER(softmax_n)(t, m_b, l_b, n);

@@ -64,7 +64,15 @@ typedef struct sk_attend {
     size_t k_size, v_size;     /* bytes from one key's row to the next */
     float scale;               /* multiplies q.k */
     float cap;                 /* scores become cap * tanh(score / cap); 0: they do not */
-    const float *slope;        /* [n_head], added times j - (last - 1) (ALiBi); NULL: none */
+    const float
+        *slope; /* [n_head], added times the negative distance of a key (ALiBi); NULL: none */
+    /* For slopes and `near`: rows stand at keys `at`, at + 1, ...; else each at the last that it
+     * sees.
+     */
+    bool placed;
+    int64_t at;
+    const float *near; /* [n_head][2 * SK_NEAR + 1], added to the score of a key by how far behind
+                          or ahead of the row it is, SK_NEAR at most; NULL: none */
     const float *sink; /* [n_head], a score without a value that shares the softmax; NULL: none */
     float *out;        /* [n_row][out_stride], n_head * dv of a row are these heads' */
     int64_t out_stride;
@@ -74,6 +82,9 @@ typedef struct sk_attend {
     float *parts;
     void *scratch; /* sk_attend_scratch bytes, 64-byte aligned */
 } sk_attend;
+
+/* Distances that have biases of their own. */
+#define SK_NEAR 128
 
 /* Queries that attend works on at once. */
 #define SK_ATTEND_QUERIES 128

@@ -164,7 +164,7 @@ golden_logits golden_read(const char *path)
 {
     golden_logits g = {.file = test_read(path, NULL)};
     const int32_t *head = (const int32_t *)(const void *)g.file;
-    if (head[0] != 0x474f4c44) {
+    if (head[0] != 0x474f4c44 && head[0] != 0x474f4c45) {
         fprintf(stderr, "%s is no logits file\n", path);
         exit(1);
     }
@@ -227,12 +227,12 @@ sk_state *golden_state(const sk_model *model)
 }
 
 static bool golden_batch(sk_pass *pass, sk_state *state, const int32_t *tokens, int64_t at,
-                         int64_t n, int64_t slice_us)
+                         int64_t n, int64_t slice_us, bool gives_logits)
 {
     sk_error error = {0};
     sk_row *rows = sk_pass_rows(pass);
     for (int64_t i = 0; i < n; i++)
-        rows[i] = (sk_row){state, at + i, tokens[at + i], true};
+        rows[i] = (sk_row){state, at + i, tokens[at + i], gives_logits, !gives_logits, 0};
     if (sk_pass_begin(pass, n, &error) != SKALD_OK) {
         fprintf(stderr, "begin: %s\n", error.text);
         return false;
@@ -249,24 +249,32 @@ static bool golden_batch(sk_pass *pass, sk_state *state, const int32_t *tokens, 
     return status == SKALD_DONE;
 }
 
+int64_t golden_width(const sk_model *model)
+{
+    return sk_model_has_logits(model) ? sk_model_n_vocab(model) : sk_model_n_vector(model);
+}
+
 float *golden_run(const sk_model *model, const int32_t *tokens, int64_t n, const int *batch,
                   int n_batch, int64_t slice_us)
 {
     sk_error error = {0};
     sk_pass *pass = NULL;
-    int64_t n_vocab = sk_model_n_vocab(model);
+    int64_t width = golden_width(model);
+    bool logit = sk_model_has_logits(model);
     sk_state *state = golden_state(model);
-    float *logits = malloc((size_t)(n * n_vocab) * sizeof *logits);
-    bool well = state && sk_pass_new(&pass, sk_model_heap(model), model, n, n, &error) == SKALD_OK;
+    float *logits = malloc((size_t)(n * width) * sizeof *logits);
+    bool well = state && sk_pass_new_for(&pass, sk_model_heap(model), model, n, logit ? n : 0,
+                                         logit ? 0 : n, &error) == SKALD_OK;
     int at_batch = 0;
     for (int64_t at = 0; well && at < n;) {
         int64_t size = batch[at_batch];
         at_batch += at_batch + 1 < n_batch;
         size = size < n - at ? size : n - at;
-        well = golden_batch(pass, state, tokens, at, size, slice_us);
+        well = golden_batch(pass, state, tokens, at, size, slice_us, logit);
         for (int64_t i = 0; well && i < size; i++)
-            memcpy(logits + (at + i) * n_vocab, sk_pass_logits(pass, i),
-                   (size_t)n_vocab * sizeof *logits);
+            memcpy(logits + (at + i) * width,
+                   logit ? sk_pass_logits(pass, i) : sk_pass_vector(pass, i),
+                   (size_t)width * sizeof *logits);
         at += size;
     }
     sk_pass_free(pass);

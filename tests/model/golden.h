@@ -19,7 +19,9 @@ uint8_t *golden_expand(const char *head_path, uint64_t seed, size_t *size);
 void golden_tensor_fill(const char *name, uint32_t n_dims, uint64_t ne0, uint64_t n, uint32_t type,
                         uint64_t seed, uint8_t *out);
 
-/* The format of *.logits: prefill in one batch, then one token at a time. */
+/* The format of *.logits: prefill in one batch, then one token at a time. Of encoders it has
+ * vectors in place of logits: of each token, then n_decode pooled ones, with ids of -1 (mean), -2
+ * (first), -3 (last), -4 (score). */
 typedef struct golden_logits {
     uint8_t *file; /* owned: what the rest lies in */
     int32_t n_prefill, n_decode, n_vocab;
@@ -39,8 +41,11 @@ sk_model *golden_model(const void *data, size_t size, const char *options, sk_er
 /* A context of 256 tokens with an F32 cache, as the reference ran. */
 sk_state *golden_state(const sk_model *model);
 
-/* Logits of tokens [0, n): fed in batches of batch[0], batch[1], ... rows, the last size repeating,
- * in slices of `slice_us` (negative: none). The caller frees. NULL on failure. */
+/* Floats of a row: of logits, or of a vector where there are none. */
+int64_t golden_width(const sk_model *model);
+
+/* Logits, or vectors, of tokens [0, n): fed in batches of batch[0], batch[1], ... rows, the last
+ * size repeating, in slices of `slice_us` (negative: none). The caller frees. NULL on failure. */
 float *golden_run(const sk_model *model, const int32_t *tokens, int64_t n, const int *batch,
                   int n_batch, int64_t slice_us);
 

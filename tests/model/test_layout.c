@@ -239,7 +239,7 @@ static float *layout_run(const char *head, change *f, int64_t n_ctx)
     sk_state_reserve(state, N_RUN, &error);
     sk_pass_new(&pass, sk_model_heap(model), model, N_RUN, N_RUN, &error);
     for (int i = 0; i < N_RUN; i++)
-        sk_pass_rows(pass)[i] = (sk_row){state, i, (i * 37 + 5) % (int32_t)n_vocab, true};
+        sk_pass_rows(pass)[i] = (sk_row){state, i, (i * 37 + 5) % (int32_t)n_vocab, true, false, 0};
     CHECK_INT(sk_pass_begin(pass, N_RUN, &error), SKALD_OK);
     CHECK_INT(sk_pass_run(pass, INT64_MAX, NULL, NULL), SKALD_DONE);
     for (int i = 0; i < N_RUN; i++)

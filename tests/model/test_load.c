@@ -210,8 +210,8 @@ static int32_t run_short(counted *memory, const uint8_t *data, size_t size, cons
     for (int64_t n = 2; status == SKALD_OK && n <= 80; n += 26)
         status = sk_state_reserve(state, n, &error);
     if (status == SKALD_OK) {
-        sk_pass_rows(pass)[0] = (sk_row){state, 0, 1, false};
-        sk_pass_rows(pass)[1] = (sk_row){state, 1, 1, true};
+        sk_pass_rows(pass)[0] = (sk_row){state, 0, 1, false, false, 0};
+        sk_pass_rows(pass)[1] = (sk_row){state, 1, 1, true, false, 0};
         status = sk_pass_begin(pass, 2, &error);
         int left = memory->left;
         if (status == SKALD_OK)

@@ -124,7 +124,8 @@ static void test_company(const pass_model *m)
                     continue;
                 int64_t at = sk_state_length(states[s]) + i;
                 last[s] = n;
-                rows[n++] = (sk_row){states[s], at, m->tokens[at], i == company[s][round] - 1};
+                rows[n++] =
+                    (sk_row){states[s], at, m->tokens[at], i == company[s][round] - 1, false, 0};
             }
         }
         CHECK_INT(sk_pass_begin(pass, n, &error), SKALD_OK);
@@ -153,7 +154,7 @@ static int64_t fill_rows(const pass_model *m, sk_pass *pass, sk_state *state, in
 {
     sk_row *rows = sk_pass_rows(pass);
     for (int64_t i = 0; i < n; i++)
-        rows[i] = (sk_row){state, at + i, m->tokens[at + i], i == n - 1};
+        rows[i] = (sk_row){state, at + i, m->tokens[at + i], i == n - 1, false, 0};
     return n;
 }
 
@@ -237,12 +238,12 @@ static void test_arguments(const pass_model *m)
     CHECK_INT(sk_state_reserve(state, 2, &error), SKALD_OK);
 
     sk_pass *pass = new_pass(m->model, 4, 2);
-    check_refused(m, pass, (sk_row){good, 2, 0, false}, 3);
-    check_refused(m, pass, (sk_row){good, 1, (int32_t)m->n_vocab, false}, 3);
-    check_refused(m, pass, (sk_row){good, 1, -1, false}, 3);
-    check_refused(m, pass, (sk_row){NULL, 1, 0, false}, 3);
-    check_refused(m, pass, (sk_row){good, 1, 0, false}, 5);
-    check_refused(m, pass, (sk_row){good, 1, 0, false}, 0);
+    check_refused(m, pass, (sk_row){good, 2, 0, false, false, 0}, 3);
+    check_refused(m, pass, (sk_row){good, 1, (int32_t)m->n_vocab, false, false, 0}, 3);
+    check_refused(m, pass, (sk_row){good, 1, -1, false, false, 0}, 3);
+    check_refused(m, pass, (sk_row){NULL, 1, 0, false, false, 0}, 3);
+    check_refused(m, pass, (sk_row){good, 1, 0, false, false, 0}, 5);
+    check_refused(m, pass, (sk_row){good, 1, 0, false, false, 0}, 0);
     fill_rows(m, pass, state, 0, 3); /* the third is not reserved */
     CHECK_INT(sk_pass_begin(pass, 3, &error), SKALD_E_ARGUMENT);
     sk_pass_free(pass);
@@ -314,8 +315,8 @@ static void test_not_finite(const pass_model *m)
     int64_t n = 0;
     for (int i = 0; i < 10; i++) {
         int32_t token = m->tokens[i] == 5 ? 6 : m->tokens[i];
-        sk_pass_rows(pass)[n++] = (sk_row){bad, i, i == 4 ? 5 : token, i == 9};
-        sk_pass_rows(pass)[n++] = (sk_row){good, i, m->tokens[i], i == 9};
+        sk_pass_rows(pass)[n++] = (sk_row){bad, i, i == 4 ? 5 : token, i == 9, false, 0};
+        sk_pass_rows(pass)[n++] = (sk_row){good, i, m->tokens[i], i == 9, false, 0};
     }
     CHECK_INT(sk_pass_begin(pass, n, &error), SKALD_OK);
     CHECK_INT(sk_pass_run(pass, INT64_MAX, NULL, NULL), SKALD_DONE);

@@ -5,8 +5,9 @@
  * library is asked to load what there is so far, and the tensor that it says is missing is added,
  * until it loads. Optional biases, scales and tensors that decide what a layer is are thrown in.
  * Then a prefill must equal the same tokens one by one, in slices, on two threads, and by the tier
- * "c", bit for bit. And where keys can be turned, those of the first layer with a cache, which know
- * nothing but their token and position, must be after a move what they are at their new position.
+ * "c", bit for bit. Where tokens see to both sides, the whole is one batch always. And where keys
+ * can be turned, those of the first layer with a cache, which know nothing but their token and
+ * position, must be after a move what they are at their new position.
  */
 #include "base/portable.h"
 
@@ -35,6 +36,7 @@ typedef struct made_model {
     uint64_t random, traits; /* the second: where the keys of traits begin, on each writing */
     uint32_t n_embd, n_layer, n_head, n_head_kv, dk, dv, n_rot, n_ff, n_expert, n_used, n_ff_exp;
     uint32_t n_vocab, n_latent, dk_mla, dv_mla, n_head_size, scaling, n_group, n_group_used;
+    uint32_t n_dense;
     made_tensor tensors[MAX_TENSORS];
     int n;
     sk_heap heap;
@@ -89,6 +91,7 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
         m->n_embd = m->n_head * m->n_head_size;
     m->n_ff = pick(m, 1, 90);
     m->n_vocab = pick(m, 1, 70);
+    m->n_dense = 1 + m->n_vocab / 2;
     m->scaling = pick(m, 0, 3);
     if (pick(m, 0, 1)) {
         m->n_expert = pick(m, 1, 9);
@@ -181,6 +184,10 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     put_f32(m, writer, "attn_logit_softcapping", pick(m, 0, 1) * 5.0);
     put_f32(m, writer, "final_logit_softcapping", pick(m, 0, 1) * 30.0);
     put_recurrent(m, writer);
+    put_u32(m, writer, "moe_every_n_layers", pick(m, 0, 3));
+    put_u32(m, writer, "attention.relative_buckets_count", pick(m, 4, 40));
+    put_u32(m, writer, "dense_2_feat_out", m->n_dense);
+    put_u32(m, writer, "dense_3_feat_out", pick(m, 1, 40));
     put_f32(m, writer, "swiglu_clamp_exp", pick(m, 0, 1) * 0.5);
     put_f32(m, writer, "swiglu_clamp_shexp", pick(m, 0, 1) * 0.5);
     for (int i = 0; i < 3; i++)
@@ -344,6 +351,10 @@ static void made_add_choices(made_model *m)
             snprintf(name, sizeof name, "blk.%u.attn_norm_2.weight", layer);
             made_add(m, name, (uint64_t[]){m->n_embd}, 1);
         }
+        if (m->arch->types && layer == 0 && pick(m, 0, 1))
+            made_add(m, "token_types.weight", (uint64_t[]){m->n_embd, pick(m, 1, 3)}, 2);
+        if (m->arch->gives == SK_GIVES_DENSE && layer == 0 && pick(m, 0, 1))
+            made_add(m, "dense_2.weight", (uint64_t[]){m->n_embd, m->n_dense}, 2);
         if (m->arch->mixer == SK_MIXER_RWKV6 && m->n_head == m->n_head_kv && pick(m, 0, 1)) {
             snprintf(name, sizeof name, "blk.%u.time_mix_first.weight", layer);
             made_add(m, name, (uint64_t[]){m->n_head_size, m->n_head}, 2);
@@ -389,7 +400,8 @@ static void check_tier(made_model *m, uint64_t seed, const int32_t *tokens, cons
     sk_error error = {0};
     sk_model *model = golden_model(m->file, (size_t)m->size, "cpu=c n_threads=1", &error);
     float *plain = model ? golden_run(model, tokens, N_RUN, (int[]){N_RUN}, 1, -1) : NULL;
-    CHECKF(plain && memcmp(plain, wanted, (size_t)N_RUN * m->n_vocab * sizeof(float)) == 0,
+    CHECKF(plain &&
+               memcmp(plain, wanted, (size_t)(N_RUN * golden_width(model)) * sizeof(float)) == 0,
            "%s %d: tier c", m->arch->name, (int)seed);
     free(plain);
     sk_model_release(model);
@@ -404,7 +416,7 @@ static sk_state *fed(const sk_model *model, const int32_t *tokens, int64_t n)
     sk_pass_new(&pass, sk_model_heap(model), model, n, 0, &error);
     sk_state_reserve(state, n, &error);
     for (int64_t i = 0; pass && i < n; i++)
-        sk_pass_rows(pass)[i] = (sk_row){state, i, tokens[i], false};
+        sk_pass_rows(pass)[i] = (sk_row){.state = state, .position = i, .token = tokens[i]};
     bool good = pass && sk_pass_begin(pass, n, &error) == SKALD_OK &&
                 sk_pass_run(pass, INT64_MAX, NULL, NULL) == SKALD_DONE;
     CHECKF(good && sk_state_length(state) == n, "%s", error.text);
@@ -470,10 +482,11 @@ static void check_runs(made_model *m, uint64_t seed)
         return;
     for (int i = 0; i < N_RUN; i++)
         tokens[i] = (int32_t)pick(m, 0, m->n_vocab - 1);
-    size_t size = (size_t)N_RUN * m->n_vocab * sizeof(float);
+    size_t size = (size_t)(N_RUN * golden_width(model)) * sizeof(float);
+    bool both = sk_model_is_whole(model);
     float *whole = golden_run(model, tokens, N_RUN, (int[]){N_RUN}, 1, -1);
-    float *single = golden_run(model, tokens, N_RUN, (int[]){1}, 1, -1);
-    float *sliced = golden_run(model, tokens, N_RUN, (int[]){9, 13}, 2, 0);
+    float *single = golden_run(model, tokens, N_RUN, (int[]){both ? N_RUN : 1}, 1, -1);
+    float *sliced = golden_run(model, tokens, N_RUN, (int[]){both ? N_RUN : 9, 13}, 2, 0);
     CHECKF(whole && single && sliced, "%s %d does not run", m->arch->name, (int)seed);
     if (whole && single && sliced) {
         CHECKF(memcmp(whole, single, size) == 0, "%s %d: one by one", m->arch->name, (int)seed);

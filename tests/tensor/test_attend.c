@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Attention in each tier: against softmax(q.k) v in double; bit for bit against the contract's
- * words, with caps, slopes and sinks, written here key by key; for one row and for many, whose
- * ranges of keys begin and end anywhere; queries alone against queries together; blocks at once,
- * one by one and merged later; and that what is masked is not read: keys that no row sees are NaN,
- * blocks without a seen key have no memory at all. Every type of cache; how each is stored, and
- * what it means, is written here too, after the reference's formulas.
+ * words, with caps, slopes, biases and sinks, written here key by key; for one row and for many,
+ * whose ranges of keys begin and end anywhere; queries alone against queries together; blocks at
+ * once, one by one and merged later; and that what is masked is not read: keys that no row sees are
+ * NaN, blocks without a seen key have no memory at all. Every type of cache; how each is stored,
+ * and what it means, is written here too, after the reference's formulas.
  */
 #include "base/portable.h"
 
@@ -19,6 +19,7 @@ enum { DIM = 600, KEYS = 64 * 5, HEADS = 140, ROWS = 64, QUERIES = 400, GAP = 5 
 static const sk_kernels *kernels;
 static uint64_t seed = 5;
 static float bent[2 * HEADS];                        /* slopes, sinks */
+static float biases[HEADS][2 * SK_NEAR + 1];         /* by distance */
 static float k_value[KEYS][DIM], v_value[KEYS][DIM]; /* what the cache holds, as floats */
 static float memory[2][2 + KEYS * DIM]; /* the caches begin where the blocks' offsets say */
 static unsigned char *const k_cache = (unsigned char *)(memory[0] + 1);
@@ -150,6 +151,18 @@ static float tree(const float *lane_in)
     return lane[0];
 }
 
+/* How far ahead of a row key j is. */
+static int64_t ahead(const sk_attend *a, int64_t row, int64_t j)
+{
+    return j - (a->placed ? a->at + row : seen[row].last - 1);
+}
+
+static float bias(const sk_attend *a, int64_t head, int64_t far)
+{
+    far = far < -SK_NEAR ? -SK_NEAR : far;
+    return a->near[head * (2 * SK_NEAR + 1) + SK_NEAR + (far > SK_NEAR ? SK_NEAR : far)];
+}
+
 /* The contract, one head of a row. */
 static void by_the_book(const sk_attend *a, int64_t row, int64_t head)
 {
@@ -170,8 +183,10 @@ static void by_the_book(const sk_attend *a, int64_t row, int64_t head)
             score[j] = tree(lane) * a->scale;
             if (a->cap != 0)
                 score[j] = a->cap * sk_tanhf(score[j] / a->cap);
-            const float far = a->slope ? a->slope[head] * (float)(b * 64 + j - (last - 1)) : 0;
+            const int64_t distance = ahead(a, row, b * 64 + j);
+            const float far = a->slope ? a->slope[head] * (float)-llabs(distance) : 0;
             score[j] = a->slope ? score[j] + far : score[j];
+            score[j] = a->near ? score[j] + bias(a, head, distance) : score[j];
             m_b = score[j] > m_b ? score[j] : m_b;
         }
         for (int64_t j = lo; j < hi; j++) {
@@ -217,7 +232,9 @@ static void exactly(const sk_attend *a, int64_t row, int64_t head, double *resul
         if (a->cap != 0)
             p[j] = (double)a->cap * tanh(p[j] / (double)a->cap);
         if (a->slope)
-            p[j] -= (double)a->slope[head] * (double)(last - 1 - j);
+            p[j] -= (double)a->slope[head] * (double)llabs(ahead(a, row, j));
+        if (a->near)
+            p[j] += (double)bias(a, head, ahead(a, row, j));
         max = fmax(max, p[j]);
     }
     if (a->sink) {
@@ -273,6 +290,8 @@ static void check_alone(sk_attend a)
             a.seen = seen + r;
             a.slope = all.slope ? bent + h : NULL;
             a.sink = all.sink ? bent + HEADS + h : NULL;
+            a.near = all.near ? biases[h] : NULL;
+            a.at = all.at + r;
             a.out = want;
             attend_all(kernels, &a, ATTEND_AT_ONCE);
             CHECK(memcmp(want, out + r * all.out_stride + h * a.dv, (size_t)a.dv * sizeof(float)) ==
@@ -291,9 +310,13 @@ static void check_rows(int64_t n_row, int64_t n_head, int64_t dk, int64_t dv, in
     a.cap = (dk + types) % 3 ? 0 : 1.5f;
     a.slope = (dv + types) % 4 ? NULL : bent;
     a.sink = (dk + last) % 3 ? NULL : bent + HEADS;
+    a.near = (dk + dv + types) % 5 ? NULL : biases[0];
+    a.placed = (dv + last) % 2;
+    a.at = first + (last - first) / 3;
     for (int64_t h = 0; h < n_head; h++) {
         bent[h] = 0.01f + 0.02f * (float)h;
         bent[HEADS + h] = random_unit(&seed) * 4;
+        random_units(biases[h], 2 * SK_NEAR + 1, &seed);
     }
     for (int64_t r = 0; r < n_row; r++) {
         seen[r].last = last - (n_row - 1 - r);
