@@ -158,6 +158,19 @@ typedef struct skald_reader {
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
 } skald_reader;
 
+/* Where sentences go that are no errors; without it there is silence. Of a model: called by the thread
+ * that loads it, or makes or steps one of its contexts. `text` ends in NUL, without a line end, and
+ * lives for the call, from which nothing of the library may be called. There are few: what is odd about
+ * a file and is tolerated, what was chosen (kernels, threads, a chat template for a model without
+ * one), options that have no effect. */
+#define SKALD_LOG_WARNING 1
+#define SKALD_LOG_INFO 2
+typedef struct skald_log {
+    size_t size;
+    void *user;
+    void (*log)(void *user, int32_t level, const char *text);
+} skald_log;
+
 /* Where bytes go that the host keeps. `write` takes `n` bytes, the next ones, and returns 0, or any
  * other value on failure, after which it is not called again. */
 typedef struct skald_writer {
@@ -193,7 +206,7 @@ typedef struct skald_sampler {
  * skald_context_new alike: each reads the keys that concern it. NULL options mean defaults.
  * skald_options_describe lists every key with its type, default and help text:
  *
- *   model     load memory memory_size reader n_threads threads_of executor cpu
+ *   model     load memory memory_size reader n_threads threads_of executor cpu log
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler

@@ -23,6 +23,12 @@ int32_t sk_model_runs(const sk_model *model, sk_error *error)
     return SKALD_OK;
 }
 
+void sk_model_log(const sk_model *model, int32_t level, const char *text)
+{
+    if (model->log.log)
+        model->log.log(model->log.user, level, text);
+}
+
 void sk_model_leave_weights(sk_model *model)
 {
     model->empty = true;

@@ -39,6 +39,9 @@ void sk_model_release(sk_model *model); /* NULL does nothing; the last one frees
  * memory and that of contexts, not for running them. */
 void sk_model_leave_weights(sk_model *model);
 
+/* Says a sentence to the host's log, if there is one: SKALD_LOG_... */
+void sk_model_log(const sk_model *model, int32_t level, const char *text);
+
 bool sk_model_is_loaded(const sk_model *model);
 /* The rest is for a loaded model. */
 

@@ -23,6 +23,7 @@ struct skald_model {
     char *path; /* owned, NULL: none */
     bool map;   /* weights stay where they are */
     bool empty; /* weights are not copied: the model only counts */
+    skald_log log; /* log is NULL when there is none */
     int32_t n_threads;
     skald_executor host_executor; /* parallel_for is NULL when there is none */
 

@@ -299,6 +299,16 @@ static void release_heap(sk_shared_heap *shared)
     sk_free(&heap, shared);
 }
 
+/* Says which options have no effect on this model. */
+static void tell_useless(const sk_context *ctx)
+{
+    if (strcmp(sk_opt_string(&ctx->options, SK_OPT_SHIFT), "rotate") == 0 &&
+        !sk_state_shifts(ctx->state))
+        sk_model_log(ctx->model, SKALD_LOG_WARNING,
+                     "shift=rotate has no effect: keys of this model, or of this cache_type_k, "
+                     "cannot be turned");
+}
+
 /* A context on one count of the heap, which it takes over, also when it fails. */
 static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *model,
                             const sk_options *options, sk_context *source, sk_error *error)
@@ -326,6 +336,8 @@ static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *
         sk_context_free(ctx);
         return status;
     }
+    if (!source)
+        tell_useless(ctx);
     *out = ctx;
     return SKALD_OK;
 }

@@ -76,6 +76,7 @@ int32_t sk_estimate(const char *path, const sk_options *options, int64_t *costs,
     if (status == SKALD_OK) {
         sk_options_unset(own, SK_OPT_ALLOCATOR);
         sk_options_unset(own, SK_OPT_MAX_MEMORY);
+        sk_options_unset(own, SK_OPT_LOG);
         status = estimate_model(path, own, all, error);
     }
     if (status == SKALD_OK)
