@@ -45,9 +45,7 @@
     X(N_KEEP, "n_keep", INT, "0", 0, 134217728, SK_OPTION_LIVE, \
       "first tokens that are never dropped; a BOS in front never is") \
     X(SHIFT, "shift", STRING, "recompute", 0, 0, SK_OPTION_CHOICE | SK_OPTION_LIVE, \
-      "recompute|rotate: what follows removed tokens is evaluated again, or moved, where the " \
-      "model " \
-      "allows it") \
+      "recompute|rotate: evaluate again what follows removed tokens, or move it if possible") \
     X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
       "1: keep the logits of every token of the last batch") \
     X(ADD_BOS, "add_bos", INT, "-1", -1, 1, 0, \
