@@ -158,6 +158,27 @@ typedef struct skald_reader {
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
 } skald_reader;
 
+/* Where sentences go that are no errors; without it there is silence. Of a model: called by the thread
+ * that loads it, or makes or steps one of its contexts. `text` ends in NUL, without a line end, and
+ * lives for the call, from which nothing of the library may be called. There are few: what is odd about
+ * a file and is tolerated, what was chosen (kernels, threads, a chat template for a model without
+ * one), options that have no effect. */
+#define SKALD_LOG_WARNING 1
+#define SKALD_LOG_INFO 2
+typedef struct skald_log {
+    size_t size;
+    void *user;
+    void (*log)(void *user, int32_t level, const char *text);
+} skald_log;
+
+/* Where bytes go that the host keeps. `write` takes `n` bytes, the next ones, and returns 0, or any
+ * other value on failure, after which it is not called again. */
+typedef struct skald_writer {
+    size_t size;
+    void *user;
+    int32_t (*write)(void *user, const void *bytes, size_t n);
+} skald_writer;
+
 /* The host's job system. `parallel_for` calls task(arg, i) once for each i in [0, n), in any
  * order, on any threads, and returns when all have returned. Tasks never wait for one another,
  * so a plain loop is a correct implementation. */
@@ -185,12 +206,13 @@ typedef struct skald_sampler {
  * skald_context_new alike: each reads the keys that concern it. NULL options mean defaults.
  * skald_options_describe lists every key with its type, default and help text:
  *
- *   model     load memory memory_size reader n_threads threads_of executor cpu
+ *   model     load memory memory_size reader n_threads threads_of executor cpu log
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler
- *   text      parse_special n_predict stop ignore_eos     (these three rows can be changed
- *             reply_format reasoning_budget                while a context lives)
+ *   room      when_full n_keep shift       (from here on they can be changed while a context lives)
+ *   text      parse_special n_predict stop ignore_eos
+ *             reply_format reasoning_budget
  *             time_limit_ms
  *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger
  *   sampling  seed temperature top_k top_p min_p samplers n_probs
@@ -267,6 +289,27 @@ SKALD_API const char *skald_options_message(const skald_options *options);
  * too: it is driven by token ids.
  */
 typedef struct skald_model skald_model;
+
+#define SKALD_COST_MAPPED 0    /* of the file, in the address space: memory that the system lends */
+#define SKALD_COST_MODEL 1     /* the model when it is loaded, copied weights included */
+#define SKALD_COST_LOADING 2   /* the most while it is loaded */
+#define SKALD_COST_CONTEXT 3   /* a new context */
+#define SKALD_COST_WORKSPACE 4 /* what it adds at its first step */
+#define SKALD_COST_CACHE 5     /* the cache when n_ctx tokens are in it */
+#define SKALD_COST_TOKEN 6     /* what a token of it takes, which comes in blocks of 64 */
+#define SKALD_N_COSTS 7
+
+/* What a model and a context with these options will cost, in bytes, before they are made: the first
+ * `n` of the costs below, in order, and 0 for more than there are. Counted is what
+ * "memory_live" and max_memory count (all but the threads of the pool, which models may share), by
+ * doing all but what is large: no weights are copied, no cache is made, and the option "allocator"
+ * is not used. What max_memory must allow: a model LOADING, a context the sum of CONTEXT,
+ * WORKSPACE and CACHE. That sum is exact for a context that is filled token by token; a bound where
+ * layers are recurrent; texts, chats, grammars and turns of keys take some more while they are read.
+ * Contexts that are always stepped together with another need no WORKSPACE of their own.
+ * Errors: those of skald_model_load and skald_context_new. */
+SKALD_API int32_t skald_estimate(const char *path, const skald_options *options, int64_t *costs,
+                                 size_t n);
 
 /* Loads the model at `path` (UTF-8; the first file of a split set) and returns when it is ready;
  * `path` may be NULL when the option "reader" or "memory" says where the bytes are.
@@ -405,7 +448,8 @@ SKALD_API const char *skald_context_message(const skald_context *ctx);
 
 /* Appends text, tokenised by the model's tokeniser. Into an empty context BOS goes first where
  * the model wants it (option "add_bos"); the texts of control tokens stay text unless the option
- * "parse_special" is on. Nothing is computed yet. Errors: CONTEXT_FULL (nothing was appended),
+ * "parse_special" is on. Nothing is computed yet. Where it does not fit n_ctx, see "when_full"
+ * below. Errors: CONTEXT_FULL (nothing was appended),
  * TOKENIZER, MEMORY, BUSY, ARGUMENT. */
 SKALD_API int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n);
 
@@ -481,6 +525,33 @@ SKALD_API int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, si
  * then go on from there. Errors: ARGUMENT (more than there are), BUSY. */
 SKALD_API int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
 
+/* Puts `n` tokens in the place of the `n_remove` from token `at` on: deletes (n 0), inserts (n_remove
+ * 0) or replaces. What stands before the first change is kept; what follows is evaluated again, or,
+ * with shift=rotate and where only is deleted, moved (below). On failure nothing is changed. Errors:
+ * ARGUMENT (no such range or token), CONTEXT_FULL, MEMORY, BUSY. */
+SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
+                               const int32_t *ids, size_t n);
+
+/*
+ * When the context is full, the option "when_full" says what happens:
+ *   stop    generation ends, stop_reason "context"; what does not fit cannot be appended
+ *   error   the same, but the step fails with E_CONTEXT_FULL
+ *   drop    the oldest tokens behind the first n_keep are dropped: half of those that there are, or
+ *           as many as a longer text needs. BOS, and what a grammar has read in this turn, always
+ *           stay; where fewer than two could go it is "stop" after all. SKALD_EVENT_DROPPED
+ *           tells of it, and "n_dropped" counts. Setting all tokens never drops.
+ * What follows removed tokens was computed with them in sight. The option "shift" says what becomes
+ * of it:
+ *   recompute  it is evaluated again: the logits depend on the tokens that are left, and on nothing
+ *              else. That is half a context of work for each drop, in slices like all work.
+ *   rotate     it is kept and moved, its keys turned to their new positions, where the model allows it
+ *              ("can_shift"): a thousand times less work, and logits that still know a little of what
+ *              is gone. It allows it unless it has recurrent layers, learned positions, norms behind
+ *              the rotation, chunks, or keys cached as q8_0 or q4_0; then it is recompute after all.
+ * Both give the same bits on every machine, number of threads and slicing. "n_exact" says how many
+ * of the first tokens are as evaluated; skald_set_text and its like build on no others.
+ */
+
 /* ---- Chat ----------------------------------------------------------------------------------- */
 
 /*
@@ -530,6 +601,8 @@ SKALD_API int32_t skald_chat_text(const skald_model *model, const skald_options 
 #define SKALD_EVENT_TEXT 1      /* the answer */
 #define SKALD_EVENT_REASONING 2 /* what the model thinks aloud */
 #define SKALD_EVENT_TOOL_CALL 3 /* {"id": text, "name": text, "arguments": {...}} */
+#define SKALD_EVENT_DROPPED 4   /* {"at": 4, "n": 2046}: tokens that were dropped, before this step's
+                                   text; see "when_full". A host that does not know it may pass over it */
 
 /* What the last step brought, told apart: call it after every step until it returns 0; after the
  * one that returned DONE too, for what was held back. Returns a SKALD_EVENT_..., whose text is a
@@ -563,6 +636,19 @@ SKALD_API int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size
  * BUSY. */
 SKALD_API int32_t skald_state_load(skald_context *ctx, const void *data, size_t n);
 
+/* The same to and from the host's own place. What is read is checked in memory: a state is held there
+ * while it is loaded, not while it is saved. Errors: those above but BUFFER; IO (the host's function
+ * failed), ARGUMENT (an incomplete table). */
+SKALD_API int32_t skald_state_write(skald_context *ctx, const skald_writer *writer);
+SKALD_API int32_t skald_state_read(skald_context *ctx, const skald_reader *reader);
+
+/* The same to and from a file. One that is there is replaced when the new one is complete and on the
+ * disk: after a failure, of the power too, it is the old one or the new one, whole. (What is written
+ * until then lies beside it as PATH.N.tmp. A symbolic link is replaced, not followed.) Errors: those
+ * above; NOT_FOUND, IO. */
+SKALD_API int32_t skald_state_save_file(skald_context *ctx, const char *path);
+SKALD_API int32_t skald_state_load_file(skald_context *ctx, const char *path);
+
 /* Changes an option of a living context: those of sampling and stopping (temperature, top_k,
  * top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, penalty_last_n, logit_bias,
  * seed, n_predict, stop, ignore_eos, parse_special; reply_format and reasoning_budget, from the next
@@ -579,6 +665,8 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  * What a context is and did, by key; also every option above. Errors: NOT_FOUND.
  *   int     n_ctx n_batch n_threads (in use) n_tokens n_evaluated (tokens in the cache)
  *           n_reused (tokens that needed no evaluation when they were last set or loaded)
+ *           n_dropped (tokens, since all were last set) n_exact (evaluated tokens, from the first
+ *           on, whose cache was not moved) can_shift (1: shift=rotate does something here)
  *           n_prompt n_generated n_forced (tokens evaluated as prompt; generated, and of these the
  *           ones that a grammar forced; since creation)
  *           prompt_us decode_us (time spent so) token_last (-1: none)

@@ -14,6 +14,7 @@
 #include "sample/constraint.h"
 #include "session/dialogue.h"
 #include "session/context.h"
+#include "session/estimate.h"
 #include "session/saved.h"
 #include "session/step.h"
 #include "text/tokenize.h"
@@ -230,6 +231,19 @@ const char *skald_options_message(const skald_options *options)
 }
 
 /* ---- Models --------------------------------------------------------------------------------- */
+
+int32_t skald_estimate(const char *path, const skald_options *options, int64_t *costs, size_t n)
+{
+    sk_error error = {0, ""};
+    sk_fpenv saved;
+    if (!costs)
+        return fail_null("costs");
+    memset(costs, 0, n * sizeof *costs);
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_estimate(path, options ? &options->set : NULL, costs, n, &error);
+    sk_fpenv_leave(&saved);
+    return publish(status, &error);
+}
 
 int32_t skald_model_open(const char *path, const skald_options *options, skald_model **out)
 {
@@ -650,47 +664,65 @@ int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size, size_t *
 int32_t skald_state_load(skald_context *ctx, const void *data, size_t n)
 {
     sk_fpenv saved;
-    if (!data)
-        return fail_null("data");
-    int32_t status = enter(ctx, &saved);
+    int32_t status = data ? enter(ctx, &saved) : fail_null("data");
     return status < 0 ? status : leave(ctx, &saved, sk_context_load(ctx, data, n));
+}
+
+int32_t skald_state_write(skald_context *ctx, const skald_writer *writer)
+{
+    sk_fpenv saved;
+    int32_t status = writer ? enter(ctx, &saved) : fail_null("writer");
+    return status < 0 ? status : leave(ctx, &saved, sk_context_save_writer(ctx, writer));
+}
+
+int32_t skald_state_read(skald_context *ctx, const skald_reader *reader)
+{
+    sk_fpenv saved;
+    int32_t status = reader ? enter(ctx, &saved) : fail_null("reader");
+    return status < 0 ? status : leave(ctx, &saved, sk_context_load_reader(ctx, reader));
+}
+
+int32_t skald_state_save_file(skald_context *ctx, const char *path)
+{
+    sk_fpenv saved;
+    int32_t status = path ? enter(ctx, &saved) : fail_null("path");
+    return status < 0 ? status : leave(ctx, &saved, sk_context_save_file(ctx, path));
+}
+
+int32_t skald_state_load_file(skald_context *ctx, const char *path)
+{
+    sk_fpenv saved;
+    int32_t status = path ? enter(ctx, &saved) : fail_null("path");
+    return status < 0 ? status : leave(ctx, &saved, sk_context_load_file(ctx, path));
 }
 
 int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
 {
     uint64_t length;
-    if (!text_length(text, n, &length))
-        return fail_text(text);
     sk_fpenv saved;
-    int32_t status = enter(ctx, &saved);
+    int32_t status = text_length(text, n, &length) ? enter(ctx, &saved) : fail_text(text);
     return status < 0 ? status : leave(ctx, &saved, sk_context_append_text(ctx, text, length));
 }
 
 int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n)
 {
-    if (!ids && n > 0)
-        return fail_null("ids");
     sk_fpenv saved;
-    int32_t status = enter(ctx, &saved);
+    int32_t status = ids || n == 0 ? enter(ctx, &saved) : fail_null("ids");
     return status < 0 ? status : leave(ctx, &saved, sk_context_append_tokens(ctx, ids, n));
 }
 
 int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n)
 {
     uint64_t length;
-    if (!text_length(text, n, &length))
-        return fail_text(text);
     sk_fpenv saved;
-    int32_t status = enter(ctx, &saved);
+    int32_t status = text_length(text, n, &length) ? enter(ctx, &saved) : fail_text(text);
     return status < 0 ? status : leave(ctx, &saved, sk_context_set_text(ctx, text, length));
 }
 
 int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n)
 {
-    if (!ids && n > 0)
-        return fail_null("ids");
     sk_fpenv saved;
-    int32_t status = enter(ctx, &saved);
+    int32_t status = ids || n == 0 ? enter(ctx, &saved) : fail_null("ids");
     return status < 0 ? status : leave(ctx, &saved, sk_context_set_tokens(ctx, ids, n));
 }
 
@@ -763,6 +795,13 @@ int32_t skald_truncate(skald_context *ctx, int64_t n_tokens)
     sk_fpenv saved;
     int32_t status = enter(ctx, &saved);
     return status < 0 ? status : leave(ctx, &saved, sk_context_truncate(ctx, n_tokens));
+}
+
+int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove, const int32_t *ids, size_t n)
+{
+    sk_fpenv saved;
+    int32_t status = ids || n == 0 ? enter(ctx, &saved) : fail_null("ids");
+    return status < 0 ? status : leave(ctx, &saved, sk_context_splice(ctx, at, n_remove, ids, n));
 }
 
 int32_t skald_step(skald_context *ctx, int64_t budget_us)

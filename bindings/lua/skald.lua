@@ -21,6 +21,8 @@ ffi.cdef [[
 typedef struct skald_options skald_options;
 typedef struct skald_model skald_model;
 typedef struct skald_context skald_context;
+typedef struct skald_reader skald_reader;
+typedef struct skald_writer skald_writer;
 int32_t skald_version(void);
 int32_t skald_abi_version(void);
 int32_t skald_numeric_version(void);
@@ -40,6 +42,7 @@ int32_t skald_options_get_string(const skald_options *options, const char *key, 
 int32_t skald_options_check(skald_options *options, const char *text, int64_t n);
 int32_t skald_options_describe(int32_t index, const char **key, int32_t *type, const char **default_value, const char **help);
 const char *skald_options_message(const skald_options *options);
+int32_t skald_estimate(const char *path, const skald_options *options, int64_t *costs, size_t n);
 int32_t skald_model_load(const char *path, const skald_options *options, skald_model **out);
 int32_t skald_model_open(const char *path, const skald_options *options, skald_model **out);
 int32_t skald_model_step(skald_model *model, int64_t budget_us);
@@ -81,9 +84,14 @@ int32_t skald_token(const skald_context *ctx, int32_t *token);
 int32_t skald_token_probs(const skald_context *ctx, int32_t after, const int32_t **ids, const float **logs, size_t *n);
 int32_t skald_tokens(const skald_context *ctx, const int32_t **ids, size_t *n);
 int32_t skald_truncate(skald_context *ctx, int64_t n_tokens);
+int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove, const int32_t *ids, size_t n);
 int32_t skald_logits(const skald_context *ctx, int64_t position, const float **logits, size_t *n);
 int32_t skald_state_save(skald_context *ctx, void *buffer, size_t size, size_t *needed);
 int32_t skald_state_load(skald_context *ctx, const void *data, size_t n);
+int32_t skald_state_write(skald_context *ctx, const skald_writer *writer);
+int32_t skald_state_read(skald_context *ctx, const skald_reader *reader);
+int32_t skald_state_save_file(skald_context *ctx, const char *path);
+int32_t skald_state_load_file(skald_context *ctx, const char *path);
 int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value);
 int32_t skald_context_set_float(skald_context *ctx, const char *key, double value);
 int32_t skald_context_set_string(skald_context *ctx, const char *key, const char *value);
@@ -102,7 +110,7 @@ local skald = {
     E_ARGUMENT = -11, E_OPTION = -12, E_BUSY = -13, E_CANCELLED = -14, E_CONTEXT_FULL = -15,
     E_GRAMMAR = -16, E_NUMERIC = -17, E_CHANGED = -18, E_STATE = -19, E_BUFFER = -20,
     E_TEMPLATE = -21,
-    EVENT_TEXT = 1, EVENT_REASONING = 2, EVENT_TOOL_CALL = 3,
+    EVENT_TEXT = 1, EVENT_REASONING = 2, EVENT_TOOL_CALL = 3, EVENT_DROPPED = 4,
     ADD_SPECIAL = 1, PARSE_SPECIAL = 2,
     TYPE_INT = 1, TYPE_FLOAT = 2, TYPE_STRING = 3, TYPE_POINTER = 4,
 }
@@ -216,6 +224,19 @@ function skald.open(path, options)
     code = C.skald_model_open(path, o, out)
     if code < 0 then return failed(code) end
     return setmetatable({handle = ffi.gc(out[0], C.skald_model_release)}, Model)
+end
+
+-- What a model and a context will cost, in bytes: a table with "mapped", "model", "loading", "context",
+-- "workspace", "cache" and "token".
+function skald.estimate(path, options)
+    local o, message, code = make_options(options)
+    if not o then return nil, message, code end
+    local names = {"mapped", "model", "loading", "context", "workspace", "cache", "token"}
+    local costs, named = ffi.new("int64_t[?]", #names), {}
+    code = C.skald_estimate(path, o, costs, #names)
+    if code < 0 then return failed(code) end
+    for i, name in ipairs(names) do named[name] = tonumber(costs[i - 1]) end
+    return named
 end
 
 -- Loads a model and returns when it is ready.
@@ -414,6 +435,13 @@ function Context:truncate(n_tokens)
     return self:checked(C.skald_truncate(self:live(), n_tokens), true)
 end
 
+-- Puts tokens (a list; nil: none) in the place of the `n_remove` from token `at`, 0 the first, on.
+function Context:splice(at, n_remove, ids)
+    local n = ids and #ids or 0
+    local array = n > 0 and ffi.new("int32_t[?]", n, ids) or nil
+    return self:checked(C.skald_splice(self:live(), at, n_remove, array, n), true)
+end
+
 -- The context as a string of bytes: tokens, cache, sampling options, how far generation has come.
 function Context:save()
     local code = C.skald_state_save(self:live(), nil, 0, self.size)
@@ -427,6 +455,15 @@ end
 -- Makes the context what was saved.
 function Context:load(state)
     return self:checked(C.skald_state_load(self:live(), state, #state), true)
+end
+
+-- The same to a file, which is replaced in one moment, and from it.
+function Context:save_file(path)
+    return self:checked(C.skald_state_save_file(self:live(), path), true)
+end
+
+function Context:load_file(path)
+    return self:checked(C.skald_state_load_file(self:live(), path), true)
 end
 
 -- All tokens of the context, a list of ids.
@@ -485,10 +522,10 @@ function Context:set_chat(conversation)
     return self:checked(C.skald_set_chat(self:live(), json, #json), true)
 end
 
--- What the last step brought, an event a call: its kind ("text", "reasoning", "tool_call") and its
--- text, JSON for a call of a tool; nil when there is no more.
+-- What the last step brought, an event a call: its kind ("text", "reasoning", "tool_call", "dropped") and
+-- its text, JSON for the last two; nil when there is no more.
 function Context:event()
-    local kinds = {"text", "reasoning", "tool_call"}
+    local kinds = {"text", "reasoning", "tool_call", "dropped"}
     local code = C.skald_event(self:live(), self.view, self.size)
     if code < 0 then return self:checked(code) end
     return kinds[code], code > 0 and ffi.string(self.view[0], self.size[0]) or nil
@@ -530,9 +567,11 @@ function Chat:step(budget_us)
     if state == "pending" then return state end
     local last, shown = self.last, ""
     for kind, text in function() return self.context:event() end do
+        if kind == "dropped" then goto next end
         if kind == "text" then shown = shown .. text end
         if kind == "tool_call" then last.tool_calls[#last.tool_calls + 1] = text end
         if kind ~= "tool_call" then last[kind] = last[kind] .. text end
+        ::next::
     end
     if state == "done" then
         last.stop_reason = self.context:info "stop_reason"

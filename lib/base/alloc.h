@@ -26,6 +26,11 @@ int32_t sk_heap_init(sk_heap *heap, const skald_allocator *host, uint64_t limit,
 /* NULL and a MEMORY error that names the bytes and `what` they were for. */
 void *sk_alloc(sk_heap *heap, uint64_t size, const char *what, sk_error *error);
 void *sk_alloc_zero(sk_heap *heap, uint64_t size, const char *what, sk_error *error);
+/* What a block of so many bytes counts. */
+static inline uint64_t sk_alloc_cost(uint64_t size)
+{
+    return size + SK_ALIGN;
+}
 /* n elements of `size` bytes, zeroed, with the product checked. */
 void *sk_alloc_array(sk_heap *heap, uint64_t n, uint64_t size, const char *what, sk_error *error);
 /* Grows a block to hold at least `want` elements (doubling); the old one stays on failure. */

@@ -174,6 +174,7 @@ int32_t sk_options_copy(sk_options *to, const sk_options *from, sk_error *error)
     to->allocator = from->allocator;
     to->executor = from->executor;
     to->sampler = from->sampler;
+    to->log = from->log;
     return SKALD_OK;
 }
 
@@ -287,9 +288,11 @@ static int32_t check_table(int32_t id, const void *table, size_t size, sk_error 
     const skald_executor *executor = table;
     const skald_reader *reader = table;
     const skald_sampler *sampler = table;
+    const skald_log *log = table;
     bool whole = id == SK_OPT_ALLOCATOR  ? allocator->alloc && allocator->free
                  : id == SK_OPT_EXECUTOR ? executor->parallel_for && executor->n_threads > 0
                  : id == SK_OPT_SAMPLER  ? sampler->apply != NULL
+                 : id == SK_OPT_LOG      ? log->log != NULL
                                          : reader->read != NULL;
     return whole ? SKALD_OK
                  : sk_fail(error, SKALD_E_ARGUMENT,
@@ -308,6 +311,7 @@ int32_t sk_options_set_pointer(sk_options *o, const char *key, const void *value
                   : id == SK_OPT_ALLOCATOR ? (size = sizeof o->allocator, (void *)&o->allocator)
                   : id == SK_OPT_EXECUTOR  ? (size = sizeof o->executor, (void *)&o->executor)
                   : id == SK_OPT_SAMPLER   ? (size = sizeof o->sampler, (void *)&o->sampler)
+                  : id == SK_OPT_LOG       ? (size = sizeof o->log, (void *)&o->log)
                                            : NULL;
     if (table && value) {
         int32_t status = check_table(id, value, size, error);
@@ -459,6 +463,7 @@ const void *sk_opt_pointer(const sk_options *o, int32_t id)
            : id == SK_OPT_ALLOCATOR ? (const void *)&o->allocator
            : id == SK_OPT_EXECUTOR  ? (const void *)&o->executor
            : id == SK_OPT_SAMPLER   ? (const void *)&o->sampler
+           : id == SK_OPT_LOG       ? (const void *)&o->log
                                     : o->values[id].p;
 }
 

@@ -24,6 +24,8 @@
     X(READER, "reader", POINTER, "", 0, 0, 0, "a skald_reader table: where the file's bytes are") \
     X(ALLOCATOR, "allocator", POINTER, "", 0, 0, 0, "a skald_allocator table for all memory") \
     X(EXECUTOR, "executor", POINTER, "", 0, 0, 0, "a skald_executor table: the host's job system") \
+    X(LOG, "log", POINTER, "", 0, 0, 0, \
+      "a skald_log table: where sentences go that are no errors") \
     X(MAX_MEMORY, "max_memory", INT, "0", 0, 9.2e18, 0, \
       "bytes that one handle may allocate, mapped weights not included; 0: no limit") \
     X(N_THREADS, "n_threads", INT, "0", 0, 1024, 0, \
@@ -38,6 +40,12 @@
       "f16|f32|bf16|q8_0|q4_0: type of the cached keys") \
     X(CACHE_TYPE_V, "cache_type_v", STRING, "f16", 0, 0, SK_OPTION_CHOICE, \
       "f16|f32|bf16|q8_0|q4_0: type of the cached values") \
+    X(WHEN_FULL, "when_full", STRING, "stop", 0, 0, SK_OPTION_CHOICE | SK_OPTION_LIVE, \
+      "stop|error|drop: when n_ctx is reached, end generation, fail, or drop the oldest tokens") \
+    X(N_KEEP, "n_keep", INT, "0", 0, 134217728, SK_OPTION_LIVE, \
+      "first tokens that are never dropped; a BOS in front never is") \
+    X(SHIFT, "shift", STRING, "recompute", 0, 0, SK_OPTION_CHOICE | SK_OPTION_LIVE, \
+      "recompute|rotate: evaluate again what follows removed tokens, or move it if possible") \
     X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
       "1: keep the logits of every token of the last batch") \
     X(ADD_BOS, "add_bos", INT, "-1", -1, 1, 0, \
@@ -162,6 +170,7 @@ typedef struct sk_options {
     skald_allocator allocator;
     skald_executor executor;
     skald_sampler sampler;
+    skald_log log;
 } sk_options;
 
 const sk_option_info *sk_option_info_get(int32_t id); /* NULL outside [0, SK_N_OPTIONS) */

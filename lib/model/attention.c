@@ -185,6 +185,16 @@ static void attn_temper(const sk_builder *b, sk_attn *attn, int rope)
     }
 }
 
+/* Whether nothing but the rotation ties a key to its position: a norm that comes after it has
+ * weights of its own for each element, chunks of a context are where they are, and what sees to
+ * both sides has seen what is taken out. */
+static bool attn_turns(const sk_builder *b, const sk_attn *attn, int rope)
+{
+    bool after = rope >= 0 && b->arch->qk_order == SK_QK_AFTER;
+    return !(after && b->arch->qk_norm != SK_QK_NORM_NONE) && !(attn->window && attn->chunked) &&
+           !attn->whole;
+}
+
 const sk_attn *sk_plan_attn(sk_builder *b, int rope)
 {
     const sk_hparam *hp = b->hp;
@@ -209,6 +219,10 @@ const sk_attn *sk_plan_attn(sk_builder *b, int rope)
         b->kv_of[from] = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
     attn->kv = b->kv_of[from];
     attn->whole = !hp->causal;
+    if (b->status == SKALD_OK) {
+        b->plan->kvs[attn->kv].turns = attn_turns(b, attn, rope);
+        b->plan->kvs[attn->kv].rope = rope;
+    }
     attn_slopes(b, attn);
     attn_near(b, attn);
     attn_temper(b, attn, rope);
@@ -390,9 +404,8 @@ static void angles_run(sk_pass *p, const sk_step *step, int64_t first, int64_t l
     const sk_rotary *rotary = &p->plan->ropes[step->rope];
     for (int64_t i = first; i < last; i++) {
         const sk_row *row = &p->rows[i];
-        bool is_long = rotary->longer.n_rot > 0 && row->state->n_ctx > rotary->longer.n_ctx_orig;
         float(*cs)[2] = p->angles[step->rope] + i * (rotary->rope.n_rot / 2);
-        sk_rope_angles(is_long ? &rotary->longer : &rotary->rope, row->position, cs);
+        sk_rope_angles(sk_rotary_for(rotary, row->state->n_ctx), row->position, cs);
     }
 }
 

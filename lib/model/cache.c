@@ -200,6 +200,13 @@ static uint64_t cache_bytes(const void *part)
     return (uint64_t)cache->n_block * cache->block_size;
 }
 
+static uint64_t cache_cost(const void *part, int64_t n_tokens)
+{
+    const sk_cache *cache = part;
+    uint64_t n_block = ((uint64_t)n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
+    return n_block * sk_alloc_cost(cache->block_size);
+}
+
 size_t sk_cache_k_offset(const sk_cache *cache, int32_t layer, int64_t head)
 {
     const sk_cache_layer *l = &cache->layers[layer];
@@ -251,9 +258,17 @@ static void copy_numbers(uint8_t *to, const uint8_t *from, size_t n_bytes, int d
         to[i] = from[i / size * size + (size - 1 - i % size)];
 }
 
-/* Copies the first `n_tokens` rows of all heads from blocks to `bytes`, or back: block by block,
- * layer by layer, keys then values, head by head. */
-static void cache_move(const sk_cache *cache, int64_t n_tokens, uint8_t *bytes, bool out)
+/* The rows of some tokens of one head: so many bytes that lie together. */
+typedef struct cache_run {
+    uint8_t *at;
+    size_t n;
+    int dtype;
+} cache_run;
+
+/* Goes over the first `n_tokens` rows of all heads: block by block, layer by layer, keys then
+ * values, head by head. */
+static void cache_each(const sk_cache *cache, int64_t n_tokens,
+                       void (*visit)(void *user, const cache_run *run), void *user)
 {
     for (int64_t first = 0; first < n_tokens; first += SK_KEY_BLOCK) {
         int64_t n = n_tokens - first < SK_KEY_BLOCK ? n_tokens - first : SK_KEY_BLOCK;
@@ -263,24 +278,43 @@ static void cache_move(const sk_cache *cache, int64_t n_tokens, uint8_t *bytes, 
             size_t row = i % 2 ? l->v_row : l->k_row;
             uint8_t *at = block + (i % 2 ? l->v_offset : l->k_offset);
             int dtype = i % 2 ? cache->v_dtype : cache->k_dtype;
-            for (int64_t h = 0; h < cache->plan->kvs[i / 2].n_head; h++) {
-                size_t n_bytes = (size_t)n * row;
-                copy_numbers(out ? bytes : at, out ? at : bytes, n_bytes, dtype);
-                bytes += n_bytes;
-                at += SK_KEY_BLOCK * row;
-            }
+            for (int64_t h = 0; h < cache->plan->kvs[i / 2].n_head; h++, at += SK_KEY_BLOCK * row)
+                visit(user, &(cache_run){at, (size_t)n * row, dtype});
         }
     }
 }
 
-static void cache_save(const void *part, int64_t n_tokens, uint8_t *out)
+typedef struct cache_sink {
+    sk_put *put;
+    void *user;
+} cache_sink;
+
+static void save_run(void *user, const cache_run *run)
 {
-    cache_move(part, n_tokens, out, true);
+    const cache_sink *sink = user;
+    uint8_t piece[256];
+    for (size_t i = 0, n; i < run->n; i += n) {
+        n = run->n - i < sizeof piece ? run->n - i : sizeof piece;
+        copy_numbers(piece, run->at + i, n, run->dtype);
+        sink->put(sink->user, piece, n);
+    }
+}
+
+static void cache_save(const void *part, int64_t n_tokens, sk_put *put, void *user)
+{
+    cache_each(part, n_tokens, save_run, &(cache_sink){put, user});
+}
+
+static void load_run(void *user, const cache_run *run)
+{
+    const uint8_t **bytes = user;
+    copy_numbers(run->at, *bytes, run->n, run->dtype);
+    *bytes += run->n;
 }
 
 static void cache_restore(void *part, int64_t n_tokens, const uint8_t *data)
 {
-    cache_move(part, n_tokens, (uint8_t *)(uintptr_t)data, false);
+    cache_each(part, n_tokens, load_run, (void *)&data);
 }
 
 const sk_part_kind sk_cache_kind = {
@@ -288,6 +322,7 @@ const sk_part_kind sk_cache_kind = {
     .reserve = cache_reserve,
     .truncate = cache_truncate,
     .bytes = cache_bytes,
+    .cost = cache_cost,
     .fork = cache_fork,
     .layout = cache_layout_hash,
     .save_size = cache_save_size,

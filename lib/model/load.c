@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "model/lines.h"
+#include "text/chat.h"
 #include "text/hf_tokenizer.h"
 
 #include <string.h>
@@ -112,8 +113,11 @@ static int32_t open_threads(sk_model *model, const sk_options *options, sk_error
     const skald_executor *host = options ? sk_opt_pointer(options, SK_OPT_EXECUTOR) : NULL;
     const sk_model *other = options ? sk_opt_pointer(options, SK_OPT_THREADS_OF) : NULL;
     model->n_threads = options ? (int32_t)sk_opt_int(options, SK_OPT_N_THREADS) : 0;
+    const skald_log *log = options ? sk_opt_pointer(options, SK_OPT_LOG) : NULL;
     if (host)
         model->host_executor = *host;
+    if (log)
+        model->log = *log;
     if (!other)
         return SKALD_OK;
     if (!sk_model_is_loaded(other))
@@ -311,7 +315,7 @@ static int32_t load_plan(sk_model *model, sk_error *error)
 static int32_t load_copy(sk_model *model, sk_error *error)
 {
     const sk_gguf_tensor *tensor = sk_gguf_tensor_at(model->gguf, model->copy_tensor);
-    if (!model->copy || !tensor)
+    if (!model->copy || !tensor || model->empty)
         return SKALD_OK;
     uint64_t left = tensor->size - model->copy_offset, n = left < LOAD_PIECE ? left : LOAD_PIECE;
     const uint8_t *data = model->weights.data[model->copy_tensor];
@@ -326,6 +330,31 @@ static int32_t load_copy(sk_model *model, sk_error *error)
         model->copy_offset = 0;
     }
     return SKALD_PENDING;
+}
+
+/* What was odd, a sentence a line, and what was chosen. */
+static void load_tell(const sk_model *model)
+{
+    char text[512];
+    for (const char *line = model->warning; *line;) {
+        size_t n = strcspn(line, "\n");
+        sk_format(text, sizeof text, "%.*s", (int)(n < sizeof text ? n : sizeof text - 1), line);
+        sk_model_log(model, SKALD_LOG_WARNING, text);
+        line += n + (line[n] != 0);
+    }
+    sk_format(text, sizeof text, "%s: %lld parameters, kernels %s, %d threads",
+              model->arch ? model->arch->name : "a vocabulary", (long long)model->n_parameters,
+              model->kernels->name, (int)sk_executor_width(model->executor));
+    sk_model_log(model, SKALD_LOG_INFO, text);
+    const char *chat = NULL;
+    sk_gguf_string own;
+    if (sk_gguf_get_string(model->gguf, "tokenizer.chat_template", &own, NULL) != SKALD_OK)
+        chat = sk_chat_default(model->vocab, "");
+    if (!chat)
+        return;
+    sk_format(text, sizeof text, "there is no chat template in the file: \"%s\" stands in for it",
+              chat);
+    sk_model_log(model, SKALD_LOG_INFO, text);
 }
 
 static int32_t load_finish(sk_model *model, sk_error *error)
@@ -378,8 +407,8 @@ static int32_t load_slice(sk_model *model, int64_t budget_us, sk_error *error)
         int32_t status = load_phase(model, error);
         if (status < 0)
             return status;
-        if (status == SKALD_OK)
-            atomic_fetch_add(&model->phase, 1);
+        if (status == SKALD_OK && atomic_fetch_add(&model->phase, 1) == SK_LOAD_FINISH)
+            load_tell(model);
         load_progress(model);
         if (atomic_load(&model->phase) != SK_LOAD_READY && sk_clock_us() >= deadline)
             return SKALD_PENDING;

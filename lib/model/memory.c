@@ -256,6 +256,16 @@ static uint64_t memory_bytes(const void *part)
     return memory_size(memory, &size) ? n * size : 0;
 }
 
+/* The one of now, those that are kept, and the two that a pass writes. */
+static uint64_t memory_cost(const void *part, int64_t n_tokens)
+{
+    const sk_memory *memory = part;
+    int64_t most = memory_most_kept(memory), kept = n_tokens / MEMORY_TURN_GAP;
+    uint64_t size = 0;
+    memory_size(memory, &size);
+    return (uint64_t)((kept < most ? kept : most) + 3) * sk_alloc_cost(size);
+}
+
 static int32_t memory_fork(void **out, const void *part, int64_t n_tokens, sk_error *error)
 {
     const sk_memory *memory = part;
@@ -331,12 +341,15 @@ static uint64_t memory_save_size(const void *part, int64_t n_tokens)
     return n_tokens > 0 ? (uint64_t)((const sk_memory *)part)->n * sizeof(float) : 0;
 }
 
-static void memory_save(const void *part, int64_t n_tokens, uint8_t *out)
+static void memory_save(const void *part, int64_t n_tokens, sk_put *put, void *user)
 {
     const sk_memory *memory = part;
     const sk_memory_array *array = n_tokens > 0 ? memory_at(memory, n_tokens) : NULL;
-    for (int64_t i = 0; array && i < memory->n; i++)
-        sk_put_le32(out + 4 * i, sk_f32_bits(array_floats(array)[i]));
+    for (int64_t i = 0; array && i < memory->n; i++) {
+        uint8_t bytes[4];
+        sk_put_le32(bytes, sk_f32_bits(array_floats(array)[i]));
+        put(user, bytes, sizeof bytes);
+    }
 }
 
 static void memory_load(void *part, int64_t n_tokens, const uint8_t *data)
@@ -358,6 +371,7 @@ const sk_part_kind sk_memory_kind = {
     .reach = memory_reach,
     .truncate = memory_truncate,
     .bytes = memory_bytes,
+    .cost = memory_cost,
     .fork = memory_fork,
     .layout = memory_layout,
     .save_size = memory_save_size,

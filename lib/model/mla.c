@@ -106,6 +106,7 @@ void sk_plan_mla(sk_builder *b, int src, int dst)
     const sk_attn *attn = sk_plan_attn(b, rope);
     if (!attn)
         return;
+    b->plan->kvs[attn->kv].turn = hp->unfolded ? hp->dk_mla - n_turn : n;
     mla_inputs(b, src);
     sk_plan_norm_as(b, SK_R_V, SK_R_T, SK_T_MLA_KV_NORM, 1, n, false, 0);
     sk_plan_turn(b, SK_R_Q, rope, n_head, hp->dk_mla, hp->dk_mla - n_turn);

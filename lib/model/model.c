@@ -23,6 +23,22 @@ int32_t sk_model_runs(const sk_model *model, sk_error *error)
     return SKALD_OK;
 }
 
+void sk_model_log(const sk_model *model, int32_t level, const char *text)
+{
+    if (model->log.log)
+        model->log.log(model->log.user, level, text);
+}
+
+void sk_model_leave_weights(sk_model *model)
+{
+    model->empty = true;
+}
+
+uint64_t sk_model_mapped(const sk_model *model)
+{
+    return model->path && model->map ? sk_gguf_file_size(model->gguf) : 0;
+}
+
 int64_t sk_model_n_vocab(const sk_model *model)
 {
     return model->arch ? model->hp.n_vocab : (int64_t)sk_vocab_n(model->vocab);

@@ -35,11 +35,19 @@ void sk_model_cancel(sk_model *model);
 void sk_model_retain(sk_model *model);  /* NULL does nothing */
 void sk_model_release(sk_model *model); /* NULL does nothing; the last one frees */
 
+/* Before the first step: the weights will not be copied, and the model is good for counting its
+ * memory and that of contexts, not for running them. */
+void sk_model_leave_weights(sk_model *model);
+
+/* Says a sentence to the host's log, if there is one: SKALD_LOG_... */
+void sk_model_log(const sk_model *model, int32_t level, const char *text);
+
 bool sk_model_is_loaded(const sk_model *model);
 /* The rest is for a loaded model. */
 
 /* OK, or STATE with a sentence: it has no weights, or is still loading. */
 int32_t sk_model_runs(const sk_model *model, sk_error *error);
+uint64_t sk_model_mapped(const sk_model *model);  /* bytes of files that are used in place */
 int64_t sk_model_n_vocab(const sk_model *model);  /* logits per row; tokens of the vocabulary */
 int64_t sk_model_n_vector(const sk_model *model); /* floats of a row's vector */
 bool sk_model_has_logits(const sk_model *model);

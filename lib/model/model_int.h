@@ -22,6 +22,8 @@ struct skald_model {
     /* What the options said. */
     char *path; /* owned, NULL: none */
     bool map;   /* weights stay where they are */
+    bool empty; /* weights are not copied: the model only counts */
+    skald_log log; /* log is NULL when there is none */
     int32_t n_threads;
     skald_executor host_executor; /* parallel_for is NULL when there is none */
 

@@ -131,6 +131,13 @@ typedef struct sk_rotary {
     int factors;    /* the slot they came from, -1: none; for people */
 } sk_rotary;
 
+/* The way that holds in a context of so many tokens. */
+static inline const sk_rope *sk_rotary_for(const sk_rotary *rotary, int64_t n_ctx)
+{
+    bool is_long = rotary->longer.n_rot > 0 && n_ctx > rotary->longer.n_ctx_orig;
+    return is_long ? &rotary->longer : &rotary->rope;
+}
+
 /* One layer's attention over the cache. */
 typedef struct sk_attn {
     int32_t kv;  /* which of the plan's cached layers */
@@ -217,9 +224,13 @@ typedef struct sk_step {
     const sk_mixer *mixer;
 } sk_step;
 
-/* What a cached layer holds per token. */
+/* What a cached layer holds per token. What a key says of its position may be nothing but a
+ * rotation: then it can be turned to another position (shift.c). */
 typedef struct sk_kv {
     int64_t n_head, dk, dv;
+    bool turns;   /* it can be turned */
+    int rope;     /* by this way to rotate, -1: it needs none, */
+    int64_t turn; /* from this element of each head's key on */
 } sk_kv;
 
 typedef struct sk_plan {

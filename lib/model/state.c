@@ -87,6 +87,7 @@ int32_t sk_state_fork(sk_state **out, sk_state *state, sk_error *error)
     sk_state *fork = sk_alloc_zero(state->heap, sizeof *fork, "a state", error);
     if (!fork)
         return SKALD_E_MEMORY;
+    sk_state_shift_run(state, INT64_MAX);
     fork->heap = state->heap;
     fork->model = state->model;
     fork->n_ctx = state->n_ctx;
@@ -113,6 +114,7 @@ void sk_state_free(sk_state *state)
         return;
     for (int i = 0; i < state->n_part; i++)
         state->parts[i].kind->free(state->parts[i].data);
+    sk_free(state->heap, state->shift.scratch);
     sk_free(state->heap, state);
 }
 
@@ -164,6 +166,9 @@ int64_t sk_state_reach(const sk_state *state, int64_t n_tokens)
 
 void sk_state_truncate(sk_state *state, int64_t n_tokens)
 {
+    if (n_tokens <= state->shift.first) /* nothing that is being moved stays */
+        state->shift.n_done = state->shift.n_head;
+    sk_state_shift_run(state, INT64_MAX);
     n_tokens = sk_state_reach(state, n_tokens);
     state->n_held = n_tokens;
     state->n_reserved = n_tokens;
@@ -180,8 +185,8 @@ uint64_t sk_state_layout(const sk_state *state)
 {
     uint64_t hash = SK_HASH_START;
     for (uint64_t i = 0; i < state->model->plan.n_rope; i++) {
-        const sk_rope *longer = &state->model->plan.ropes[i].longer;
-        hash = sk_hash_word(hash, longer->n_rot > 0 && state->n_ctx > longer->n_ctx_orig);
+        const sk_rotary *rotary = &state->model->plan.ropes[i];
+        hash = sk_hash_word(hash, sk_rotary_for(rotary, state->n_ctx) == &rotary->longer);
     }
     for (int i = 0; i < state->n_part; i++) {
         const sk_part_kind *kind = state->parts[i].kind;
@@ -199,17 +204,15 @@ uint64_t sk_state_save_size(const sk_state *state, int64_t n_tokens)
     return size;
 }
 
-void sk_state_save(const sk_state *state, int64_t n_tokens, uint8_t *out)
+void sk_state_save(const sk_state *state, int64_t n_tokens, sk_put *put, void *user)
 {
-    for (int i = 0; i < state->n_part; i++) {
-        const sk_part_kind *kind = state->parts[i].kind;
-        kind->save(state->parts[i].data, n_tokens, out);
-        out += kind->save_size(state->parts[i].data, n_tokens);
-    }
+    for (int i = 0; i < state->n_part; i++)
+        state->parts[i].kind->save(state->parts[i].data, n_tokens, put, user);
 }
 
 void sk_state_load(sk_state *state, int64_t n_tokens, const uint8_t *data)
 {
+    state->shift.n_done = state->shift.n_head;
     for (int i = 0; i < state->n_part; i++) {
         const sk_part_kind *kind = state->parts[i].kind;
         kind->load(state->parts[i].data, n_tokens, data);
@@ -217,6 +220,19 @@ void sk_state_load(sk_state *state, int64_t n_tokens, const uint8_t *data)
     }
     state->n_held = n_tokens;
     sk_state_truncate(state, n_tokens);
+}
+
+uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens)
+{
+    uint64_t cost = 0;
+    for (int i = 0; i < state->n_part; i++)
+        cost += state->parts[i].kind->cost(state->parts[i].data, n_tokens);
+    return cost;
+}
+
+uint64_t sk_state_cost_token(const sk_state *state)
+{
+    return state->cache ? sk_cache_kind.cost(state->cache, SK_KEY_BLOCK) / SK_KEY_BLOCK : 0;
 }
 
 uint64_t sk_state_bytes(const sk_state *state)

@@ -42,6 +42,26 @@ int64_t sk_state_reach(const sk_state *state, int64_t n_tokens);
  * tells), and gives back memory that they do not need. */
 void sk_state_truncate(sk_state *state, int64_t n_tokens);
 
+/* ---- Moving ---------------------------------------------------------------------------------- */
+
+/* Whether tokens can be taken out of the middle and what follows be kept: each key is tied to its
+ * position by a rotation at most, and is held as a float that can be turned. */
+bool sk_state_shifts(const sk_state *state);
+
+/* Takes tokens [first, first + n) out, all of them held; what follows moves up, its keys turned to
+ * their new positions. They are not the keys that evaluating those tokens would give. The moving is
+ * begun: the state is not to be read or grown before sk_state_shift_run has returned true. Errors:
+ * MEMORY; then nothing is changed. */
+int32_t sk_state_shift(sk_state *state, int64_t first, int64_t n, sk_error *error);
+
+/* Moves on until `deadline_us` of sk_clock_us; false: some is left. Calls that change the state
+ * bring it to its end themselves. */
+bool sk_state_shift_run(sk_state *state, int64_t deadline_us);
+
+/* Bytes that it takes at most with so many tokens, beyond its tables, and that a token adds. */
+uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens);
+uint64_t sk_state_cost_token(const sk_state *state);
+
 int64_t sk_state_length(const sk_state *state); /* tokens held */
 uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
 
@@ -51,10 +71,13 @@ uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
  * sizes, which of two lists of rope factors holds. */
 uint64_t sk_state_layout(const sk_state *state);
 
+/* Where bytes go, in pieces. */
+typedef void sk_put(void *user, const void *bytes, uint64_t n);
+
 /* The first `n_tokens` tokens, which the state can go back to, as so many bytes, the same on every
  * machine. */
 uint64_t sk_state_save_size(const sk_state *state, int64_t n_tokens);
-void sk_state_save(const sk_state *state, int64_t n_tokens, uint8_t *out);
+void sk_state_save(const sk_state *state, int64_t n_tokens, sk_put *put, void *user);
 
 /* Holds just these tokens from now on: bytes of a state of the same layout, for which there is room
  * (sk_state_prepare). */

@@ -18,18 +18,27 @@ typedef struct sk_part_kind {
     int64_t (*reach)(const void *part, int64_t n_tokens);
     void (*truncate)(void *part, int64_t n_tokens); /* to what it can go back to */
     uint64_t (*bytes)(const void *part);
+    /* What it takes of the heap at most with so many tokens, the heap's own part included. */
+    uint64_t (*cost)(const void *part, int64_t n_tokens);
     /* Another part that holds the first n_tokens tokens, and shares what it can. */
     int32_t (*fork)(void **out, const void *part, int64_t n_tokens, sk_error *error);
     /* Saving: what the bytes mean, as a hash; how many there are for so many tokens; to and from
      * bytes. What is loaded was reserved. */
     uint64_t (*layout)(const void *part, uint64_t hash);
     uint64_t (*save_size)(const void *part, int64_t n_tokens);
-    void (*save)(const void *part, int64_t n_tokens, uint8_t *out);
+    void (*save)(const void *part, int64_t n_tokens, sk_put *put, void *user);
     void (*load)(void *part, int64_t n_tokens, const uint8_t *data);
     void (*free)(void *part); /* NULL does nothing */
 } sk_part_kind;
 
 #define SK_MAX_STATE_PARTS 2
+
+/* Rows being moved up (shift.c): those from `first` on take what lies `n` rows behind. */
+typedef struct sk_shift {
+    int64_t first, n;
+    int64_t n_head, n_done; /* heads of all layers, and those that are done; equal: no move */
+    float *scratch;         /* owned while there is a move: a key, and the angles of its turn */
+} sk_shift;
 
 struct sk_state {
     sk_heap *heap;         /* borrowed */
@@ -46,6 +55,7 @@ struct sk_state {
     } parts[SK_MAX_STATE_PARTS];
     sk_cache *cache;   /* the part of that kind, NULL: none */
     sk_memory *memory; /* the same */
+    sk_shift shift;
 };
 
 #endif

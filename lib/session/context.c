@@ -128,6 +128,9 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
     case SK_OPT_GRAMMAR_TRIGGER:
         return apply_constraint(ctx);
     case SK_OPT_PARSE_SPECIAL:
+    case SK_OPT_WHEN_FULL:
+    case SK_OPT_N_KEEP:
+    case SK_OPT_SHIFT:
     case SK_OPT_REASONING_BUDGET:
         return SKALD_OK;
     default:
@@ -296,6 +299,16 @@ static void release_heap(sk_shared_heap *shared)
     sk_free(&heap, shared);
 }
 
+/* Says which options have no effect on this model. */
+static void tell_useless(const sk_context *ctx)
+{
+    if (strcmp(sk_opt_string(&ctx->options, SK_OPT_SHIFT), "rotate") == 0 &&
+        !sk_state_shifts(ctx->state))
+        sk_model_log(ctx->model, SKALD_LOG_WARNING,
+                     "shift=rotate has no effect: keys of this model, or of this cache_type_k, "
+                     "cannot be turned");
+}
+
 /* A context on one count of the heap, which it takes over, also when it fails. */
 static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *model,
                             const sk_options *options, sk_context *source, sk_error *error)
@@ -310,6 +323,7 @@ static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *
     sk_options_init(&ctx->options, ctx->heap);
     sk_output_init(&ctx->output, ctx->heap);
     ctx->token = ctx->forced = -1;
+    ctx->n_exact = INT64_MAX;
     sk_model_retain(model);
     ctx->model = model;
     int32_t status = sk_options_copy(&ctx->options, options, &ctx->error);
@@ -322,6 +336,8 @@ static int32_t make_context(sk_context **out, sk_shared_heap *shared, sk_model *
         sk_context_free(ctx);
         return status;
     }
+    if (!source)
+        tell_useless(ctx);
     *out = ctx;
     return SKALD_OK;
 }
@@ -343,6 +359,9 @@ static void copy_progress(sk_context *to, const sk_context *from)
     memcpy(to->tokens, from->tokens, (size_t)from->n_tokens * sizeof *to->tokens);
     to->n_tokens = from->n_tokens;
     to->n_evaluated = from->n_evaluated;
+    to->n_settled = from->n_settled;
+    to->n_exact = from->n_exact;
+    to->n_dropped = from->n_dropped;
     memcpy(to->logits, from->logits, (size_t)(from->n_logits * from->n_vocab) * sizeof *to->logits);
     to->logits_first = from->logits_first;
     to->n_logits = from->n_logits;

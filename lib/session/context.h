@@ -38,6 +38,8 @@ void sk_context_cancel(sk_context *ctx);
 int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n);
 int32_t sk_context_append_tokens(sk_context *ctx, const int32_t *ids, uint64_t n);
 int32_t sk_context_truncate(sk_context *ctx, int64_t n_tokens);
+int32_t sk_context_splice(sk_context *ctx, int64_t at, int64_t n_remove, const int32_t *ids,
+                          uint64_t n);
 int32_t sk_context_set_text(sk_context *ctx, const char *text, uint64_t n);
 int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n);
 

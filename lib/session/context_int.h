@@ -45,6 +45,14 @@ struct skald_context {
     int64_t n_reused; /* tokens that were evaluated already when all were last set */
     sk_state *state;  /* owned */
 
+    /* Taking tokens out (edit.c). */
+    int64_t n_settled; /* tokens that were evaluated when a token was last chosen: what may be moved
+                          must not depend on how far a slice came */
+    int64_t n_exact;   /* first tokens whose cache was not moved; INT64_MAX: all */
+    int64_t n_dropped; /* since all tokens were last set */
+    int64_t drop_at, drop_n; /* not yet told as an event; drop_n 0: none */
+    char drop_text[64];
+
     float *logits;        /* owned, [n_logit_rows][n_vocab] */
     int64_t n_logit_rows; /* 1, or n_batch with logits_all */
     int64_t logits_first; /* position of row 0 */
@@ -103,6 +111,27 @@ int32_t sk_context_pick(sk_context *ctx, int32_t *token);
 
 /* Takes over what the model's file recommends for sampling, where the options do not say. */
 void sk_context_recommend(sk_context *ctx);
+
+/* Forgets all but the first `n_tokens` tokens, and what was evaluated beyond the first
+ * `n_evaluated`; recurrent layers may have to go back further, to what they kept. */
+void sk_context_forget(sk_context *ctx, int64_t n_tokens, int64_t n_evaluated);
+
+/* A new turn begins behind the tokens that there are, which end with this text. */
+void sk_context_begin_turn(sk_context *ctx, const char *text, uint64_t n);
+
+/* Whether these tokens exist. Errors: ARGUMENT. */
+int32_t sk_context_check_ids(sk_context *ctx, const int32_t *ids, uint64_t n);
+
+/* CONTEXT_FULL, with the sentence: `n` tokens do not fit behind the first `n_held`. */
+int32_t sk_context_fail_full(sk_context *ctx, int64_t n_held, uint64_t n);
+
+/* How many tokens to drop so that `n` more fit: 0 where that is not what the option "when_full"
+ * says, or not enough may go. Dropping them: MEMORY, and then nothing is changed. */
+int64_t sk_context_droppable(const sk_context *ctx, int64_t n);
+int32_t sk_context_drop(sk_context *ctx, int64_t n_drop);
+
+/* The event of tokens that were dropped since it was last asked for: SKALD_EVENT_DROPPED, or 0. */
+int32_t sk_context_drop_event(sk_context *ctx, const char **text, uint64_t *n);
 
 /* Leaves the group, if any: its unfinished pass is abandoned. */
 void sk_context_ungroup(sk_context *ctx);

@@ -150,7 +150,8 @@ void sk_context_feed_reply(sk_context *ctx, bool end)
 
 int32_t sk_context_event(sk_context *ctx, const char **text, uint64_t *n)
 {
-    return sk_reply_next(ctx->chat.reply, text, n);
+    int32_t kind = sk_context_drop_event(ctx, text, n);
+    return kind ? kind : sk_reply_next(ctx->chat.reply, text, n);
 }
 
 /* ---- the budget of reasoning -------------------------------------------------------------- */

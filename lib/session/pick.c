@@ -40,7 +40,7 @@ static int32_t pick_from(sk_context *ctx, const uint32_t *banned, int32_t *token
     const float *logits = ctx->logits + (ctx->n_logits - 1) * ctx->n_vocab;
     sk_sampler_set_state(ctx->sampler, ctx->sampling);
     return sk_sampler_pick(ctx->sampler, logits, ctx->tokens, (uint64_t)ctx->n_tokens,
-                           (uint64_t)ctx->n_tokens, banned, token, &ctx->error);
+                           (uint64_t)(ctx->n_dropped + ctx->n_tokens), banned, token, &ctx->error);
 }
 
 /* What the constraint does not take after all is banned at this place, and another is chosen. */

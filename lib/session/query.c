@@ -71,6 +71,7 @@ static const struct {
     {"n_tokens", offsetof(sk_context, n_tokens), F_INT64},
     {"n_evaluated", offsetof(sk_context, n_evaluated), F_INT64},
     {"n_reused", offsetof(sk_context, n_reused), F_INT64},
+    {"n_dropped", offsetof(sk_context, n_dropped), F_INT64},
     {"n_prompt", offsetof(sk_context, n_prompt), F_INT64},
     {"n_generated", offsetof(sk_context, n_generated), F_INT64},
     {"n_forced", offsetof(sk_context, n_forced), F_INT64},
@@ -102,6 +103,10 @@ int32_t sk_context_get_int(const sk_context *ctx, const char *key, int64_t *valu
         }
     if (strcmp(key, "n_threads") == 0)
         *value = sk_executor_width(sk_model_executor(ctx->model));
+    else if (strcmp(key, "n_exact") == 0)
+        *value = ctx->n_exact < ctx->n_evaluated ? ctx->n_exact : ctx->n_evaluated;
+    else if (strcmp(key, "can_shift") == 0)
+        *value = sk_state_shifts(ctx->state);
     else if (strcmp(key, "cache_size") == 0)
         *value = (int64_t)sk_state_bytes(ctx->state);
     else if (sk_options_get_int(&ctx->options, key, value, error) < 0)

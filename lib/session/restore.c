@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/hash.h"
+#include "base/source.h"
 #include "session/context_int.h"
 #include "session/saved.h"
 #include "text/vocab.h"
@@ -26,7 +27,7 @@ typedef struct saved {
     reader sections[SK_SAVED_N]; /* contents by id; `at` is NULL when there is none */
     uint64_t n_tokens;
     const uint8_t *tokens;
-    int64_t n_predicted, n_turn;
+    int64_t n_predicted, n_turn, n_dropped, n_settled, n_exact;
     sk_sampler_state sampling;
     int32_t stop;
     bool ending;
@@ -90,6 +91,7 @@ static int32_t end_content(sk_context *ctx, const reader *r, const char *name)
 
 /* ---- Sections ------------------------------------------------------------------------------- */
 
+/* Of a state of `n` bytes; no memory is taken for what does not begin as one. */
 static int32_t check_header(sk_context *ctx, const uint8_t *data, uint64_t n)
 {
     if (n < SK_SAVED_HEADER)
@@ -236,6 +238,23 @@ static int32_t check_bound(sk_context *ctx, saved *s)
     return end_content(ctx, &r, "the grammar");
 }
 
+static int32_t check_moved(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_MOVED];
+    s->n_exact = INT64_MAX;
+    if (!r.at)
+        return SKALD_OK;
+    uint64_t n_dropped = read_u64(&r), n_settled = read_u64(&r), n_exact = read_u64(&r);
+    if (n_dropped > INT64_MAX / 2 || n_settled > s->n_tokens ||
+        (n_exact != UINT64_MAX && n_exact > s->n_tokens))
+        return fail_corrupt(ctx, "what was dropped makes no sense");
+    s->n_dropped = (int64_t)n_dropped;
+    s->n_settled = (int64_t)n_settled;
+    if (n_exact != UINT64_MAX)
+        s->n_exact = (int64_t)n_exact;
+    return end_content(ctx, &r, "what was dropped");
+}
+
 /* A cache that is of another kind than ours is no error: the tokens are evaluated again. */
 static int32_t check_cache(sk_context *ctx, saved *s)
 {
@@ -315,6 +334,8 @@ static int32_t check_saved(sk_context *ctx, saved *s, const uint8_t *data, uint6
         status = check_turn(ctx, s);
     if (status == SKALD_OK)
         status = check_bound(ctx, s);
+    if (status == SKALD_OK)
+        status = check_moved(ctx, s);
     return status == SKALD_OK ? check_cache(ctx, s) : status;
 }
 
@@ -332,6 +353,10 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     else
         sk_state_truncate(ctx->state, 0);
     ctx->n_evaluated = ctx->n_reused = s->n_cached;
+    ctx->n_dropped = s->n_dropped;
+    ctx->drop_n = 0;
+    ctx->n_settled = s->n_settled < s->n_cached ? s->n_settled : s->n_cached;
+    ctx->n_exact = s->n_exact < s->n_cached ? s->n_exact : INT64_MAX;
     ctx->n_logits = 0;
     ctx->token = ctx->forced = -1;
     ctx->n_turn = s->n_turn;
@@ -403,4 +428,41 @@ int32_t sk_context_load(sk_context *ctx, const void *data, uint64_t n)
     sk_options_clear(options);
     sk_free(ctx->heap, options);
     return status;
+}
+
+/* ---- From elsewhere ---------------------------------------------------------------------------
+ */
+
+/* Bytes that nobody else can change while they are checked and used. */
+static int32_t load_source(sk_context *ctx, sk_source *source)
+{
+    uint64_t n = sk_source_size(source);
+    uint8_t header[SK_SAVED_HEADER], *data = NULL;
+    uint64_t n_header = n < sizeof header ? n : sizeof header;
+    int32_t status = sk_source_read(source, 0, header, n_header, &ctx->error);
+    if (status == SKALD_OK)
+        status = check_header(ctx, header, n);
+    if (status == SKALD_OK && !(data = sk_alloc(ctx->heap, n, "a saved state", &ctx->error)))
+        status = SKALD_E_MEMORY;
+    if (status == SKALD_OK)
+        status = sk_source_read(source, 0, data, n, &ctx->error);
+    if (status == SKALD_OK)
+        status = sk_context_load(ctx, data, n);
+    sk_free(ctx->heap, data);
+    sk_source_close(source);
+    return status;
+}
+
+int32_t sk_context_load_reader(sk_context *ctx, const skald_reader *host)
+{
+    sk_source *source;
+    int32_t status = sk_source_open_reader(&source, ctx->heap, host, &ctx->error);
+    return status < 0 ? status : load_source(ctx, source);
+}
+
+int32_t sk_context_load_file(sk_context *ctx, const char *path)
+{
+    sk_source *source;
+    int32_t status = sk_source_open_file(&source, ctx->heap, path, false, &ctx->error);
+    return status < 0 ? status : load_source(ctx, source);
 }

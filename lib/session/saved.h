@@ -10,13 +10,16 @@
  *
  *     MODEL     u64 fingerprint (sk_state_fingerprint), text: the model's name
  *     TOKENS    u64 n, n times i32
- *     OPTIONS   u32 n, n times: u32 SKALD_TYPE_..., text key, and i64, or f64, or u32 n and n
- * texts. All options that a living context can change, the seed among them TURN      i64
- * n_predicted, u32 stop, u32 ending, text: bytes held back from the output CACHE     u32 numeric
- * version, u32 0, u64 layout (sk_state_layout), u64 n_tokens, then that many tokens' bytes
- * (sk_state_save) text      u32 n, n bytes, a 0
+ *     OPTIONS   u32 n, n times: u32 SKALD_TYPE_..., text key, and i64, or f64, or u32 n, n texts.
+ *               All options that a living context can change, the seed among them
+ *     TURN      i64 n_predicted, u32 stop, u32 ending, text: bytes held back from the output
+ *     CACHE     u32 numeric version, u32 0, u64 layout (sk_state_layout), u64 n_tokens, then that
+ *               many tokens' bytes (sk_state_save)
  *     BOUND     i64 n: the last n tokens are what a grammar has read; 3 f64: the sampler's state;
  *               may be passed over: n is then n_predicted, the state that of a beginning
+ *     MOVED     u64 n_dropped, u64 n_settled, u64 n_exact (2^64 - 1: all): see edit.c; may be
+ *               passed over where nothing of the cache was moved
+ *     text      u32 n, n bytes, a 0
  *
  * Every later version reads this. The first four sections are always there, each once; the cache is
  * believed only when model, numeric version and layout are the reader's own, and else made again
@@ -44,6 +47,7 @@ enum {
     SK_SAVED_TURN,
     SK_SAVED_CACHE,
     SK_SAVED_BOUND, /* optional */
+    SK_SAVED_MOVED, /* optional where no row was moved */
     SK_SAVED_N      /* ids end here */
 };
 
@@ -51,8 +55,16 @@ enum {
  * BUFFER, CHANGED. */
 int32_t sk_context_save(sk_context *ctx, void *buffer, uint64_t size, uint64_t *needed);
 
+/* The same to the host's writer, and to a file, which is replaced at once. Errors: ARGUMENT, IO,
+ * NOT_FOUND, MEMORY, CHANGED. */
+int32_t sk_context_save_writer(sk_context *ctx, const skald_writer *writer);
+int32_t sk_context_save_file(sk_context *ctx, const char *path);
+
 /* Makes the context what was saved. All is checked before anything is changed. Errors: TRUNCATED,
  * CORRUPT, VERSION, ARGUMENT (another model's), CONTEXT_FULL, OPTION, MEMORY, CHANGED. */
 int32_t sk_context_load(sk_context *ctx, const void *data, uint64_t n);
+/* The same from the host's reader or a file. Errors: those, IO, NOT_FOUND. */
+int32_t sk_context_load_reader(sk_context *ctx, const skald_reader *reader);
+int32_t sk_context_load_file(sk_context *ctx, const char *path);
 
 #endif

@@ -24,6 +24,7 @@
 
 #include <string.h>
 
+enum { SHIFT_US = 2000 }; /* between two looks for a cancellation */
 enum { LOGIT_ROWS = 16 }; /* of a pass: contexts that can get logits from it at once, at most */
 
 struct sk_group {
@@ -145,6 +146,13 @@ static bool is_late(const sk_context *ctx)
     return limit > 0 && sk_clock_us() - ctx->turn_us >= limit * 1000;
 }
 
+/* Whether the turn ends when there is no room for another token. */
+static bool ends_when_full(const sk_context *ctx)
+{
+    return strcmp(sk_opt_string(&ctx->options, SK_OPT_WHEN_FULL), "error") != 0 &&
+           sk_context_droppable(ctx, 1) == 0;
+}
+
 /* Whether the token that was just appended is the last one for now. */
 static void check_end(sk_context *ctx, bool at_stop_string)
 {
@@ -156,7 +164,7 @@ static void check_end(sk_context *ctx, bool at_stop_string)
         end_generation(ctx, SK_STOP_STRING);
     else if (n_predict >= 0 && ctx->n_predicted >= n_predict)
         end_generation(ctx, SK_STOP_LENGTH);
-    else if (ctx->n_tokens == ctx->n_ctx)
+    else if (ctx->n_tokens == ctx->n_ctx && ends_when_full(ctx))
         end_generation(ctx, SK_STOP_CONTEXT);
     else if (is_late(ctx))
         end_generation(ctx, SK_STOP_TIME);
@@ -190,17 +198,34 @@ static int32_t take_token(sk_context *ctx, int32_t token)
     return silent_end ? done(ctx, ctx->stop) : SKALD_TOKEN;
 }
 
+/* There is no room for the next token: room is made, which is work to be done, or this is an end.
+ */
+static int32_t meet_end_of_room(sk_context *ctx)
+{
+    int64_t n_drop = sk_context_droppable(ctx, 1);
+    if (n_drop > 0) {
+        int32_t status = sk_context_drop(ctx, n_drop);
+        return status < 0 ? status : SKALD_PENDING;
+    }
+    return ends_when_full(ctx) ? done(ctx, SK_STOP_CONTEXT)
+                               : sk_fail(&ctx->error, SKALD_E_CONTEXT_FULL,
+                                         "the context is full: it holds %lld tokens (n_ctx)",
+                                         (long long)ctx->n_ctx);
+}
+
 /* For a context whose tokens are all evaluated. */
 static int32_t choose(sk_context *ctx)
 {
+    if (ctx->n_evaluated == ctx->n_tokens)
+        ctx->n_settled = ctx->n_tokens;
     if (ctx->ending)
         return done(ctx, ctx->stop);
     if (sk_opt_int(&ctx->options, SK_OPT_N_PREDICT) == 0)
         return done(ctx, SK_STOP_LENGTH);
-    if (ctx->n_tokens == ctx->n_ctx)
-        return done(ctx, SK_STOP_CONTEXT);
     if (is_late(ctx))
         return done(ctx, SK_STOP_TIME);
+    if (ctx->n_tokens == ctx->n_ctx)
+        return meet_end_of_room(ctx);
     int32_t token;
     int32_t status = sk_context_pick(ctx, &token);
     if (status < 0)
@@ -467,6 +492,24 @@ static void settle_contexts(const step_set *set)
     }
 }
 
+/* Finishes the moves of what lies behind tokens that were taken out; false: the slice is spent. */
+static bool shift_states(const step_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        sk_context *ctx = set->ctxs[i];
+        bool moved = false;
+        while (set->status[i] == SKALD_PENDING && !moved) {
+            int64_t until = sk_clock_us() + SHIFT_US;
+            moved = sk_state_shift_run(ctx->state, until < set->deadline ? until : set->deadline);
+            if (is_cancelled((void *)(uintptr_t)set))
+                end_cancelled(set);
+            else if (!moved && sk_clock_us() >= set->deadline)
+                return false;
+        }
+    }
+    return true;
+}
+
 /* Every context that is still running has had its part in a pass. Returns whether one of them has
  * come to something that its host should hear of; if none has, another round begins. */
 static bool end_round(const step_set *set)
@@ -500,6 +543,8 @@ void sk_step_many(sk_context *const *ctxs, size_t n, int64_t budget_us, int32_t 
     settle_contexts(&set);
     for (bool first = true; any_pending(&set); first = false) {
         if (!first && sk_clock_us() >= set.deadline)
+            return;
+        if (!shift_states(&set))
             return;
         if (leader || begin_pass(&set, &leader)) {
             if (!run_pass(&set, leader))

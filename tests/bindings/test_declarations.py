@@ -35,6 +35,8 @@ CTYPES = {
     "const int32_t **": POINTER(POINTER(c_int32)), "const float **": POINTER(POINTER(c_float)),
     "skald_context * const *": POINTER(c_void_p),
 }
+for table in ("skald_reader", "skald_writer"):
+    CTYPES["const " + table + " *"] = c_void_p
 for handle in ("skald_options", "skald_model", "skald_context"):
     CTYPES[handle + " *"] = CTYPES["const " + handle + " *"] = c_void_p
     CTYPES[handle + " **"] = POINTER(c_void_p)

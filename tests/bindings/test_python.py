@@ -72,6 +72,12 @@ class Chats(unittest.TestCase):
             self.assertEqual("".join(chat.send("More", n_predict=4)), chat.last.text)
             self.assertEqual(chat.last.usage["completion_tokens"], 4)
 
+    def test_estimate(self):
+        costs = skald.estimate(MODEL, n_ctx=256, n_threads=1)
+        with skald.Model(MODEL, n_threads=1) as model:
+            self.assertEqual(model.info("memory_live"), costs["model"])
+        self.assertEqual(costs["cache"], costs["token"] * 256)
+
     def test_events(self):
         template = "{{ messages[0].content }}<think>"
         options = dict(self.OPTIONS, chat_template=template, reasoning_budget=3, n_predict=40)
@@ -179,7 +185,9 @@ class Models(unittest.TestCase):
             context.set_prompt([1, 5, 7, 9])
             self.assertEqual(context.info("n_reused"), 3)
             self.assertEqual("".join(context.generate()), first)
-            context.truncate(4)
+            context.splice(1, 3, [5, 7, 9])
+            self.assertEqual(context.tokens[:4], [1, 5, 7, 9])
+            context.splice(4, len(context.tokens) - 4)
             state = context.save()
             "".join(context.generate())
             context.load(state)

@@ -24,7 +24,8 @@ IMPORTS = set("""
     snprintf __snprintf_chk strtod
     memcpy memmove memset memcmp bcmp memchr memrchr strlen strnlen strcmp strncmp strchr strrchr strstr
     strcspn strspn strpbrk
-    open open64 openat close read pread pread64 fstat fstat64 stat stat64 __errno_location
+    open open64 openat close read write pread pread64 fstat fstat64 stat stat64 __errno_location
+    fsync rename unlink fchmod
     mmap mmap64 munmap madvise posix_madvise mprotect posix_fadvise posix_fadvise64 sysconf
     clock_gettime getpid sched_getaffinity __sched_cpucount sched_yield
     pthread_create pthread_join pthread_detach pthread_self pthread_equal

@@ -38,7 +38,7 @@ FORBIDDEN = set("""
 ONLY_IN = {
     "malloc": ["base/alloc.c"], "calloc": ["base/alloc.c"], "realloc": ["base/alloc.c"],
     "free": ["base/alloc.c"], "aligned_alloc": ["base/alloc.c"], "posix_memalign": ["base/alloc.c"],
-    "clock_gettime": ["base/clock.c"], "open": ["base/source.c"],
+    "clock_gettime": ["base/clock.c"], "open": ["base/source.c", "base/replace.c"],
     # The pool's threads block the host's signals, so that its handlers run on its own threads.
     "pthread_sigmask": ["base/executor.c"],
     # Numbers as text; there the host's decimal point is seen to.

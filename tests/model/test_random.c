@@ -5,7 +5,9 @@
  * library is asked to load what there is so far, and the tensor that it says is missing is added,
  * until it loads. Optional biases, scales and tensors that decide what a layer is are thrown in.
  * Then a prefill must equal the same tokens one by one, in slices, on two threads, and by the tier
- * "c", bit for bit. Where tokens see to both sides, the whole is one batch always.
+ * "c", bit for bit. Where tokens see to both sides, the whole is one batch always. And where keys
+ * can be turned, those of the first layer with a cache, which know nothing but their token and
+ * position, must be after a move what they are at their new position.
  */
 #include "base/portable.h"
 
@@ -16,6 +18,9 @@
 #include "base/dtype.h"
 #include "format/gguf_write.h"
 #include "model/arch.h"
+#include "model/state_int.h"
+
+#include <math.h>
 
 enum { MAX_TENSORS = 200, N_RUN = 70 };
 
@@ -410,6 +415,73 @@ static void check_tier(made_model *m, uint64_t seed, const int32_t *tokens, cons
     sk_model_release(model);
 }
 
+/* A state that holds these tokens. */
+static sk_state *fed(const sk_model *model, const int32_t *tokens, int64_t n)
+{
+    sk_error error = {0};
+    sk_pass *pass = NULL;
+    sk_state *state = golden_state(model);
+    sk_pass_new(&pass, sk_model_heap(model), model, n, 0, &error);
+    sk_state_reserve(state, n, &error);
+    for (int64_t i = 0; pass && i < n; i++)
+        sk_pass_rows(pass)[i] = (sk_row){.state = state, .position = i, .token = tokens[i]};
+    bool good = pass && sk_pass_begin(pass, n, &error) == SKALD_OK &&
+                sk_pass_run(pass, INT64_MAX, NULL, NULL) == SKALD_DONE;
+    CHECKF(good && sk_state_length(state) == n, "%s", error.text);
+    sk_pass_free(pass);
+    return state;
+}
+
+/* The greatest difference of the first cached layer's rows, in relation to the greatest value. */
+static double first_layer_error(const sk_state *a, const sk_state *b)
+{
+    const sk_cache *x = a->cache, *y = b->cache;
+    const sk_kv *kv = &x->plan->kvs[0];
+    double greatest = 1e-30, error = 0;
+    for (int64_t i = 0; i < 2 * kv->n_head * a->n_held; i++) {
+        int64_t head = i / 2 / a->n_held, row = i / 2 % a->n_held;
+        size_t size = i % 2 ? x->layers[0].v_row : x->layers[0].k_row;
+        size_t at = i % 2 ? sk_cache_v_offset(x, 0, head) : sk_cache_k_offset(x, 0, head);
+        at += (size_t)(row % SK_KEY_BLOCK) * size;
+        const float *u = (const float *)(void *)((char *)x->blocks[row / SK_KEY_BLOCK] + at);
+        const float *v = (const float *)(void *)((char *)y->blocks[row / SK_KEY_BLOCK] + at);
+        for (size_t j = 0; j < size / sizeof(float); j++) {
+            greatest = fmax(greatest, fabs((double)u[j]));
+            error = fmax(error, fabs((double)u[j] - (double)v[j]));
+        }
+    }
+    return error / greatest;
+}
+
+/* Takes tokens out of a run, twice; whether that can be done. */
+static bool check_shift(made_model *m, uint64_t seed, const sk_model *model, const int32_t *tokens)
+{
+    enum { FIRST = 3, GONE = 20, FIRST2 = 10, GONE2 = 13, LEFT = N_RUN - GONE - GONE2 };
+    sk_error error = {0};
+    int32_t left[N_RUN];
+    sk_state *state = fed(model, tokens, N_RUN);
+    bool shifts = sk_state_shifts(state);
+    if (shifts) {
+        memcpy(left, tokens, sizeof left);
+        memmove(left + FIRST, left + FIRST + GONE, (N_RUN - FIRST - GONE) * sizeof *left);
+        memmove(left + FIRST2, left + FIRST2 + GONE2, (LEFT - FIRST2) * sizeof *left);
+        CHECK_INT(sk_state_shift(state, FIRST, GONE, &error), SKALD_OK);
+        while (!sk_state_shift_run(state, 0))
+            ;
+        CHECK_INT(sk_state_shift(state, FIRST2, GONE2, &error), SKALD_OK);
+        CHECK(sk_state_shift_run(state, INT64_MAX));
+        CHECK_INT(sk_state_length(state), LEFT);
+        sk_state *wanted = fed(model, left, LEFT);
+        double e = first_layer_error(state, wanted);
+        CHECKF(e < 2e-6, "%s %d: keys differ by %g after a move", m->arch->name, (int)seed, e);
+        sk_state_free(wanted);
+    }
+    sk_state_free(state);
+    return shifts;
+}
+
+static int n_shifted;
+
 static void check_runs(made_model *m, uint64_t seed)
 {
     int32_t tokens[N_RUN];
@@ -430,6 +502,7 @@ static void check_runs(made_model *m, uint64_t seed)
         if (seed % 2)
             check_tier(m, seed, tokens, whole);
     }
+    n_shifted += check_shift(m, seed, model, tokens);
     free(whole);
     free(single);
     free(sliced);
@@ -446,5 +519,7 @@ int main(void)
             made_free(&m);
         }
     }
+    printf("%d models can move their keys\n", n_shifted);
+    CHECK(n_shifted > 300);
     return test_end();
 }

@@ -22,7 +22,8 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 from . import _ffi
 
-__all__ = ["Model", "Context", "Chat", "Reply", "Event", "Error", "Option", "options", "version"]
+__all__ = ["Model", "Context", "Chat", "Reply", "Event", "Error", "Option", "estimate",
+           "options", "version"]
 
 _lib = _ffi.load()
 _C = _ffi.CONSTANTS
@@ -210,6 +211,15 @@ class _Handle:
     def __reduce__(self) -> Any:
         raise TypeError("a skald.%s cannot be pickled; open it where it is used" %
                         type(self).__name__)
+
+
+def estimate(path: Union[str, bytes, "os.PathLike[str]"], **options: Any) -> Dict[str, int]:
+    """What a model and a context will cost, in bytes, before they are made."""
+    names = ("mapped", "model", "loading", "context", "workspace", "cache", "token")
+    costs = (ctypes.c_int64 * len(names))()
+    with _Options(options) as o:
+        _check(_lib.skald_estimate(os.fsencode(path), o, costs, len(names)))
+    return dict(zip(names, costs))
 
 
 class Model(_Handle):
@@ -422,7 +432,8 @@ class Context(_Handle):
             self._checked(_lib.skald_set_chat(self._live(), data, len(data)))
 
     def events(self) -> Iterator["Event"]:
-        """Streams a reply told apart: events of kind "text", "reasoning" and "tool_call"."""
+        """Streams a reply told apart: events of kind "text", "reasoning" and "tool_call", and
+        "dropped" when old tokens made room (option when_full)."""
         state = "pending"
         while state != "done":
             state = self.step()[0]
@@ -467,6 +478,12 @@ class Context(_Handle):
         with self._lock:
             self._checked(_lib.skald_truncate(self._live(), n_tokens))
 
+    def splice(self, at: int, n_remove: int, ids: Sequence[int] = ()) -> None:
+        """Puts tokens in the place of the `n_remove` from token `at` on."""
+        array = (ctypes.c_int32 * len(ids))(*ids)
+        with self._lock:
+            self._checked(_lib.skald_splice(self._live(), at, n_remove, array, len(ids)))
+
     def save(self) -> bytes:
         """The context as bytes: tokens, cache, sampling options, how far generation has come."""
         needed = ctypes.c_size_t()
@@ -483,6 +500,16 @@ class Context(_Handle):
         """Makes the context what was saved; what does not fit its model is refused."""
         with self._lock:
             self._checked(_lib.skald_state_load(self._live(), state, len(state)))
+
+    def save_file(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """Saves to a file, which is replaced in one moment: it is the old one or the new, whole."""
+        with self._lock:
+            self._checked(_lib.skald_state_save_file(self._live(), os.fsencode(path)))
+
+    def load_file(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """Makes the context what was saved to a file."""
+        with self._lock:
+            self._checked(_lib.skald_state_load_file(self._live(), os.fsencode(path)))
 
     @property
     def tokens(self) -> List[int]:
@@ -502,7 +529,7 @@ class Context(_Handle):
 
 
 _KINDS = {_C["EVENT_TEXT"]: "text", _C["EVENT_REASONING"]: "reasoning",
-          _C["EVENT_TOOL_CALL"]: "tool_call"}
+          _C["EVENT_TOOL_CALL"]: "tool_call", _C["EVENT_DROPPED"]: "dropped"}
 
 
 def _conversation(what: Union[str, List[Any], Dict[str, Any]]) -> bytes:
@@ -573,7 +600,7 @@ class Chat:
         for event in self.context.events():
             if event.kind == "tool_call":
                 reply.tool_calls.append(json.loads(event.text))
-            else:
+            elif event.kind != "dropped":
                 setattr(reply, event.kind, getattr(reply, event.kind) + event.text)
             yield event
         reply.stop_reason = str(self.context.info("stop_reason"))
