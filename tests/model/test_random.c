@@ -87,6 +87,9 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     if (arch->mixer == SK_MIXER_RWKV6 || arch->mixer == SK_MIXER_RWKV7)
         m->n_embd = m->n_head * m->n_head_size;
     m->n_ff = pick(m, 1, 90);
+    if (arch->qkv != SK_QKV_TIGHT)
+        m->n_embd = m->n_head * (m->dk > m->dv ? m->dk : m->dv) + pick(m, 0, 9);
+    m->n_ff += arch->ff_half; /* at least 2 */
     m->n_vocab = pick(m, 1, 70);
     m->n_dense = 1 + m->n_vocab / 2;
     m->scaling = pick(m, 0, 3);
