@@ -621,6 +621,7 @@ static const sk_arch arch_table[] = {
      .alibi = SK_ALIBI_KEY,
      .ffn = SK_FFN_GELU,
      .moe_layers = SK_MOE_NEVER},
+    {.name = "nanbeige", .keys = "num_loops skip_loop_final_norm", .moe_layers = SK_MOE_NEVER},
     {.name = "nemotron",
      .norm = SK_NORM_LAYER,
      .turn = SK_TURN_NEOX,

@@ -152,6 +152,8 @@ int main(int argc, char **argv)
                                         "mistral3-yarn-beta",
                                         "modern-bert",
                                         "mpt-dense",
+                                        "nanbeige-dense",
+                                        "v-nanbeige-loop-skip",
                                         "nemotron-dense",
                                         "nemotron_h-dense",
                                         "nemotron_h_moe-deep",

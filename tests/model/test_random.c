@@ -141,6 +141,8 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "rescale_every_n_layers", pick(m, 0, 2));
     put_u32(m, writer, "embedding_length_per_layer_input", pick(m, m->arch->sparse ? 1 : 0, 30));
     put_u32(m, writer, "attention.shared_kv_layers", pick(m, 0, m->n_layer - 1));
+    put_u32(m, writer, "num_loops", pick(m, 1, 3));
+    put_u32(m, writer, "skip_loop_final_norm", pick(m, 0, 1));
     put_u32(m, writer, "kda.head_dim", pick(m, 1, 20));
     put_u32(m, writer, "attention.kv_lora_rank", m->n_latent);
     put_u32(m, writer, "attention.key_length_mla", m->dk_mla);
