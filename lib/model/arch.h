@@ -34,6 +34,10 @@ enum {
  */
 enum { SK_FFN_NORM_OWN = 0, SK_FFN_NORM_POST_ATTN = 1, SK_FFN_NORM_ATTN_OUTPUT = 2 };
 
+/* Queries, keys and values in one tensor: one after another; so, in one of 3 n_embd rows, also
+ * where they are fewer; each from a multiple of n_embd on. */
+enum { SK_QKV_TIGHT = 0, SK_QKV_WIDE = 1, SK_QKV_THIRDS = 2 };
+
 /* Norms of queries and keys: none; of each head; the same where the file has them; of all heads as
  * one vector; layer norm of each head with weights of its own, where the file has them; layer norm
  * of all heads as one vector, where the file has it; of each head without weights; of each head
@@ -258,6 +262,9 @@ typedef struct sk_arch {
     uint8_t window_chunked; /* a window begins at a multiple of its size */
     uint16_t window_fixed;  /* the window, whatever the key says */
     uint8_t alibi, temper, yarn_log, attn_gate;
+    uint8_t qkv;          /* SK_QKV_... */
+    uint8_t turn_plain;   /* the rotation's base is 10000 and not scaled, whatever the keys say */
+    uint8_t ff_half;      /* feed_forward_length is twice the width */
     uint8_t v_norm;       /* values are normed, without weights */
     uint8_t v_of_k;       /* without a matrix of values, keys before their norm are the values */
     uint8_t kv_layers;    /* layers from this one on read the cache of an earlier one; 0: the key */

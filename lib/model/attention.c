@@ -22,6 +22,22 @@
 
 /* ---- The plan -------------------------------------------------------------------------------- */
 
+/* Views of the rows of a matrix that has room for n_embd elements of each. */
+static void plan_qkv_wide(sk_builder *b, const sk_attn *attn, sk_linear parts[3])
+{
+    int64_t n_embd = b->hp->n_embd,
+            n[] = {attn->n_head * attn->dk, attn->n_head_kv * attn->dk, attn->n_head_kv * attn->dv};
+    sk_linear whole = sk_plan_weight(b, SK_T_ATTN_QKV_WIDE);
+    for (int64_t i = 0, at = 0; i < 3 && b->status == SKALD_OK; i++) {
+        if (n[i] > n_embd)
+            b->status = sk_fail(b->error, SKALD_E_CORRUPT,
+                                "the heads of block %d have %lld elements, wanted at most %lld",
+                                (int)b->layer, (long long)n[i], (long long)n_embd);
+        parts[i] = sk_plan_rows(b, &whole, at, n[i]);
+        at += b->arch->qkv == SK_QKV_THIRDS ? n_embd : n[i];
+    }
+}
+
 /* Three matrices, the first with the rows of a gate beside those of each head, or three views of
  * the rows of one. */
 static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
@@ -49,7 +65,9 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
         sk_plan_take(b, SK_R_V, 0, SK_R_K, 0, 1, n_k, 0);
         return;
     }
-    if (sk_plan_has(b, SK_T_ATTN_QKV)) {
+    if (b->arch->qkv != SK_QKV_TIGHT) {
+        plan_qkv_wide(b, attn, parts);
+    } else if (sk_plan_has(b, SK_T_ATTN_QKV)) {
         sk_linear whole = sk_plan_weight(b, SK_T_ATTN_QKV);
         parts[0] = sk_plan_rows(b, &whole, 0, n_q);
         parts[1] = sk_plan_rows(b, &whole, n_q, n_k);

@@ -407,6 +407,7 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
 {
     int32_t heads = 0;
     for (int64_t i = 0; i < hp->n_layer; i++) {
+        hp->n_ff[i] /= arch->ff_half ? 2 : 1;
         heads = heads ? heads : hp->n_head[i];
         if (hp->n_head_kv[i] < 0)
             hp->n_head_kv[i] = hp->n_head[i];

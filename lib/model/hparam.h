@@ -116,6 +116,8 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    dv_mla,           "attention.value_length_mla",       0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    n_layer_in,       "embedding_length_per_layer_input", 0, 0,     0, 65536,         0) \
     X(INT,    n_kv_shared,      "attention.shared_kv_layers",       0, 0,     0, SK_MAX_LAYERS, 0) \
+    X(INT,    n_loop,           "num_loops",                        0, 1,     1, 64,            0) \
+    X(BOOL,   loop_plain,       "skip_loop_final_norm",             0, 0,     0, 1,             0) \
     X(INT,    n_head_size,      "wkv.head_size",                    0, 0,     1, 4096,          0) \
     X(INT,    n_mix_rank,       "time_mix_extra_dim",               0, 0,     1, SK_HP_DIM,     0) \
     X(INT,    n_decay_rank_6,   "time_decay_extra_dim",             0, 0,     1, SK_HP_DIM,     0) \

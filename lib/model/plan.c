@@ -291,6 +291,19 @@ static void plan_ropes(sk_builder *b)
         sk_plan_step(b, SK_OP_ANGLES, SK_SET_ROWS)->rope = (int)i;
 }
 
+/* All layers, as often as the model says: each time with caches of their own, and between two times
+ * the norm of the output, unless it says not. */
+static void plan_layers(sk_builder *b)
+{
+    const sk_hparam *hp = b->hp;
+    for (int64_t loop = 0; loop < hp->n_loop; loop++) {
+        for (b->layer = 0; b->layer < hp->n_layer && b->status == SKALD_OK; b->layer++)
+            sk_plan_layer(b);
+        if (loop + 1 < hp->n_loop && !hp->loop_plain)
+            sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_OUTPUT_NORM, 1, hp->n_embd);
+    }
+}
+
 int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weights *weights,
                      sk_error *error)
 {
@@ -302,8 +315,7 @@ int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weigh
     weights->side = arch->sides == SK_SIDES_NONE ? NULL : "enc.";
     plan_ropes(&b);
     sk_plan_embed(&b);
-    for (b.layer = 0; b.layer < hp->n_layer && b.status == SKALD_OK; b.layer++)
-        sk_plan_layer(&b);
+    plan_layers(&b);
     sk_plan_head(&b);
     return b.status;
 }

@@ -76,6 +76,8 @@ static rotary_layer rotary_of(const sk_builder *b)
     const sk_hparam *hp = b->hp;
     int rule = hp->span[b->layer] > 0 ? b->arch->turn_window : SK_TURN_WINDOW_SAME;
     rotary_layer r = {hp->n_rot[b->layer], rotary_base(hp), hp->rope_scale, 0, 1};
+    if (b->arch->turn_plain)
+        return (rotary_layer){hp->n_rot[b->layer], 10000, 1, 0, 1};
     r.ext = hp->rope_scaling == SK_SCALING_YARN ? hp->yarn_ext : 0;
     r.attn_factor = rotary_attn_factor(b, r.ext);
     if (rule == SK_TURN_WINDOW_LOCAL)
@@ -155,14 +157,16 @@ static void rotary_init(sk_builder *b, sk_rope *rope, const rotary_layer *r, con
 static bool rotary_has_freqs(const sk_builder *b)
 {
     bool windowed = b->hp->span[b->layer] > 0;
-    return !(b->arch->factors_full && windowed) && sk_plan_has(b, SK_T_ROPE_FREQS);
+    bool none = b->arch->turn_plain || (b->arch->factors_full && windowed);
+    return !none && sk_plan_has(b, SK_T_ROPE_FREQS);
 }
 
 static void rotary_resolve(sk_builder *b, sk_rotary *rotary, const rotary_layer *r)
 {
+    bool plain = b->arch->turn_plain;
     const float *freqs = rotary_has_freqs(b) ? rotary_factors(b, SK_T_ROPE_FREQS) : NULL;
-    const float *longs = freqs ? NULL : rotary_factors(b, SK_T_ROPE_LONG);
-    const float *shorts = freqs ? NULL : rotary_factors(b, SK_T_ROPE_SHORT);
+    const float *longs = freqs || plain ? NULL : rotary_factors(b, SK_T_ROPE_LONG);
+    const float *shorts = freqs || plain ? NULL : rotary_factors(b, SK_T_ROPE_SHORT);
     *rotary = (sk_rotary){.factors = freqs ? SK_T_ROPE_FREQS : longs ? SK_T_ROPE_LONG : -1};
     rotary_init(b, &rotary->rope, r, freqs ? freqs : shorts);
     if (longs)

@@ -90,6 +90,7 @@ enum {
     X(POST_FFW_NORM,    NORM,    "blk.%d.post_ffw_norm",    "E") \
     X(LAYER_OUTPUT_NORM, NORM,   "blk.%d.layer_output_norm", "E") \
     X(ATTN_QKV,         LINEAR,  "blk.%d.attn_qkv",         "E,H*dk+Hk*dk+Hk*dv") \
+    X(ATTN_QKV_WIDE,    LINEAR,  "blk.%d.attn_qkv",         "E,3*E") \
     X(ATTN_Q,           LINEAR,  "blk.%d.attn_q",           "E,H*dk") \
     X(ATTN_K,           LINEAR,  "blk.%d.attn_k",           "E,Hk*dk") \
     X(ATTN_V,           LINEAR,  "blk.%d.attn_v",           "E,Hk*dv") \

@@ -92,6 +92,9 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     if (arch->mixer == SK_MIXER_RWKV6 || arch->mixer == SK_MIXER_RWKV7)
         m->n_embd = m->n_head * m->n_head_size;
     m->n_ff = pick(m, 1, 90);
+    if (arch->qkv != SK_QKV_TIGHT)
+        m->n_embd = m->n_head * (m->dk > m->dv ? m->dk : m->dv) + pick(m, 0, 9);
+    m->n_ff += arch->ff_half; /* at least 2 */
     m->n_vocab = pick(m, 1, 70);
     m->n_dense = 1 + m->n_vocab / 2;
     m->scaling = pick(m, 0, 3);
@@ -143,6 +146,8 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "rescale_every_n_layers", pick(m, 0, 2));
     put_u32(m, writer, "embedding_length_per_layer_input", pick(m, m->arch->sparse ? 1 : 0, 30));
     put_u32(m, writer, "attention.shared_kv_layers", pick(m, 0, m->n_layer - 1));
+    put_u32(m, writer, "num_loops", pick(m, 1, 3));
+    put_u32(m, writer, "skip_loop_final_norm", pick(m, 0, 1));
     put_u32(m, writer, "kda.head_dim", pick(m, 1, 20));
     put_u32(m, writer, "attention.kv_lora_rank", m->n_latent);
     put_u32(m, writer, "attention.key_length_mla", m->dk_mla);
