@@ -14,6 +14,7 @@
 #include "sample/constraint.h"
 #include "session/dialogue.h"
 #include "session/context.h"
+#include "session/embed.h"
 #include "session/saved.h"
 #include "session/step.h"
 #include "text/tokenize.h"
@@ -692,6 +693,31 @@ int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n)
     sk_fpenv saved;
     int32_t status = enter(ctx, &saved);
     return status < 0 ? status : leave(ctx, &saved, sk_context_set_tokens(ctx, ids, n));
+}
+
+int32_t skald_set_pair(skald_context *ctx, const char *first, int64_t n_first, const char *second,
+                       int64_t n_second)
+{
+    uint64_t length, length_two;
+    if (!text_length(first, n_first, &length))
+        return fail_text(first);
+    if (!second)
+        return fail_null("second");
+    if (!text_length(second, n_second, &length_two))
+        return fail_text(second);
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0
+               ? status
+               : leave(ctx, &saved, sk_context_set_pair(ctx, first, length, second, length_two));
+}
+
+int32_t skald_embedding(const skald_context *ctx, int64_t index, const float **vector, size_t *n)
+{
+    if (!ctx || !vector || !n)
+        return fail_null(!ctx ? "ctx" : !vector ? "vector" : "n");
+    *vector = sk_context_embedding(ctx, index, n);
+    return *vector ? SKALD_OK : fail_here(SKALD_E_NOT_FOUND, "there is no such vector");
 }
 
 int32_t skald_set_chat(skald_context *ctx, const char *json, int64_t n)

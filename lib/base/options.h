@@ -40,6 +40,9 @@
       "f16|f32|bf16|q8_0|q4_0: type of the cached values") \
     X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
       "1: keep the logits of every token of the last batch") \
+    X(POOLING, "pooling", STRING, "off", 0, 0, SK_OPTION_CHOICE, \
+      "off|model|none|mean|cls|last|rank: give vectors of texts, pooled so, instead of text") \
+    X(NORMALISE, "normalise", INT, "1", 0, 1, 0, "1: vectors have the length 1, but for scores") \
     X(ADD_BOS, "add_bos", INT, "-1", -1, 1, 0, \
       "BOS before the first text: 1 yes, 0 no, -1 as the model says") \
     X(PARSE_SPECIAL, "parse_special", INT, "0", 0, 1, SK_OPTION_LIVE, \

@@ -305,6 +305,7 @@ int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weigh
     for (b.layer = 0; b.layer < hp->n_layer && b.status == SKALD_OK; b.layer++)
         sk_plan_layer(&b);
     sk_plan_head(&b);
+    sk_plan_score(&b);
     return b.status;
 }
 

@@ -8,6 +8,7 @@
 #include "sample/constraint.h"
 #include "sample/sampler.h"
 #include "session/dialogue.h"
+#include "session/embed.h"
 #include "session/context.h"
 #include "session/output.h"
 
@@ -49,6 +50,8 @@ struct skald_context {
     int64_t n_logit_rows; /* 1, or n_batch with logits_all */
     int64_t logits_first; /* position of row 0 */
     int64_t n_logits;     /* rows that are valid */
+
+    sk_pooling pooling;
 
     sk_sampler *sampler; /* owned */
     sk_bias *bias;       /* owned: what "logit_bias" says */

@@ -152,7 +152,10 @@ int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
     int32_t status = check_tokens(ctx, 0, ids, n);
     if (status < 0)
         return status;
-    while (same < n_ids && same < ctx->n_tokens && ids[same] == ctx->tokens[same])
+    /* Where tokens see to both sides, they are another text with each that is added. */
+    bool keeps = !sk_model_is_whole(ctx->model);
+    ctx->pooling.second = 0;
+    while (keeps && same < n_ids && same < ctx->n_tokens && ids[same] == ctx->tokens[same])
         same++;
     if (same < ctx->n_tokens)
         forget_behind(ctx, same, same < n_ids ? same : all_but_last(same));
@@ -169,6 +172,8 @@ int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
 int32_t sk_context_set_text(sk_context *ctx, const char *text, uint64_t n)
 {
     uint64_t n_ids = 0;
+    if (ctx->pooling.kind != SK_POOL_OFF)
+        return sk_context_set_pair(ctx, text, n, NULL, 0);
     int32_t *ids = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ids, "tokens of a text",
                                   &ctx->error);
     if (!ids)

@@ -291,7 +291,6 @@ static bool has_spares(const char *name)
                                         "v-step35-shexp-y",
                                         "lfm2moe-deep",
                                         "v-granitehybrid-nope",
-                                        "bert-rank",
                                         "rwkv7",
                                         "arwkv7"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
