@@ -188,7 +188,7 @@ typedef struct skald_sampler {
  *   model     load memory memory_size reader n_threads threads_of executor cpu
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
- *             chat_template chat_now sampler pooling normalise
+ *             chat_template chat_now sampler pooling normalise infill_order infill_extra
  *   text      parse_special n_predict stop ignore_eos     (these three rows can be changed
  *             reply_format reasoning_budget                while a context lives)
  *             time_limit_ms
@@ -540,6 +540,24 @@ SKALD_API int32_t skald_chat_text(const skald_model *model, const skald_options 
  * of the events, nor is white space next to them; everything else is: what is no well-formed call
  * comes as text. Without a chat, all is text. */
 SKALD_API int32_t skald_event(skald_context *ctx, const char **text, size_t *n);
+
+/* ---- Filling in the middle --------------------------------------------------------------------- */
+
+/* Makes the context hold a prompt that asks for what is missing between two texts, in the tokens that
+ * the model was trained on (token_fim_pre, _suf, _mid), with the snippets below in front. The option
+ * "infill_order" says which of the two comes first. What does not fit n_ctx, less a quarter or
+ * n_predict for the answer, is left out: the far ends of both texts, in pieces so large that most
+ * keys typed leave the beginning of the prompt as it was, evaluated. Errors: TOKENIZER (the model has
+ * no such tokens), CONTEXT_FULL, MEMORY, ARGUMENT, BUSY; then nothing is changed. */
+SKALD_API int32_t skald_set_infill(skald_context *ctx, const char *before, int64_t n_before,
+                                   const char *after, int64_t n_after);
+
+/* Remembers a piece of another text for all later skald_set_infill: pieces of open files, of what was
+ * copied, of definitions; `name` is a path. They are a ring: when they have more than "infill_extra"
+ * tokens together, the oldest are forgotten. One that is there already is not added again. Errors:
+ * CONTEXT_FULL (it is longer than all may be), and those above. */
+SKALD_API int32_t skald_add_snippet(skald_context *ctx, const char *name, const char *text,
+                                    int64_t n);
 
 /* ---- Vectors and scores ----------------------------------------------------------------------- */
 

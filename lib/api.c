@@ -15,6 +15,7 @@
 #include "session/dialogue.h"
 #include "session/context.h"
 #include "session/embed.h"
+#include "session/infill.h"
 #include "session/saved.h"
 #include "session/step.h"
 #include "text/tokenize.h"
@@ -64,33 +65,6 @@ static int32_t fail_text(const char *text)
 {
     return text ? fail_here(SKALD_E_ARGUMENT, "the length of the text is below -1")
                 : fail_null("text");
-}
-
-/* ---- Version and status --------------------------------------------------------------------- */
-
-int32_t skald_version(void)
-{
-    return SKALD_VERSION;
-}
-
-int32_t skald_abi_version(void)
-{
-    return SKALD_ABI_VERSION;
-}
-
-int32_t skald_numeric_version(void)
-{
-    return SKALD_NUMERIC_VERSION;
-}
-
-const char *skald_status_name(int32_t status)
-{
-    return sk_status_name(status);
-}
-
-const char *skald_error_message(void)
-{
-    return sk_error_last();
 }
 
 /* ---- Options -------------------------------------------------------------------------------- */
@@ -657,14 +631,33 @@ int32_t skald_state_load(skald_context *ctx, const void *data, size_t n)
     return status < 0 ? status : leave(ctx, &saved, sk_context_load(ctx, data, n));
 }
 
-int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
+/* A call that gives a context a text, or two. */
+static int32_t give_text(sk_context *ctx, const char *text, int64_t n,
+                         int32_t (*give)(sk_context *ctx, const char *text, uint64_t n))
 {
     uint64_t length;
     if (!text_length(text, n, &length))
         return fail_text(text);
     sk_fpenv saved;
     int32_t status = enter(ctx, &saved);
-    return status < 0 ? status : leave(ctx, &saved, sk_context_append_text(ctx, text, length));
+    return status < 0 ? status : leave(ctx, &saved, give(ctx, text, length));
+}
+
+static int32_t give_texts(sk_context *ctx, const char *a, int64_t n_a, const char *b, int64_t n_b,
+                          int32_t (*give)(sk_context *ctx, const char *a, uint64_t n_a,
+                                          const char *b, uint64_t n_b))
+{
+    uint64_t length_a, length_b;
+    if (!text_length(a, n_a, &length_a) || !text_length(b, n_b, &length_b))
+        return fail_text(a ? b : a);
+    sk_fpenv saved;
+    int32_t status = enter(ctx, &saved);
+    return status < 0 ? status : leave(ctx, &saved, give(ctx, a, length_a, b, length_b));
+}
+
+int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
+{
+    return give_text(ctx, text, n, sk_context_append_text);
 }
 
 int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n)
@@ -678,12 +671,7 @@ int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n)
 
 int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n)
 {
-    uint64_t length;
-    if (!text_length(text, n, &length))
-        return fail_text(text);
-    sk_fpenv saved;
-    int32_t status = enter(ctx, &saved);
-    return status < 0 ? status : leave(ctx, &saved, sk_context_set_text(ctx, text, length));
+    return give_text(ctx, text, n, sk_context_set_text);
 }
 
 int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n)
@@ -698,18 +686,26 @@ int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n)
 int32_t skald_set_pair(skald_context *ctx, const char *first, int64_t n_first, const char *second,
                        int64_t n_second)
 {
-    uint64_t length, length_two;
-    if (!text_length(first, n_first, &length))
-        return fail_text(first);
-    if (!second)
-        return fail_null("second");
-    if (!text_length(second, n_second, &length_two))
-        return fail_text(second);
+    return give_texts(ctx, first, n_first, second, n_second, sk_context_set_pair);
+}
+
+int32_t skald_set_infill(skald_context *ctx, const char *before, int64_t n_before,
+                         const char *after, int64_t n_after)
+{
+    return give_texts(ctx, before, n_before, after, n_after, sk_context_set_infill);
+}
+
+int32_t skald_add_snippet(skald_context *ctx, const char *name, const char *text, int64_t n)
+{
+    uint64_t length;
+    if (!name)
+        return fail_null("name");
+    if (!text_length(text, n, &length))
+        return fail_text(text);
     sk_fpenv saved;
     int32_t status = enter(ctx, &saved);
-    return status < 0
-               ? status
-               : leave(ctx, &saved, sk_context_set_pair(ctx, first, length, second, length_two));
+    return status < 0 ? status
+                      : leave(ctx, &saved, sk_context_add_snippet(ctx, name, text, length));
 }
 
 int32_t skald_embedding(const skald_context *ctx, int64_t index, const float **vector, size_t *n)
@@ -722,12 +718,7 @@ int32_t skald_embedding(const skald_context *ctx, int64_t index, const float **v
 
 int32_t skald_set_chat(skald_context *ctx, const char *json, int64_t n)
 {
-    uint64_t length;
-    if (!text_length(json, n, &length))
-        return json ? fail_text(json) : fail_null("json");
-    sk_fpenv saved;
-    int32_t status = enter(ctx, &saved);
-    return status < 0 ? status : leave(ctx, &saved, sk_context_set_chat(ctx, json, length));
+    return json || n == 0 ? give_text(ctx, json, n, sk_context_set_chat) : fail_null("json");
 }
 
 /* Hands out what was rendered. */

@@ -385,6 +385,8 @@ int32_t sk_context_fork(sk_context **out, sk_context *ctx)
     status = copy_reply(*out, ctx);
     if (status == SKALD_OK)
         status = sk_pooling_copy(*out, ctx);
+    if (status == SKALD_OK)
+        status = sk_snippets_copy(*out, ctx);
     if (status < 0) {
         ctx->error = (*out)->error;
         sk_context_free(*out);
@@ -401,6 +403,7 @@ void sk_context_free(sk_context *ctx)
     sk_pass_free(ctx->pass);
     sk_state_free(ctx->state);
     sk_pooling_free(ctx);
+    sk_snippets_free(ctx);
     sk_sampler_free(ctx->sampler);
     sk_output_free(&ctx->output);
     sk_reply_free(ctx->chat.reply);

@@ -9,6 +9,7 @@
 #include "sample/sampler.h"
 #include "session/dialogue.h"
 #include "session/embed.h"
+#include "session/infill.h"
 #include "session/context.h"
 #include "session/output.h"
 
@@ -52,6 +53,7 @@ struct skald_context {
     int64_t n_logits;     /* rows that are valid */
 
     sk_pooling pooling;
+    sk_snippets snippets;
 
     sk_sampler *sampler; /* owned */
     sk_bias *bias;       /* owned: what "logit_bias" says */

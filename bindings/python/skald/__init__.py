@@ -521,6 +521,18 @@ class Context(_Handle):
             self._checked(_lib.skald_tokens(self._live(), ctypes.byref(ids), ctypes.byref(n)))
             return ids[:n.value] if n.value else []
 
+    def set_infill(self, before: Union[str, bytes], after: Union[str, bytes]) -> None:
+        """Makes the context hold a prompt that asks for what is missing between two texts."""
+        one, two = _bytes(before), _bytes(after)
+        with self._lock:
+            self._checked(_lib.skald_set_infill(self._live(), one, len(one), two, len(two)))
+
+    def add_snippet(self, name: str, text: Union[str, bytes]) -> None:
+        """Remembers a piece of another text for all later `set_infill`; the oldest are forgotten."""
+        data = _bytes(text)
+        with self._lock:
+            self._checked(_lib.skald_add_snippet(self._live(), _bytes(name), data, len(data)))
+
     def set_pair(self, first: Union[str, bytes], second: Union[str, bytes]) -> None:
         """Makes the context hold two texts: for a reranking model a query and a document."""
         one, two = _bytes(first), _bytes(second)

@@ -72,6 +72,8 @@ FUNCTIONS = {
     "skald_append_tokens": (c_int32, [_handle, _ids, c_size_t]),
     "skald_set_text": (c_int32, [_handle, c_char_p, c_int64]),
     "skald_set_tokens": (c_int32, [_handle, _ids, c_size_t]),
+    "skald_set_infill": (c_int32, [_handle, c_char_p, c_int64, c_char_p, c_int64]),
+    "skald_add_snippet": (c_int32, [_handle, c_char_p, c_char_p, c_int64]),
     "skald_set_pair": (c_int32, [_handle, c_char_p, c_int64, c_char_p, c_int64]),
     "skald_embedding": (c_int32, [_handle, c_int64, POINTER(POINTER(c_float)), _size_out]),
     "skald_set_chat": (c_int32, [_handle, c_char_p, c_int64]),
