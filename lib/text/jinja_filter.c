@@ -368,8 +368,7 @@ int32_t sk_jinja_filter(sk_jinja_run *r, const sk_json *name, const sk_json *v,
 {
     sk_jinja_filter_fn run = filter_find(name);
     if (!run)
-        return SK_JINJA_FAIL(r, "no filter named '%.*s'", name->n < 80 ? (int)name->n : 80,
-                             name->kind == SK_JSON_STRING ? name->as.text : "");
+        return sk_jinja_unknown_name(r, "filter", name);
     if (r->filters >= FILTER_DEPTH)
         return SK_JINJA_FAIL(r, "filters are nested too deeply");
     r->filters++;

@@ -337,6 +337,8 @@ int32_t sk_jinja_take(sk_jinja_run *r, sk_jinja_ink *ink, uint64_t from, sk_json
 const char *sk_jinja_type(const sk_json *v); /* Python's name of its type */
 bool sk_jinja_is(const sk_json *v, const char *text);
 int32_t sk_jinja_undefined_error(sk_jinja_run *r, const sk_json *v);
+/* Fails: there is no such filter or test (`what`). A name may be any value: map([1]). */
+int32_t sk_jinja_unknown_name(sk_jinja_run *r, const char *what, const sk_json *name);
 bool sk_jinja_truth(const sk_json *v);
 bool sk_jinja_number(const sk_json *v, double *out);   /* bool, int, float */
 bool sk_jinja_integer(const sk_json *v, int64_t *out); /* bool, int */

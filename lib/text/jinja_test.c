@@ -174,8 +174,7 @@ int32_t sk_jinja_test(sk_jinja_run *r, const sk_json *name, const sk_json *v,
     sk_json result;
     *out = false;
     if (test < 0)
-        return SK_JINJA_FAIL(r, "no test named '%.*s'", name->n < 80 ? (int)name->n : 80,
-                             name->as.text);
+        return sk_jinja_unknown_name(r, "test", name);
     if (test <= TEST_CALLABLE) {
         *out = test_kind(test, v);
         return SKALD_OK;

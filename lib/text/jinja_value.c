@@ -31,6 +31,15 @@ const char *sk_jinja_type(const sk_json *v)
     return type_of_kind(v->kind, v->flavour);
 }
 
+int32_t sk_jinja_unknown_name(sk_jinja_run *r, const char *what, const sk_json *name)
+{
+    if (name->kind != SK_JSON_STRING)
+        return SK_JINJA_FAIL(r, "the name of a %s must be a str, found '%s'", what,
+                             sk_jinja_type(name));
+    return SK_JINJA_FAIL(r, "no %s named '%.*s'", what, name->n < 80 ? (int)name->n : 80,
+                         name->as.text);
+}
+
 int32_t sk_jinja_undefined_error(sk_jinja_run *r, const sk_json *v)
 {
     int n = v->n < 100 ? (int)v->n : 100;

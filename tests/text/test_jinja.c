@@ -271,6 +271,9 @@ static void hostile_nesting(void)
 static void hostile_templates(void)
 {
     static const char *const fails[] = {
+        "{{ ['a']|map([1, 2, 3])|list }}",
+        "{{ ['a']|select({'a': 1, 'b': 2})|list }}",
+        "{{ ['a']|map(1)|list }}",
         "{% for i in range(10**9) %}{% endfor %}",
         "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
         "{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(99) %}"
