@@ -9,6 +9,9 @@
 #include "../model/golden.h"
 #include "test.h"
 
+#include "base/dtype.h"
+#include "format/gguf_write.h"
+
 #include <math.h>
 #include <skald.h>
 #include <stdlib.h>
@@ -332,8 +335,114 @@ static void check_text_model(void)
     unload(&l);
 }
 
+/* ---- Pairs ----------------------------------------------------------------------------------- */
+
+enum { PAIR_EMBD = 32, PAIR_VOCAB = 9, CLS = 2, SEP = 3 };
+
+static void put_weights(sk_gguf_writer *w, const char *name, uint64_t ne0, uint64_t ne1)
+{
+    static float data[64 * 64];
+    golden_tensor_fill(name, ne1 ? 2 : 1, ne0, ne0 * (ne1 ? ne1 : 1), SK_F32, 5, (uint8_t *)data);
+    sk_gguf_put_tensor(w, name, SK_F32, ne1 ? 2 : 1, (uint64_t[]){ne0, ne1}, data);
+}
+
+static void put_layer(sk_gguf_writer *w)
+{
+    static const char *const square[] = {"attn_q", "attn_k", "attn_v", "attn_output"};
+    char name[64];
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "blk.0.%s.weight", square[i]);
+        put_weights(w, name, PAIR_EMBD, PAIR_EMBD);
+    }
+    put_weights(w, "blk.0.attn_output_norm.weight", PAIR_EMBD, 0);
+    put_weights(w, "blk.0.ffn_up.weight", PAIR_EMBD, 48);
+    put_weights(w, "blk.0.ffn_down.weight", 48, PAIR_EMBD);
+    put_weights(w, "blk.0.layer_output_norm.weight", PAIR_EMBD, 0);
+    put_weights(w, "cls.output.weight", PAIR_EMBD, 0);
+}
+
+/* A reranking BERT of nine tokens; `types`: of its tokens. */
+static void make_pair_model(sk_heap *heap, int types, void **data, uint64_t *size)
+{
+    static const char *const words[PAIR_VOCAB] = {
+        "[PAD]",  "[UNK]",           "[CLS]",           "[SEP]",
+        "[MASK]", "\xe2\x96\x81one", "\xe2\x96\x81two", "\xe2\x96\x81three",
+        "s"};
+    sk_gguf_string strings[PAIR_VOCAB];
+    sk_error error = {0};
+    sk_gguf_writer *w = NULL;
+    CHECK_INT(sk_gguf_writer_new(&w, heap, &error), 0);
+    sk_gguf_put_string(w, "general.architecture", "bert", 4);
+    sk_gguf_put_int(w, "bert.block_count", SK_GGUF_U32, 1);
+    sk_gguf_put_int(w, "bert.context_length", SK_GGUF_U32, 32);
+    sk_gguf_put_int(w, "bert.embedding_length", SK_GGUF_U32, PAIR_EMBD);
+    sk_gguf_put_int(w, "bert.feed_forward_length", SK_GGUF_U32, 48);
+    sk_gguf_put_int(w, "bert.attention.head_count", SK_GGUF_U32, 2);
+    sk_gguf_put_int(w, "bert.pooling_type", SK_GGUF_U32, 4);
+    sk_gguf_put_float(w, "bert.attention.layer_norm_epsilon", SK_GGUF_F32, 1e-5);
+    sk_gguf_put_int(w, "tokenizer.ggml.token_type_count", SK_GGUF_U32, types);
+    sk_gguf_put_string(w, "tokenizer.ggml.model", "bert", 4);
+    sk_gguf_put_int(w, "tokenizer.ggml.unknown_token_id", SK_GGUF_U32, 1);
+    sk_gguf_put_int(w, "tokenizer.ggml.bos_token_id", SK_GGUF_U32, CLS);
+    sk_gguf_put_int(w, "tokenizer.ggml.seperator_token_id", SK_GGUF_U32, SEP);
+    for (int i = 0; i < PAIR_VOCAB; i++)
+        strings[i] = (sk_gguf_string){words[i], strlen(words[i])};
+    sk_gguf_put_strings(w, "tokenizer.ggml.tokens", strings, PAIR_VOCAB);
+    put_weights(w, "token_embd.weight", PAIR_EMBD, PAIR_VOCAB);
+    put_weights(w, "token_types.weight", PAIR_EMBD, 2);
+    put_weights(w, "position_embd.weight", PAIR_EMBD, 32);
+    put_weights(w, "token_embd_norm.weight", PAIR_EMBD, 0);
+    put_layer(w);
+    CHECKF(sk_gguf_finish_memory(w, data, size, &error) == 0, "%s", error.text);
+    sk_gguf_writer_free(w);
+}
+
+static float score(skald_context *ctx)
+{
+    const float *v = NULL;
+    size_t n = 0;
+    run(ctx, -1);
+    CHECK(skald_embedding(ctx, 0, &v, &n) == 0 && n == 1);
+    return v ? v[0] : 0;
+}
+
+/* The marks around two texts; the second one's tokens are of the second type, where there is one.
+ */
+static void check_pairs(int types)
+{
+    static const int32_t wanted[] = {CLS, 5, 6, SEP, 7, SEP};
+    sk_heap heap;
+    void *data = NULL;
+    uint64_t size = 0;
+    const int32_t *ids;
+    size_t n;
+    sk_heap_init(&heap, NULL, 0, NULL);
+    make_pair_model(&heap, types, &data, &size);
+    skald_model *model = open_model(data, (size_t)size, "n_threads=1");
+    skald_context *ctx = new_context(model, "n_ctx=32");
+    CHECK_INT(skald_set_pair(ctx, "one two", -1, "three", -1), 0);
+    CHECK(skald_tokens(ctx, &ids, &n) == 0 && n == 6 && memcmp(ids, wanted, sizeof wanted) == 0);
+    float both = score(ctx);
+    CHECK_INT(skald_set_tokens(ctx, wanted, 6), 0);
+    CHECK((score(ctx) == both) == (types < 2));
+    CHECK_INT(skald_set_pair(ctx, "one two", -1, "three", -1), 0);
+    CHECK(score(ctx) == both);
+    CHECK_INT(skald_set_text(ctx, "one two", -1), 0);
+    CHECK(skald_tokens(ctx, &ids, &n) == 0 && n == 4 && memcmp(ids, wanted, 4 * 4) == 0);
+    CHECK_INT(skald_set_pair(ctx, "one", -1, NULL, -1), SKALD_E_ARGUMENT);
+    CHECK_INT(skald_set_pair(ctx, "one one one one one one one one one one one one one one one one",
+                             -1, "two two two two two two two two two two two two two two", -1),
+              SKALD_E_CONTEXT_FULL);
+    CHECK(skald_tokens(ctx, &ids, &n) == 0 && n == 4);
+    skald_context_free(ctx);
+    skald_model_release(model);
+    sk_free(&heap, data);
+}
+
 int main(void)
 {
+    check_pairs(1);
+    check_pairs(2);
     for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++) {
         check_golden(&encoders[i]);
         check_bits(encoders[i].name, "n_ctx=64");
