@@ -12,6 +12,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <skald.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,11 @@
 
 #define SLICE_US 8000
 #define TIME_LIMIT_US 400000
-#define MAX_TOKENS 512
 
 typedef struct editor {
     skald_model *model;
     skald_context *ctx;
-    int64_t fim_pre, fim_suf, fim_mid; /* -1: the model knows no infilling */
+    bool fills; /* the model knows how to fill in the middle */
 } editor;
 
 static int64_t now_us(void)
@@ -34,41 +34,12 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static int32_t add_text(const editor *e, const char *text, int32_t flags, int32_t *ids, size_t *n)
-{
-    size_t added;
-    int32_t status = skald_tokenize(e->model, text, -1, flags, ids + *n, MAX_TOKENS - *n, &added);
-    if (status == SKALD_OK)
-        *n += added;
-    return status;
-}
-
-/* The prompt: prefix, suffix and middle in the model's own tokens, else the text before. */
-static int32_t make_prompt(const editor *e, const char *before, const char *after, int32_t *ids,
-                           size_t *n)
-{
-    *n = 0;
-    if (e->fim_pre < 0 || e->fim_suf < 0 || e->fim_mid < 0)
-        return add_text(e, before, SKALD_ADD_SPECIAL, ids, n);
-    ids[(*n)++] = (int32_t)e->fim_pre;
-    int32_t status = add_text(e, before, 0, ids, n);
-    if (status == SKALD_OK && *n < MAX_TOKENS) {
-        ids[(*n)++] = (int32_t)e->fim_suf;
-        status = add_text(e, after, 0, ids, n);
-    }
-    if (status == SKALD_OK && *n < MAX_TOKENS)
-        ids[(*n)++] = (int32_t)e->fim_mid;
-    return status;
-}
-
 /* Completes in slices, showing the text as it comes. SKALD_DONE, or CANCELLED by a key. */
 static int32_t complete(editor *e, const char *before, const char *after)
 {
-    int32_t ids[MAX_TOKENS];
     size_t n;
-    int32_t status = make_prompt(e, before, after, ids, &n);
-    if (status == SKALD_OK)
-        status = skald_set_tokens(e->ctx, ids, n);
+    int32_t status = e->fills ? skald_set_infill(e->ctx, before, -1, after, -1)
+                              : skald_set_text(e->ctx, before, -1);
     if (status < 0)
         return status;
     printf("%s[", before);
@@ -124,9 +95,11 @@ int main(int argc, char **argv)
         skald_context_new(e.model, options, &e.ctx) < 0)
         return puts(skald_error_message());
     skald_options_free(options);
-    skald_model_get_int(e.model, "token_fim_pre", &e.fim_pre);
-    skald_model_get_int(e.model, "token_fim_suf", &e.fim_suf);
-    skald_model_get_int(e.model, "token_fim_mid", &e.fim_mid);
+    int64_t mark = -1;
+    skald_model_get_int(e.model, "token_fim_mid", &mark);
+    e.fills = mark >= 0;
+    if (e.fills) /* what is open beside the text */
+        skald_add_snippet(e.ctx, "notes.txt", "The fisherman has a boat.", -1);
     int32_t status = session(&e);
     if (status < 0)
         fprintf(stderr, "editor: %s\n", skald_context_message(e.ctx));

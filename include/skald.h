@@ -209,7 +209,7 @@ typedef struct skald_sampler {
  *   model     load memory memory_size reader n_threads threads_of executor cpu log
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
- *             chat_template chat_now sampler
+ *             chat_template chat_now sampler pooling normalise infill_order infill_extra
  *   room      when_full n_keep shift       (from here on they can be changed while a context lives)
  *   text      parse_special n_predict stop ignore_eos
  *             reply_format reasoning_budget
@@ -350,6 +350,8 @@ SKALD_API const char *skald_model_message(const skald_model *model);
  *           token_bos token_eos token_eot token_eom token_unk token_sep token_pad token_mask
  *           token_fim_pre token_fim_suf token_fim_mid token_fim_pad token_fim_rep token_fim_sep
  *           (-1: the model has none) add_bos add_eos
+ *           n_vector (floats of a vector) n_label (scores per text; 0: no head for them)
+ *           has_logits (0: an encoder, which gives vectors alone)
  *           memory_live memory_peak (bytes allocated, mapped weights not included)
  *   float   progress (of loading, 0 to 1)
  *   string  architecture name tokenizer cpu (the tier of kernels in use)
@@ -611,6 +613,61 @@ SKALD_API int32_t skald_chat_text(const skald_model *model, const skald_options 
  * of the events, nor is white space next to them; everything else is: what is no well-formed call
  * comes as text. Without a chat, all is text. */
 SKALD_API int32_t skald_event(skald_context *ctx, const char **text, size_t *n);
+
+/* ---- Filling in the middle --------------------------------------------------------------------- */
+
+/* Makes the context hold a prompt that asks for what is missing between two texts, in the tokens that
+ * the model was trained on (token_fim_pre, _suf, _mid), with the snippets below in front. The option
+ * "infill_order" says which of the two comes first. What does not fit n_ctx, less a quarter or
+ * n_predict for the answer, is left out: the far ends of both texts, in pieces so large that most
+ * keys typed leave the beginning of the prompt as it was, evaluated. Errors: TOKENIZER (the model has
+ * no such tokens), CONTEXT_FULL, MEMORY, ARGUMENT, BUSY; then nothing is changed. */
+SKALD_API int32_t skald_set_infill(skald_context *ctx, const char *before, int64_t n_before,
+                                   const char *after, int64_t n_after);
+
+/* Remembers a piece of another text for all later skald_set_infill: pieces of open files, of what was
+ * copied, of definitions; `name` is a path. They are a ring: when they have more than "infill_extra"
+ * tokens together, the oldest are forgotten. One that is there already is not added again. Errors:
+ * CONTEXT_FULL (it is longer than all may be), and those above. */
+SKALD_API int32_t skald_add_snippet(skald_context *ctx, const char *name, const char *text,
+                                    int64_t n);
+
+/* ---- Vectors and scores ----------------------------------------------------------------------- */
+
+/*
+ *     skald_options_parse(options, "pooling=model");
+ *     skald_context_new(model, options, &ctx);
+ *     skald_set_text(ctx, "A text", -1);
+ *     if (skald_step(ctx, -1) == SKALD_DONE && skald_embedding(ctx, 0, &vector, &n) == SKALD_OK)
+ *         store(vector, n);
+ *
+ * A context with the option "pooling" gives vectors (embeddings) of texts instead of text, as does
+ * any context of a model that has no logits (an encoder). Setting a text puts what the model wants at
+ * both of its ends; a step is DONE when all is evaluated. Many texts at once: a context for each, and
+ * skald_step_many. The pooling is
+ *   model   as the model's file says; else of an encoder the mean, of a model of text the last token
+ *   mean    the mean of the tokens' vectors        cls, last  the first token's, the last one's
+ *   none    each token's vector                    rank       scores, by a reranking model's head
+ * Vectors have the length 1 unless the option "normalise" is 0; scores are as the model has them.
+ *
+ * In an encoder each token sees all others, before and behind it. What was appended since the context
+ * was last stepped to its end is one batch: its tokens see one another and nothing else, however the
+ * work is sliced, and vectors are of that batch. It is held in memory as a whole; n_batch is no bound.
+ * Nothing of such a context can be kept when its tokens are set anew or cut back.
+ */
+
+/* The vector, or the scores (one for each label, most models have one), of what the context holds;
+ * with pooling none that of its token `index`, -1: the last; a view. Floats: the model's "n_vector",
+ * or "n_label" scores. Errors: NOT_FOUND (no pooling, or not yet evaluated). */
+SKALD_API int32_t skald_embedding(const skald_context *ctx, int64_t index, const float **vector,
+                                  size_t *n);
+
+/* Makes the context hold two texts, with what the model wants before, between and behind them: for a
+ * reranking model a query and a document, whose score is then a matter of skald_step and
+ * skald_embedding. A model that wants words around them (as chat models made into rerankers do) is
+ * given all of it by skald_set_text. Errors: those of skald_set_text. */
+SKALD_API int32_t skald_set_pair(skald_context *ctx, const char *first, int64_t n_first,
+                                 const char *second, int64_t n_second);
 
 /* ---- More about contexts --------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  */
 #include "base/portable.h"
 
+#include "api_fail.h"
 #include "base/dtype.h"
 #include "base/fpenv.h"
 #include "base/options.h"
@@ -15,220 +16,14 @@
 #include "session/dialogue.h"
 #include "session/context.h"
 #include "session/estimate.h"
+#include "session/embed.h"
+#include "session/infill.h"
 #include "session/saved.h"
 #include "session/step.h"
 #include "text/tokenize.h"
 
 #include <math.h>
 #include <string.h>
-
-struct skald_options {
-    sk_heap heap;
-    sk_options set;
-    sk_error error;
-};
-
-/* ---- Failures ------------------------------------------------------------------------------- */
-
-/* Publishes the sentence of a failed call; passes the status on. */
-static int32_t publish(int32_t status, const sk_error *error)
-{
-    if (status < 0)
-        sk_error_publish(error);
-    return status;
-}
-
-static int32_t fail_null(const char *name)
-{
-    sk_error error;
-    return publish(sk_fail(&error, SKALD_E_ARGUMENT, "%s is NULL", name), &error);
-}
-
-/* For a failure that has no handle to keep its sentence. */
-static int32_t fail_here(int32_t status, const char *sentence)
-{
-    sk_error error;
-    return publish(sk_fail(&error, status, "%s", sentence), &error);
-}
-
-/* The length of a text argument, -1 meaning up to its NUL; false when it is no length. */
-static bool text_length(const char *text, int64_t n, uint64_t *length)
-{
-    if (n < -1 || (!text && n != 0))
-        return false;
-    *length = n == -1 ? strlen(text) : (uint64_t)n;
-    return true;
-}
-
-static int32_t fail_text(const char *text)
-{
-    return text ? fail_here(SKALD_E_ARGUMENT, "the length of the text is below -1")
-                : fail_null("text");
-}
-
-/* ---- Version and status --------------------------------------------------------------------- */
-
-int32_t skald_version(void)
-{
-    return SKALD_VERSION;
-}
-
-int32_t skald_abi_version(void)
-{
-    return SKALD_ABI_VERSION;
-}
-
-int32_t skald_numeric_version(void)
-{
-    return SKALD_NUMERIC_VERSION;
-}
-
-const char *skald_status_name(int32_t status)
-{
-    return sk_status_name(status);
-}
-
-const char *skald_error_message(void)
-{
-    return sk_error_last();
-}
-
-/* ---- Options -------------------------------------------------------------------------------- */
-
-int32_t skald_options_new(skald_options **out)
-{
-    sk_heap heap;
-    sk_error error;
-    if (!out)
-        return fail_null("out");
-    *out = NULL;
-    sk_heap_init(&heap, NULL, 0, &error);
-    skald_options *options = sk_alloc_zero(&heap, sizeof *options, "options", &error);
-    if (!options)
-        return publish(SKALD_E_MEMORY, &error);
-    options->heap = heap;
-    sk_options_init(&options->set, &options->heap);
-    *out = options;
-    return SKALD_OK;
-}
-
-void skald_options_free(skald_options *options)
-{
-    if (!options)
-        return;
-    sk_options_clear(&options->set);
-    sk_heap heap = options->heap;
-    sk_free(&heap, options);
-}
-
-int32_t skald_options_set_int(skald_options *o, const char *key, int64_t value)
-{
-    if (!o)
-        return fail_null("options");
-    return publish(sk_options_set_int(&o->set, key, value, &o->error), &o->error);
-}
-
-int32_t skald_options_set_float(skald_options *o, const char *key, double value)
-{
-    if (!o)
-        return fail_null("options");
-    return publish(sk_options_set_float(&o->set, key, value, &o->error), &o->error);
-}
-
-int32_t skald_options_set_string(skald_options *o, const char *key, const char *value)
-{
-    if (!o)
-        return fail_null("options");
-    return publish(sk_options_set_string(&o->set, key, value, false, &o->error), &o->error);
-}
-
-int32_t skald_options_add_string(skald_options *o, const char *key, const char *value)
-{
-    if (!o)
-        return fail_null("options");
-    return publish(sk_options_set_string(&o->set, key, value, true, &o->error), &o->error);
-}
-
-int32_t skald_options_set_pointer(skald_options *o, const char *key, const void *value)
-{
-    if (!o)
-        return fail_null("options");
-    return publish(sk_options_set_pointer(&o->set, key, value, &o->error), &o->error);
-}
-
-int32_t skald_options_parse(skald_options *o, const char *text)
-{
-    sk_fpenv saved;
-    if (!o)
-        return fail_null("options");
-    sk_fpenv_enter(&saved);
-    int32_t status = sk_options_parse(&o->set, text, &o->error);
-    sk_fpenv_leave(&saved);
-    return publish(status, &o->error);
-}
-
-int32_t skald_options_get_int(const skald_options *o, const char *key, int64_t *value)
-{
-    sk_error error;
-    if (!o || !value)
-        return fail_null(o ? "value" : "options");
-    *value = 0;
-    return publish(sk_options_get_int(&o->set, key, value, &error), &error);
-}
-
-int32_t skald_options_get_float(const skald_options *o, const char *key, double *value)
-{
-    sk_error error;
-    if (!o || !value)
-        return fail_null(o ? "value" : "options");
-    *value = 0;
-    return publish(sk_options_get_float(&o->set, key, value, &error), &error);
-}
-
-int32_t skald_options_get_string(const skald_options *o, const char *key, const char **value)
-{
-    sk_error error;
-    if (!o || !value)
-        return fail_null(o ? "value" : "options");
-    *value = NULL;
-    return publish(sk_options_get_string(&o->set, key, value, &error), &error);
-}
-
-int32_t skald_options_check(skald_options *o, const char *text, int64_t n)
-{
-    uint64_t length;
-    sk_fpenv saved;
-    if (!o)
-        return fail_null("options");
-    if (!text_length(text, n, &length))
-        return fail_text(text);
-    sk_fpenv_enter(&saved);
-    int32_t status = sk_grammar_check(&o->set, &o->heap, text, length, &o->error);
-    sk_fpenv_leave(&saved);
-    return publish(status, &o->error);
-}
-
-int32_t skald_options_describe(int32_t index, const char **key, int32_t *type,
-                               const char **default_value, const char **help)
-{
-    const sk_option_info *info = sk_option_info_get(index);
-    if (!info)
-        return fail_here(SKALD_E_NOT_FOUND, "there is no option of that index");
-    if (key)
-        *key = info->key;
-    if (type)
-        *type = info->type;
-    if (default_value)
-        *default_value = info->def;
-    if (help)
-        *help = info->help;
-    return SKALD_OK;
-}
-
-const char *skald_options_message(const skald_options *options)
-{
-    return options ? options->error.text : "";
-}
 
 /* ---- Models --------------------------------------------------------------------------------- */
 
@@ -696,12 +491,30 @@ int32_t skald_state_load_file(skald_context *ctx, const char *path)
     return status < 0 ? status : leave(ctx, &saved, sk_context_load_file(ctx, path));
 }
 
-int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
+/* A call that gives a context a text, or two. */
+static int32_t give_text(sk_context *ctx, const char *text, int64_t n,
+                         int32_t (*give)(sk_context *ctx, const char *text, uint64_t n))
 {
     uint64_t length;
     sk_fpenv saved;
     int32_t status = text_length(text, n, &length) ? enter(ctx, &saved) : fail_text(text);
-    return status < 0 ? status : leave(ctx, &saved, sk_context_append_text(ctx, text, length));
+    return status < 0 ? status : leave(ctx, &saved, give(ctx, text, length));
+}
+
+static int32_t give_texts(sk_context *ctx, const char *a, int64_t n_a, const char *b, int64_t n_b,
+                          int32_t (*give)(sk_context *ctx, const char *a, uint64_t n_a,
+                                          const char *b, uint64_t n_b))
+{
+    uint64_t length_a, length_b;
+    bool good = text_length(a, n_a, &length_a) && text_length(b, n_b, &length_b);
+    sk_fpenv saved;
+    int32_t status = good ? enter(ctx, &saved) : fail_text(a ? b : a);
+    return status < 0 ? status : leave(ctx, &saved, give(ctx, a, length_a, b, length_b));
+}
+
+int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n)
+{
+    return give_text(ctx, text, n, sk_context_append_text);
 }
 
 int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n)
@@ -713,10 +526,7 @@ int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n)
 
 int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n)
 {
-    uint64_t length;
-    sk_fpenv saved;
-    int32_t status = text_length(text, n, &length) ? enter(ctx, &saved) : fail_text(text);
-    return status < 0 ? status : leave(ctx, &saved, sk_context_set_text(ctx, text, length));
+    return give_text(ctx, text, n, sk_context_set_text);
 }
 
 int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n)
@@ -726,14 +536,42 @@ int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n)
     return status < 0 ? status : leave(ctx, &saved, sk_context_set_tokens(ctx, ids, n));
 }
 
-int32_t skald_set_chat(skald_context *ctx, const char *json, int64_t n)
+int32_t skald_set_pair(skald_context *ctx, const char *first, int64_t n_first, const char *second,
+                       int64_t n_second)
+{
+    return give_texts(ctx, first, n_first, second, n_second, sk_context_set_pair);
+}
+
+int32_t skald_set_infill(skald_context *ctx, const char *before, int64_t n_before,
+                         const char *after, int64_t n_after)
+{
+    return give_texts(ctx, before, n_before, after, n_after, sk_context_set_infill);
+}
+
+int32_t skald_add_snippet(skald_context *ctx, const char *name, const char *text, int64_t n)
 {
     uint64_t length;
-    if (!text_length(json, n, &length))
-        return json ? fail_text(json) : fail_null("json");
+    if (!name)
+        return fail_null("name");
+    if (!text_length(text, n, &length))
+        return fail_text(text);
     sk_fpenv saved;
     int32_t status = enter(ctx, &saved);
-    return status < 0 ? status : leave(ctx, &saved, sk_context_set_chat(ctx, json, length));
+    return status < 0 ? status
+                      : leave(ctx, &saved, sk_context_add_snippet(ctx, name, text, length));
+}
+
+int32_t skald_embedding(const skald_context *ctx, int64_t index, const float **vector, size_t *n)
+{
+    if (!ctx || !vector || !n)
+        return fail_null(!ctx ? "ctx" : !vector ? "vector" : "n");
+    *vector = sk_context_embedding(ctx, index, n);
+    return *vector ? SKALD_OK : fail_here(SKALD_E_NOT_FOUND, "there is no such vector");
+}
+
+int32_t skald_set_chat(skald_context *ctx, const char *json, int64_t n)
+{
+    return json || n == 0 ? give_text(ctx, json, n, sk_context_set_chat) : fail_null("json");
 }
 
 /* Hands out what was rendered. */

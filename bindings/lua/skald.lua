@@ -71,6 +71,10 @@ int32_t skald_append_text(skald_context *ctx, const char *text, int64_t n);
 int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, size_t n);
 int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
 int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
+int32_t skald_set_infill(skald_context *ctx, const char *before, int64_t n_before, const char *after, int64_t n_after);
+int32_t skald_add_snippet(skald_context *ctx, const char *name, const char *text, int64_t n);
+int32_t skald_set_pair(skald_context *ctx, const char *first, int64_t n_first, const char *second, int64_t n_second);
+int32_t skald_embedding(const skald_context *ctx, int64_t index, const float **vector, size_t *n);
 int32_t skald_set_chat(skald_context *ctx, const char *json, int64_t n);
 int32_t skald_chat_text(const skald_model *model, const skald_options *options, const char *json, int64_t n, char *buffer, size_t size, size_t *needed);
 int32_t skald_event(skald_context *ctx, const char **text, size_t *n);
@@ -414,6 +418,32 @@ function Context:generate()
 end
 
 -- Ends the next step; LuaJIT itself cannot call it during one, another thread of the host's can.
+-- The vector of what the context holds, a list of numbers; of a reranking model its scores. With
+-- pooling none that of token `index`, from 0 on.
+function Context:embedding(index)
+    local vector = ffi.new "const float *[1]"
+    local code = C.skald_embedding(self:live(), index or 0, vector, self.size)
+    if code < 0 then return failed(code) end
+    local list = {}
+    for i = 1, tonumber(self.size[0]) do list[i] = vector[0][i - 1] end
+    return list
+end
+
+-- Makes the context hold a prompt that asks for what is missing between two texts.
+function Context:set_infill(before, after)
+    return self:checked(C.skald_set_infill(self:live(), before, #before, after, #after), true)
+end
+
+-- Remembers a piece of another text for all later set_infill; the oldest are forgotten.
+function Context:add_snippet(name, text)
+    return self:checked(C.skald_add_snippet(self:live(), name, text, #text), true)
+end
+
+-- Makes the context hold two texts: for a reranking model a query and a document.
+function Context:set_pair(first, second)
+    return self:checked(C.skald_set_pair(self:live(), first, #first, second, #second), true)
+end
+
 function Context:cancel()
     C.skald_cancel(self:live())
 end

@@ -5,6 +5,10 @@
  *
  * The file, little-endian: i32 magic 0x474f4c44, n_prefill, n_decode, n_vocab; i32 token[n];
  * f32 logits[n][n_vocab], with n = n_prefill + n_decode.
+ *
+ * Of an encoder, which has no logits: i32 magic 0x474f4c45, n_tokens, n_pooled, n_vector; i32
+ * token[n_tokens], then how each pooled row was pooled: -1 mean, -2 first, -3 last, -4 score; f32
+ * row[n_tokens + n_pooled][n_vector], none of length 1, scores filled up with zeros.
  */
 #include "args.h"
 
@@ -13,6 +17,7 @@
 #include <string.h>
 
 #define LOGITS_MAGIC 0x474f4c44
+#define VECTORS_MAGIC 0x474f4c45
 
 typedef struct logits_values {
     const char *like, *out, *tokens;
@@ -57,7 +62,7 @@ static bool read_reference(logits_job *job, const char *path)
         return false;
     const unsigned char *p = (const unsigned char *)data;
     uint64_t n_prefill = 0, n_decode = 0;
-    if (size >= 16 && get_u32(p) == LOGITS_MAGIC) {
+    if (size >= 16 && (get_u32(p) == LOGITS_MAGIC || get_u32(p) == VECTORS_MAGIC)) {
         n_prefill = get_u32(p + 4);
         n_decode = get_u32(p + 8);
     }
@@ -142,6 +147,71 @@ static int write_file(logits_job *job)
     return code;
 }
 
+/* ---- Encoders -------------------------------------------------------------------------------- */
+
+/* A row of n_vector floats: what there is, then zeros. */
+static int write_vector(logits_job *job, int64_t index)
+{
+    const float *vector;
+    size_t n, n_row = (size_t)tool_model_int(job->t, "n_vector");
+    if (skald_embedding(job->t->ctx, index, &vector, &n) < 0)
+        return tool_fail(job->t, "%s", skald_error_message());
+    for (size_t i = 0; i < n_row; i++) {
+        uint32_t bits = 0;
+        if (i < n)
+            memcpy(&bits, &vector[i], 4);
+        put_u32(job->out, bits);
+    }
+    return EXIT_DONE;
+}
+
+/* The rows of one pooling: 0 none, -1 mean and so on. */
+static int write_pooled(logits_job *job, int way)
+{
+    static const char *const ways[] = {"none", "mean", "cls", "last", "rank"};
+    tool *t = job->t;
+    skald_context_free(t->ctx);
+    t->ctx = NULL;
+    if (skald_options_set_string(t->options, "pooling", ways[-way]) < 0)
+        return tool_fail(t, "%s", skald_options_message(t->options));
+    int code = tool_context(t);
+    if (code != EXIT_DONE)
+        return code;
+    int32_t status = skald_append_tokens(t->ctx, job->ids, job->n_prefill);
+    if (status < 0)
+        return tool_status(t, status, skald_context_message(t->ctx));
+    code = tool_evaluate(t);
+    for (size_t i = 0; code == EXIT_DONE && i < (way == 0 ? job->n_prefill : 1); i++)
+        code = write_vector(job, (int64_t)i);
+    return code;
+}
+
+/* The reference's ways of pooling, or those that the model has. */
+static int write_vectors(logits_job *job)
+{
+    bool ranks = tool_model_int(job->t, "n_label") > 0;
+    int usual[] = {ranks ? -4 : -1, -2, -3}, code;
+    bool given = job->n > job->n_prefill;
+    size_t n_pooled = given ? job->n - job->n_prefill : ranks ? 1 : 3;
+    put_u32(job->out, VECTORS_MAGIC);
+    put_u32(job->out, (uint32_t)job->n_prefill);
+    put_u32(job->out, (uint32_t)n_pooled);
+    put_u32(job->out, (uint32_t)tool_model_int(job->t, "n_vector"));
+    for (size_t i = 0; i < job->n_prefill; i++)
+        put_u32(job->out, (uint32_t)job->ids[i]);
+    for (size_t i = 0; i < n_pooled; i++) {
+        int way = given ? job->ids[job->n_prefill + i] : usual[i];
+        if (way < -4 || way > -1)
+            return tool_fail(job->t, "an encoder has no steps behind its %zu tokens",
+                             job->n_prefill);
+        put_u32(job->out, (uint32_t)way);
+    }
+    code = write_pooled(job, 0);
+    for (size_t i = 0; code == EXIT_DONE && i < n_pooled; i++)
+        code = write_pooled(job, given ? job->ids[job->n_prefill + i] : usual[i]);
+    return code;
+}
+
 static int logits_run(logits_job *job, const logits_values *v)
 {
     if (!read_tokens(job, v))
@@ -154,7 +224,7 @@ static int logits_run(logits_job *job, const logits_values *v)
     job->out = fopen(v->out, "wb");
     if (!job->out)
         return tool_fail(job->t, "cannot write %s: %s", v->out, strerror(errno));
-    code = write_file(job);
+    code = tool_model_int(job->t, "has_logits") ? write_file(job) : write_vectors(job);
     int failed = ferror(job->out);
     if ((fclose(job->out) != 0 || failed) && code == EXIT_DONE)
         code = tool_fail(job->t, "cannot write %s: %s", v->out, strerror(errno));
@@ -168,7 +238,8 @@ static int logits_main(int argc, char **argv)
     logits_values v = {0};
     tool t;
     int code = args_parse(&command_logits, argc, argv,
-                          "cache_type_k=f32 cache_type_v=f32 logits_all=1 n_predict=0", &v, &t);
+                          "cache_type_k=f32 cache_type_v=f32 logits_all=1 n_predict=0 normalise=0",
+                          &v, &t);
     if (code != ARGS_GO)
         return code;
     if (!v.out || (v.like != NULL) + (v.tokens != NULL) != 1)
@@ -184,5 +255,5 @@ const command command_logits = {
     "Writes the logits of given tokens to a file.\n"
     "The prefill is evaluated as one batch, each token behind it by itself, with a cache in F32.\n"
     "The file: i32 magic 0x474f4c44, n_prefill, n_decode, n_vocab, token[], f32 "
-    "logits[][n_vocab].\n",
+    "logits[][n_vocab]. Of an encoder: vectors, with 0x474f4c45, n_tokens, n_pooled, n_vector.\n",
     logits_options, logits_main};

@@ -17,9 +17,9 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &command_run,        &command_tokenize, &command_detokenize, &command_logits, &command_inspect,
-    &command_perplexity, &command_bench,    &command_grammar,    &command_chat,   &command_template,
-    &command_options,
+    &command_run,     &command_tokenize,   &command_detokenize, &command_logits,
+    &command_inspect, &command_perplexity, &command_bench,      &command_grammar,
+    &command_chat,    &command_template,   &command_embed,      &command_options,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

@@ -27,7 +27,7 @@ typedef struct command {
 
 extern const command command_run, command_tokenize, command_detokenize, command_logits,
     command_inspect, command_perplexity, command_bench, command_options, command_grammar,
-    command_template, command_chat;
+    command_template, command_chat, command_embed;
 
 /* One run of a subcommand. Filled by args_parse, the model by tool_load. */
 typedef struct tool {

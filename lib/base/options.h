@@ -48,6 +48,13 @@
       "recompute|rotate: evaluate again what follows removed tokens, or move it if possible") \
     X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
       "1: keep the logits of every token of the last batch") \
+    X(POOLING, "pooling", STRING, "off", 0, 0, SK_OPTION_CHOICE, \
+      "off|model|none|mean|cls|last|rank: give vectors of texts, pooled so, instead of text") \
+    X(NORMALISE, "normalise", INT, "1", 0, 1, 0, "1: vectors have the length 1, but for scores") \
+    X(INFILL_ORDER, "infill_order", STRING, "psm", 0, 0, SK_OPTION_CHOICE, \
+      "psm|spm: what skald_set_infill puts first, the text before the gap or that behind it") \
+    X(INFILL_EXTRA, "infill_extra", INT, "1024", 0, 134217728, 0, \
+      "tokens of snippets that are kept at most, up to half of n_ctx") \
     X(ADD_BOS, "add_bos", INT, "-1", -1, 1, 0, \
       "BOS before the first text: 1 yes, 0 no, -1 as the model says") \
     X(PARSE_SPECIAL, "parse_special", INT, "0", 0, 1, SK_OPTION_LIVE, \

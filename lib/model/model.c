@@ -44,6 +44,11 @@ int64_t sk_model_n_vocab(const sk_model *model)
     return model->arch ? model->hp.n_vocab : (int64_t)sk_vocab_n(model->vocab);
 }
 
+int64_t sk_model_n_layer(const sk_model *model)
+{
+    return model->hp.n_layer;
+}
+
 int64_t sk_model_n_vector(const sk_model *model)
 {
     return model->plan.n_vector;
@@ -52,6 +57,26 @@ int64_t sk_model_n_vector(const sk_model *model)
 bool sk_model_has_logits(const sk_model *model)
 {
     return model->plan.has_logits;
+}
+
+int sk_model_pooling(const sk_model *model)
+{
+    return (int)model->hp.pooling;
+}
+
+bool sk_model_ranks_mean(const sk_model *model)
+{
+    return model->plan.score.gelu;
+}
+
+int64_t sk_model_n_label(const sk_model *model)
+{
+    return model->plan.n_label;
+}
+
+int64_t sk_model_n_type(const sk_model *model)
+{
+    return model->plan.n_type;
 }
 
 bool sk_model_is_whole(const sk_model *model)
@@ -114,6 +139,9 @@ enum {
     MODEL_ADD_EOS,
     MODEL_MEMORY_LIVE,
     MODEL_MEMORY_PEAK,
+    MODEL_N_VECTOR,
+    MODEL_N_LABEL,
+    MODEL_HAS_LOGITS,
     MODEL_TOKEN
 };
 
@@ -122,10 +150,11 @@ static const char *const model_int_keys[] = {
     "n_layer",       "n_embd",        "n_head",        "n_head_kv",     "n_ff",
     "n_expert",      "n_expert_used", "n_vocab",       "n_ctx_train",   "n_parameters",
     "n_tensors",     "n_metadata",    "file_size",     "tensor_size",   "has_vocab",
-    "add_bos",       "add_eos",       "memory_live",   "memory_peak",   "token_bos",
-    "token_eos",     "token_eot",     "token_eom",     "token_unk",     "token_sep",
-    "token_pad",     "token_mask",    "token_fim_pre", "token_fim_suf", "token_fim_mid",
-    "token_fim_pad", "token_fim_rep", "token_fim_sep",
+    "add_bos",       "add_eos",       "memory_live",   "memory_peak",   "n_vector",
+    "n_label",       "has_logits",    "token_bos",     "token_eos",     "token_eot",
+    "token_eom",     "token_unk",     "token_sep",     "token_pad",     "token_mask",
+    "token_fim_pre", "token_fim_suf", "token_fim_mid", "token_fim_pad", "token_fim_rep",
+    "token_fim_sep",
 };
 
 static const char *const model_float_keys[] = {"progress"};
@@ -197,6 +226,12 @@ static int64_t model_int(const sk_model *model, size_t key)
         return (int64_t)atomic_load(&model->heap.live);
     case MODEL_MEMORY_PEAK:
         return (int64_t)atomic_load(&model->heap.peak);
+    case MODEL_N_VECTOR:
+        return model->plan.n_vector;
+    case MODEL_N_LABEL:
+        return model->plan.n_label;
+    case MODEL_HAS_LOGITS:
+        return model->plan.has_logits;
     default:
         return sk_vocab_special(model->vocab, (int32_t)(key - MODEL_TOKEN));
     }

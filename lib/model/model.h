@@ -49,8 +49,20 @@ bool sk_model_is_loaded(const sk_model *model);
 int32_t sk_model_runs(const sk_model *model, sk_error *error);
 uint64_t sk_model_mapped(const sk_model *model);  /* bytes of files that are used in place */
 int64_t sk_model_n_vocab(const sk_model *model);  /* logits per row; tokens of the vocabulary */
+int64_t sk_model_n_layer(const sk_model *model);
 int64_t sk_model_n_vector(const sk_model *model); /* floats of a row's vector */
 bool sk_model_has_logits(const sk_model *model);
+/* How the file says that vectors are pooled, and whether scores are of the mean; scores per text,
+ * 0: the model has no head for them; types of tokens, 0: it tells none apart. */
+enum { SK_POOL_OFF = -1, SK_POOL_NONE, SK_POOL_MEAN, SK_POOL_CLS, SK_POOL_LAST, SK_POOL_RANK };
+int sk_model_pooling(const sk_model *model); /* SK_POOL_... */
+bool sk_model_ranks_mean(const sk_model *model);
+int64_t sk_model_n_label(const sk_model *model);
+int64_t sk_model_n_type(const sk_model *model);
+/* labels[n_label] of a vector; false: a value is not finite. `scratch` has sk_score_scratch bytes,
+ * a multiple of a float's, and is aligned as sk_alloc does. */
+size_t sk_score_scratch(const sk_model *model);
+bool sk_score_run(const sk_model *model, const float *vector, float *labels, void *scratch);
 bool sk_model_is_whole(const sk_model *model);         /* sees to both sides: a text is one batch */
 const sk_vocab *sk_model_vocab(const sk_model *model); /* NULL: it has none */
 const sk_gguf *sk_model_gguf(const sk_model *model);

@@ -317,6 +317,7 @@ int32_t sk_plan_make(sk_plan *plan, sk_heap *heap, const sk_arch *arch, sk_weigh
     sk_plan_embed(&b);
     plan_layers(&b);
     sk_plan_head(&b);
+    sk_plan_score(&b);
     return b.status;
 }
 

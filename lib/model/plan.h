@@ -193,6 +193,14 @@ typedef struct sk_mixer {
     const float *skip;  /* added: times the values, one per head, of SCAN one per value; NULL */
 } sk_mixer;
 
+/* A reranking model's head (score.c). */
+typedef struct sk_score {
+    sk_linear cls, out; /* cls.w NULL: there is none */
+    const float *norm;  /* NULL: none */
+    float eps;
+    bool gelu, softmax;
+} sk_score;
+
 #define SK_MAX_PARTS 4
 
 typedef struct sk_step {
@@ -247,6 +255,8 @@ typedef struct sk_plan {
     int64_t n_used, n_expert; /* the most of any layer; 0: none */
     int64_t n_head;   /* of layers whose heads have matrices of their own; 0: there are none */
     int64_t n_memory; /* floats that recurrent layers remember; 0: there are none */
+    sk_score score;
+    int64_t n_label;  /* of scores; 0: it has none */
     int64_t n_vector; /* floats of a row's vector */
     bool whole;       /* rows see those of their own pass alone */
     bool has_logits;
@@ -401,5 +411,6 @@ void sk_plan_shared(sk_builder *b, int src, int dst);
 void sk_plan_router(sk_builder *b, int src);
 void sk_plan_moe(sk_builder *b, int src, int dst);
 void sk_plan_head(sk_builder *b);
+void sk_plan_score(sk_builder *b); /* what follows pooling */
 
 #endif

@@ -262,6 +262,8 @@ static int32_t fill(sk_context *ctx, sk_context *source)
     if (status == SKALD_OK)
         status = make_state(ctx, source);
     if (status == SKALD_OK)
+        status = sk_pooling_init(ctx);
+    if (status == SKALD_OK)
         status = make_sampler(ctx);
     if (status == SKALD_OK)
         status = apply_sampling(ctx);
@@ -400,6 +402,10 @@ int32_t sk_context_fork(sk_context **out, sk_context *ctx)
         return status;
     copy_progress(*out, ctx);
     status = copy_reply(*out, ctx);
+    if (status == SKALD_OK)
+        status = sk_pooling_copy(*out, ctx);
+    if (status == SKALD_OK)
+        status = sk_snippets_copy(*out, ctx);
     if (status < 0) {
         ctx->error = (*out)->error;
         sk_context_free(*out);
@@ -415,6 +421,8 @@ void sk_context_free(sk_context *ctx)
     sk_context_disband(ctx);
     sk_pass_free(ctx->pass);
     sk_state_free(ctx->state);
+    sk_pooling_free(ctx);
+    sk_snippets_free(ctx);
     sk_sampler_free(ctx->sampler);
     sk_output_free(&ctx->output);
     sk_reply_free(ctx->chat.reply);

@@ -8,6 +8,8 @@
 #include "sample/constraint.h"
 #include "sample/sampler.h"
 #include "session/dialogue.h"
+#include "session/embed.h"
+#include "session/infill.h"
 #include "session/context.h"
 #include "session/output.h"
 
@@ -57,6 +59,9 @@ struct skald_context {
     int64_t n_logit_rows; /* 1, or n_batch with logits_all */
     int64_t logits_first; /* position of row 0 */
     int64_t n_logits;     /* rows that are valid */
+
+    sk_pooling pooling;
+    sk_snippets snippets;
 
     sk_sampler *sampler; /* owned */
     sk_bias *bias;       /* owned: what "logit_bias" says */

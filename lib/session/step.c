@@ -220,6 +220,8 @@ static int32_t choose(sk_context *ctx)
         ctx->n_settled = ctx->n_tokens;
     if (ctx->ending)
         return done(ctx, ctx->stop);
+    if (ctx->pooling.kind != SK_POOL_OFF)
+        return done(ctx, SK_STOP_END);
     if (sk_opt_int(&ctx->options, SK_OPT_N_PREDICT) == 0)
         return done(ctx, SK_STOP_LENGTH);
     if (is_late(ctx))
@@ -285,12 +287,32 @@ static sk_context *choose_leader(const step_set *set)
     return leader;
 }
 
+/* How many rows the leader's pass should have room for: of a model that sees to both sides, all
+ * that are to be evaluated, in powers of two. */
+static int64_t rows_needed(const sk_context *ctx)
+{
+    int64_t n = ctx->n_batch, pending = ctx->n_tokens - ctx->n_evaluated;
+    while (sk_model_is_whole(ctx->model) && n < pending)
+        n = 2 * n < ctx->n_ctx ? 2 * n : ctx->n_ctx;
+    return n;
+}
+
+static int64_t vector_rows(const step_set *set, int64_t n_rows)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->ctxs[i]->pooling.kind != SK_POOL_OFF)
+            return n_rows;
+    return 0;
+}
+
 /* How many rows of logits the leader's pass should have room for: its own, or one for each context
  * of the set, in powers of two so that few passes are made while a set grows. A row of logits is
  * as wide as the vocabulary. */
 static int64_t logit_rows(const step_set *set, const sk_context *ctx)
 {
     int64_t n = 1;
+    if (!sk_model_has_logits(ctx->model))
+        return 0;
     while (n < (int64_t)set->n && n < LOGIT_ROWS && 2 * n <= ctx->n_batch)
         n *= 2;
     return n < ctx->n_logit_rows ? ctx->n_logit_rows : n;
@@ -299,24 +321,32 @@ static int64_t logit_rows(const step_set *set, const sk_context *ctx)
 static int32_t prepare_leader(const step_set *set, sk_context *ctx)
 {
     int32_t status = renew_group(ctx, &ctx->error);
-    int64_t n = logit_rows(set, ctx);
-    if (status < 0 || (ctx->pass && sk_pass_max_logits(ctx->pass) >= n))
+    int64_t n = logit_rows(set, ctx), n_rows = rows_needed(ctx),
+            n_vectors = vector_rows(set, n_rows);
+    if (status < 0 ||
+        (ctx->pass && sk_pass_max_logits(ctx->pass) >= n && sk_pass_max_rows(ctx->pass) >= n_rows &&
+         sk_pass_max_vectors(ctx->pass) >= n_vectors))
         return status;
     sk_pass_free(ctx->pass);
-    return sk_pass_new(&ctx->pass, ctx->heap, ctx->model, ctx->n_batch, n, &ctx->error);
+    return sk_pass_new_for(&ctx->pass, ctx->heap, ctx->model, n_rows, n, n_vectors, &ctx->error);
 }
 
 typedef struct batch {
     sk_context *leader;
     sk_row *rows; /* the pass's own */
-    int64_t n, n_logits;
+    int64_t n, n_logits, n_vectors;
 } batch;
 
 /* How many rows of this context the batch has room for. */
 static int64_t room_for(const batch *b, const sk_context *ctx)
 {
-    int64_t n = ctx->n_tokens - ctx->n_evaluated, room = b->leader->n_batch - b->n;
-    int64_t logits = sk_pass_max_logits(b->leader->pass) - b->n_logits;
+    const sk_pass *pass = b->leader->pass;
+    int64_t n = ctx->n_tokens - ctx->n_evaluated, room = sk_pass_max_rows(pass) - b->n;
+    int64_t logits = sk_pass_max_logits(pass) - b->n_logits;
+    if (ctx->pooling.kind != SK_POOL_OFF)
+        logits = sk_pass_max_vectors(pass) - b->n_vectors;
+    if (sk_model_is_whole(ctx->model)) /* all of them or none */
+        return n <= room && logits >= (ctx->n_logit_rows > 1 ? n : 1) ? n : 0;
     if (n > room)
         n = room;
     if (n > ctx->n_batch)
@@ -328,14 +358,19 @@ static int64_t room_for(const batch *b, const sk_context *ctx)
 
 static void add_rows(batch *b, sk_context *ctx, int64_t n)
 {
-    bool all = ctx->n_logit_rows > 1;
+    bool all = ctx->n_logit_rows > 1, pools = ctx->pooling.kind != SK_POOL_OFF;
     join_group(ctx, b->leader->own_group, b->n, n);
     for (int64_t i = 0; i < n; i++) {
         int64_t position = ctx->n_evaluated + i;
-        bool logits = all || position == ctx->n_tokens - 1;
-        b->rows[b->n++] = (sk_row){ctx->state, position, ctx->tokens[position], logits,
-                                    false, 0};
+        bool logits = !pools && (all || position == ctx->n_tokens - 1);
+        b->rows[b->n++] = (sk_row){.state = ctx->state,
+                                   .position = position,
+                                   .token = ctx->tokens[position],
+                                   .logits = logits,
+                                   .vector = sk_pooling_wants(ctx, position),
+                                   .type = sk_pooling_type(ctx, position)};
         b->n_logits += logits;
+        b->n_vectors += b->rows[b->n - 1].vector;
     }
 }
 
@@ -368,7 +403,7 @@ static bool begin_pass(const step_set *set, sk_context **leader)
         if (!*leader)
             return false;
         int32_t status = prepare_leader(set, *leader);
-        batch b = {*leader, NULL, 0, 0};
+        batch b = {*leader, NULL, 0, 0, 0};
         if (status == SKALD_OK) {
             b.rows = sk_pass_rows((*leader)->pass);
             fill_batch(set, &b);
@@ -426,6 +461,8 @@ static void commit(const step_set *set, sk_context *leader)
         if (ctx->group != group)
             continue;
         int64_t layer = failed_layer(ctx, leader->pass);
+        if (layer < 0 && !sk_pooling_keep(ctx, leader->pass))
+            layer = sk_model_n_layer(ctx->model); /* the head */
         if (layer >= 0) {
             set->status[i] =
                 sk_fail(&ctx->error, SKALD_E_NUMERIC, "layer %lld: a value became infinite or NaN",
@@ -475,6 +512,8 @@ static void begin_step(const step_set *set)
         if (status == SKALD_OK && ctx->n_tokens == 0)
             status = sk_fail(&ctx->error, SKALD_E_STATE,
                              "the context is empty: append text or tokens before stepping");
+        if (status == SKALD_OK)
+            status = sk_pooling_begin(ctx);
         if (ctx->turn_us == 0)
             ctx->turn_us = sk_clock_us();
         set->status[i] = status < 0 ? status : SKALD_PENDING;

@@ -187,7 +187,10 @@ int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
     int32_t status = sk_context_check_ids(ctx, ids, n);
     if (status < 0)
         return status;
-    while (same < n_ids && same < ctx->n_tokens && ids[same] == ctx->tokens[same])
+    /* Where tokens see to both sides, they are another text with each that is added. */
+    bool keeps = !sk_model_is_whole(ctx->model);
+    ctx->pooling.second = 0;
+    while (keeps && same < n_ids && same < ctx->n_tokens && ids[same] == ctx->tokens[same])
         same++;
     /* What was moved is not what these tokens alone give. */
     int64_t good = same < ctx->n_exact ? same : ctx->n_exact;
@@ -207,6 +210,8 @@ int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n)
 int32_t sk_context_set_text(sk_context *ctx, const char *text, uint64_t n)
 {
     uint64_t n_ids = 0;
+    if (ctx->pooling.kind != SK_POOL_OFF)
+        return sk_context_set_pair(ctx, text, n, NULL, 0);
     int32_t *ids = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ids, "tokens of a text",
                                   &ctx->error);
     if (!ids)

@@ -123,6 +123,16 @@ context:set {n_predict = 1}
 check(select(3, context:step(-1)) == skald.E_CANCELLED)
 check(context:step(-1) == "token")
 
+-- Vectors
+local embedder = assert(model:context {n_ctx = 64, pooling = "mean"})
+check(embedder:embedding() == nil)
+check(embedder:set_prompt "Some text" and embedder:step(-1) == "done")
+local vector, square = assert(embedder:embedding()), 0
+for i = 1, #vector do square = square + vector[i] ^ 2 end
+check(#vector == model:info "n_vector" and math.abs(square - 1) < 1e-5)
+check(embedder:set_pair("Some", "text") and embedder:step(-1) == "done")
+embedder:close()
+
 -- Closing
 context:close()
 context:close()

@@ -213,6 +213,22 @@ class Models(unittest.TestCase):
         self.assertEqual(states, {"pending", "token", "done"})
         context.close()
 
+    def test_vectors(self):
+        texts = ["One text", "and another", "One text", [5, 6, 7]]
+        vectors = self.model.embed(texts, n_ctx=64)
+        self.assertEqual(len(vectors), 4)
+        self.assertEqual(vectors[0], vectors[2])
+        self.assertNotEqual(vectors[0], vectors[1])
+        self.assertEqual(len(vectors[0]), self.model.info("n_vector"))
+        self.assertAlmostEqual(sum(x * x for x in vectors[0]), 1, places=5)
+        with self.model.context(n_ctx=64, pooling="none", normalise=0) as context:
+            context.set_prompt([5, 6, 7])
+            self.assertEqual(context.step(-1)[0], "done")
+            self.assertEqual(len(context.embedding(2)), len(vectors[0]))
+            self.assertRaises(skald.NotFound, context.embedding, 3)
+        with self.assertRaises(skald.InvalidArgument):
+            self.model.rerank("query", ["document"])
+
     def test_stop_list(self):
         context = self.model.context(n_ctx=64, stop=["zzz", "qqq"])
         context.set(stop=["one", "two"], temperature=0.5, top_k=3)

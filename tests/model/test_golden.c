@@ -310,7 +310,6 @@ static bool has_spares(const char *name)
                                         "v-step35-shexp-y",
                                         "lfm2moe-deep",
                                         "v-granitehybrid-nope",
-                                        "bert-rank",
                                         "rwkv7",
                                         "arwkv7",
                                         "gemma3n",

@@ -81,7 +81,7 @@ def read_logits(path):
     with open(path, "rb") as file:
         data = file.read()
     magic, n_prefill, n_decode, n_vocab = struct.unpack_from("<4i", data)
-    assert magic == 0x474F4C44, path
+    assert magic in (0x474F4C44, 0x474F4C45), path # logits; vectors of an encoder
     n = n_prefill + n_decode
     tokens = list(struct.unpack_from("<%di" % n, data, 16))
     values = array.array("f")

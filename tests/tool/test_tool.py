@@ -16,7 +16,7 @@ import time
 from harness import RANDOM_MODEL, TOOL, ToolTest, call, main, nmse, random_model, read_logits, \
     shared, skald, small_model, temp
 
-COMMANDS = ["run", "tokenize", "detokenize", "logits", "inspect", "perplexity", "bench", "options",
+COMMANDS = ["run", "tokenize", "detokenize", "logits", "embed", "inspect", "perplexity", "bench", "options",
             "template", "chat"]
 TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K",
          "Q5_K", "Q6_K", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ1_S", "IQ4_NL",
@@ -301,6 +301,23 @@ class Tokens(ToolTest):
         back = self.good(skald("detokenize", model, "--lines", stdin=b"".join(single)))
         self.assertEqual(back, b"\n".join(lines) + b"\n")
         self.assertEqual(self.good(skald("tokenize", model, "--lines", stdin=b"")), b"")
+
+
+class Embed(ToolTest):
+    def test_lines(self):
+        """A vector of length 1 for each line, whatever lines are beside it."""
+        model = small_model("--arch", "llama")
+        lines = ["line %d of some" % i * (i % 5 + 1) for i in range(20)]
+        out = self.good(skald("embed", model, stdin="\n".join(lines).encode())).decode()
+        vectors = [[float(x) for x in line.split()] for line in out.splitlines()]
+        self.assertEqual(len(vectors), 20)
+        for vector in vectors:
+            self.assertAlmostEqual(sum(x * x for x in vector), 1, places=5)
+        alone = self.good(skald("embed", model, "-t", "1", stdin=lines[7].encode())).decode()
+        self.assertEqual(alone, out.splitlines()[7] + "\n")
+        mean = self.good(skald("embed", model, "--pooling", "mean", stdin=lines[7].encode()))
+        self.assertNotEqual(mean.decode(), alone)
+        self.assertIn("no head", skald("embed", model, "--query", "q", stdin=b"d").complaint)
 
 
 class Logits(ToolTest):

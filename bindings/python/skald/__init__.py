@@ -335,6 +335,35 @@ class Model(_Handle):
             yield from context.generate()
 
 
+    def embed(self, texts: Sequence[Union[str, bytes, Sequence[int]]],
+              **options: Any) -> List[List[float]]:
+        """The vectors of some texts (options: pooling, normalise, ...), evaluated together."""
+        options.setdefault("pooling", "model")
+        return self._vectors(texts, options)
+
+    def rerank(self, query: str, documents: Sequence[str], **options: Any) -> List[float]:
+        """How well each document answers a query, by a reranking model: its first score."""
+        options.setdefault("pooling", "rank")
+        return [v[0] for v in self._vectors([(query, d) for d in documents], options)]
+
+    def _vectors(self, texts: Sequence[Any], options: Dict[str, Any]) -> List[List[float]]:
+        at_once, vectors = 16, []
+        for i in range(0, len(texts), at_once):
+            contexts = [self.context(**options) for _ in texts[i:i + at_once]]
+            try:
+                for context, text in zip(contexts, texts[i:i + at_once]):
+                    if isinstance(text, tuple):
+                        context.set_pair(*text)
+                    else:
+                        context.set_prompt(text)
+                _step_all(contexts)
+                vectors += [context.embedding() for context in contexts]
+            finally:
+                for context in contexts:
+                    context.close()
+        return vectors
+
+
 class Metadata(Mapping):  # type: ignore[type-arg]
     """The file's metadata: numbers, strings, and arrays as their text, read when asked for."""
 
@@ -519,6 +548,33 @@ class Context(_Handle):
             self._checked(_lib.skald_tokens(self._live(), ctypes.byref(ids), ctypes.byref(n)))
             return ids[:n.value] if n.value else []
 
+    def set_infill(self, before: Union[str, bytes], after: Union[str, bytes]) -> None:
+        """Makes the context hold a prompt that asks for what is missing between two texts."""
+        one, two = _bytes(before), _bytes(after)
+        with self._lock:
+            self._checked(_lib.skald_set_infill(self._live(), one, len(one), two, len(two)))
+
+    def add_snippet(self, name: str, text: Union[str, bytes]) -> None:
+        """Remembers a piece of another text for all later `set_infill`; the oldest are forgotten."""
+        data = _bytes(text)
+        with self._lock:
+            self._checked(_lib.skald_add_snippet(self._live(), _bytes(name), data, len(data)))
+
+    def set_pair(self, first: Union[str, bytes], second: Union[str, bytes]) -> None:
+        """Makes the context hold two texts: for a reranking model a query and a document."""
+        one, two = _bytes(first), _bytes(second)
+        with self._lock:
+            self._checked(_lib.skald_set_pair(self._live(), one, len(one), two, len(two)))
+
+    def embedding(self, index: int = 0) -> List[float]:
+        """The vector of what the context holds, or its scores (option pooling); with pooling none
+        that of a token."""
+        values, n = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
+        with self._lock:
+            self._checked(_lib.skald_embedding(self._live(), index, ctypes.byref(values),
+                                               ctypes.byref(n)))
+            return values[:n.value]
+
     def logits(self, position: int = -1) -> List[float]:
         """The logits that follow the token at `position` (-1: the last evaluated one)."""
         values, n = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
@@ -526,6 +582,18 @@ class Context(_Handle):
             self._checked(_lib.skald_logits(self._live(), position, ctypes.byref(values),
                                             ctypes.byref(n)))
             return values[:n.value]
+
+
+def _step_all(contexts: Sequence[Context]) -> None:
+    """Steps contexts of one model together, of which only this thread knows, until all are done."""
+    left = list(contexts)
+    while left:
+        handles = (ctypes.c_void_p * len(left))(*[c._live() for c in left])
+        status = (ctypes.c_int32 * len(left))()
+        _check(_lib.skald_step_many(handles, len(left), SLICE_US, status))
+        for context, code in zip(left, status):
+            context._checked(code)
+        left = [c for c, code in zip(left, status) if code != _C["DONE"]]
 
 
 _KINDS = {_C["EVENT_TEXT"]: "text", _C["EVENT_REASONING"]: "reasoning",
