@@ -12,7 +12,6 @@
 #include "base/options.h"
 #include "format/gguf.h"
 #include "model/model.h"
-#include "sample/constraint.h"
 #include "session/dialogue.h"
 #include "session/context.h"
 #include "session/estimate.h"

@@ -13,6 +13,19 @@
 
 #include <string.h>
 
+/* Adds to each row one vector of a table, which the operation chooses. */
+static void add_from_table(sk_builder *b, int op, int slot)
+{
+    sk_linear table = sk_plan_weight(b, slot);
+    sk_step *step = sk_plan_step(b, op, SK_SET_ROWS);
+    step->dst = SK_R_H;
+    step->src = SK_R_X;
+    step->n = b->hp->n_embd;
+    step->n_part = 1;
+    step->part[0] = table;
+    sk_plan_width(b, SK_R_X, b->hp->n_embd);
+}
+
 /* Learned positions are added, where there are any; there are none beyond the last. */
 static void embed_positions(sk_builder *b)
 {
@@ -20,14 +33,7 @@ static void embed_positions(sk_builder *b)
     if (rule == SK_POSITIONS_NONE ||
         (rule == SK_POSITIONS_IF && !sk_plan_has(b, SK_T_POSITION_EMBD)))
         return;
-    sk_linear table = sk_plan_weight(b, SK_T_POSITION_EMBD);
-    sk_step *step = sk_plan_step(b, SK_OP_POSITION, SK_SET_ROWS);
-    step->dst = SK_R_H;
-    step->src = SK_R_X;
-    step->n = b->hp->n_embd;
-    step->n_part = 1;
-    step->part[0] = table;
-    sk_plan_width(b, SK_R_X, b->hp->n_embd);
+    add_from_table(b, SK_OP_POSITION, SK_T_POSITION_EMBD);
     b->plan->max_position = b->hp->n_pos;
 }
 
@@ -36,14 +42,7 @@ static void embed_types(sk_builder *b)
 {
     if (!b->arch->types || !sk_plan_has(b, SK_T_TOKEN_TYPES))
         return;
-    sk_linear table = sk_plan_weight(b, SK_T_TOKEN_TYPES);
-    sk_step *step = sk_plan_step(b, SK_OP_TYPE, SK_SET_ROWS);
-    step->dst = SK_R_H;
-    step->src = SK_R_X;
-    step->n = b->hp->n_embd;
-    step->n_part = 1;
-    step->part[0] = table;
-    sk_plan_width(b, SK_R_X, b->hp->n_embd);
+    add_from_table(b, SK_OP_TYPE, SK_T_TOKEN_TYPES);
     b->plan->n_type = b->hp->n_type;
 }
 
