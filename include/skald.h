@@ -210,6 +210,7 @@ typedef struct skald_sampler {
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler pooling normalise infill_order infill_extra
+ *             draft n_draft draft_model draft_p_min
  *   room      when_full n_keep shift       (from here on they can be changed while a context lives)
  *   text      parse_special n_predict stop ignore_eos
  *             reply_format reasoning_budget
@@ -236,7 +237,8 @@ SKALD_API void skald_options_free(skald_options *options); /* NULL does nothing 
 
 /* Sets one option. Strings are copied; the text of a number sets a number, so that a command line
  * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed,
- * `threads_of` until it is opened.
+ * `threads_of` until it is opened, `draft_model` until the context is made, which then counts as a
+ * user of it.
  * Errors: OPTION (unknown key, wrong type, out of range), ARGUMENT (an incomplete table), MEMORY. */
 SKALD_API int32_t skald_options_set_int(skald_options *options, const char *key, int64_t value);
 SKALD_API int32_t skald_options_set_float(skald_options *options, const char *key, double value);
@@ -554,6 +556,21 @@ SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
  * of the first tokens are as evaluated; skald_set_text and its like build on no others.
  */
 
+/*
+ * Guessing ahead. With the option "draft" the next tokens, n_draft at most, are guessed and evaluated
+ * in one batch with the last one, which costs little more than that one alone. Tokens, texts, logits,
+ * events and errors are the same, bit for bit, with any sampler, grammar or slice; steps still bring
+ * one token each, those that were guessed right at once.
+ *   lookup  guesses what followed when the last tokens stood in the context before: for answers that
+ *           repeat their prompt (edits, extracts, code); where nothing repeats, little is guessed
+ *   model   asks "draft_model", a loaded model that is smaller and has the same vocabulary, for as
+ *           long as it gives its guess a probability of draft_p_min. It takes a cache and a workspace
+ *           of its own in this context's memory
+ * n_draft rows of logits are kept. Models with recurrent layers, which cannot take a token back,
+ * evaluate again what was right of a draft that was not right as a whole. "n_drafted" and "n_accepted"
+ * tell whether it pays. Contexts that are stepped together guess with what room they leave.
+ */
+
 /* ---- Chat ----------------------------------------------------------------------------------- */
 
 /*
@@ -726,6 +743,7 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  *           on, whose cache was not moved) can_shift (1: shift=rotate does something here)
  *           n_prompt n_generated n_forced (tokens evaluated as prompt; generated, and of these the
  *           ones that a grammar forced; since creation)
+ *           n_drafted n_accepted (tokens guessed and evaluated, and those that came true)
  *           prompt_us decode_us (time spent so) token_last (-1: none)
  *           cache_size (bytes of cache in use, those that forks share included)
  *           memory_live memory_peak n_alloc (bytes, and allocations so far; of all contexts that
