@@ -550,7 +550,7 @@ SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
  *   recompute  it is evaluated again: the logits depend on the tokens that are left, and on nothing
  *              else. That is half a context of work for each drop, in slices like all work.
  *   rotate     it is kept and moved, its keys turned to their new positions, where the model allows it
- *              ("can_shift"): a thousand times less work, and logits that still know a little of what
+ *              ("can_shift"): in a fiftieth of the time, and logits that still know a little of what
  *              is gone. It allows it unless it has recurrent layers, learned positions, norms behind
  *              the rotation, chunks, or keys cached as q8_0 or q4_0; then it is recompute after all.
  * Both give the same bits on every machine, number of threads and slicing. "n_exact" says how many

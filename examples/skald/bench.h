@@ -17,13 +17,13 @@
     X(skald_options_set_int) \
     X(skald_options_set_float) \
     X(skald_options_set_string) \
-    X(skald_options_set_pointer) \
     X(skald_model_load) \
     X(skald_model_release) \
     X(skald_context_new) \
     X(skald_context_free) \
     X(skald_context_message) \
     X(skald_context_set_int) \
+    X(skald_context_set_string) \
     X(skald_context_get_int) \
     X(skald_truncate) \
     X(skald_append_tokens) \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Decoding of a text that repeats its prompt, with guesses and without. What is written must not
- * depend on how good a model is at repeating, so a sampler of the host's own writes it: the prompt
- * again, with another token in each `edit`-th place, as when a text is revised. The library does
- * not know; it evaluates and samples as ever.
+ * depend on how good a model is at repeating, so a logit bias that is set before each step dictates
+ * it: the prompt again, with another token in each `edit`-th place, as when a text is revised. The
+ * library does not know; it evaluates and samples as ever.
  */
 #include "bench.h"
 
@@ -12,23 +12,17 @@
 
 typedef struct bench_script {
     int32_t *ids; /* owned: the prompt, then what is written */
-    int64_t n_prompt, at;
+    int64_t n_prompt;
 } bench_script;
 
-/* Leaves the token that is next in the script. */
-static int64_t follow_script(void *user, int32_t *ids, float *logits, int64_t n)
+/* Steps on; the token with index `at` of what is written is the likeliest by far. */
+static int32_t step_script(bench_side *s, skald_context *ctx, int64_t at)
 {
-    bench_script *script = user;
-    const int32_t wanted = script->ids[script->n_prompt + script->at];
-    int64_t i = 0;
-    while (i < n && ids[i] != wanted)
-        i++;
-    if (i == n)
-        return 0;
-    ids[0] = wanted;
-    logits[0] = logits[i];
-    script->at++;
-    return 1;
+    char bias[32];
+    const bench_script *script = s->script;
+    snprintf(bias, sizeof bias, "%d:10000", (int)script->ids[script->n_prompt + at]);
+    const int32_t status = s->lib.skald_context_set_string(ctx, "logit_bias", bias);
+    return status < 0 ? status : s->lib.skald_step(ctx, -1);
 }
 
 static bool write_script(bench_side *s, const bench_values *v)
@@ -54,17 +48,11 @@ static int open_pair(bench_side *s, const bench_values *v)
 {
     if (!write_script(s, v))
         return tool_fail(s->tool, "out of memory");
-    const skald_sampler sampler = {sizeof sampler, s->script, follow_script};
-    skald_options *o = s->options;
-    bool set = s->lib.skald_options_set_pointer(o, "sampler", &sampler) >= 0 &&
-               s->lib.skald_options_set_float(o, "temperature", 1) >= 0 &&
-               s->lib.skald_options_set_string(o, "samplers", "temperature") >= 0;
-    for (int i = 0; i < 2 && set; i++) {
-        set = i == 0 || s->lib.skald_options_set_string(o, "draft", "lookup") >= 0;
-        if (!set || s->lib.skald_context_new(s->model, o, &s->pair[i]) < 0)
+    for (int i = 0; i < 2; i++)
+        if (s->lib.skald_options_set_string(s->options, "draft", i ? "lookup" : "off") < 0 ||
+            s->lib.skald_context_new(s->model, s->options, &s->pair[i]) < 0)
             return bench_fail(s, NULL);
-    }
-    return set ? EXIT_DONE : bench_fail(s, NULL);
+    return EXIT_DONE;
 }
 
 void bench_draft_close(bench_side *s)
@@ -80,7 +68,6 @@ void bench_draft_close(bench_side *s)
 /* Evaluates the prompt. */
 static int begin_script(bench_side *s, const bench_values *v, skald_context *ctx)
 {
-    s->script->at = 0;
     s->lib.skald_truncate(ctx, 0);
     s->lib.skald_context_set_int(ctx, "n_predict", 0);
     if (s->lib.skald_append_tokens(ctx, s->script->ids, (size_t)v->n_prompt) < 0)
@@ -98,11 +85,11 @@ static int time_script(bench_side *s, const bench_values *v, skald_context *ctx,
     if (code != EXIT_DONE)
         return code;
     const double start = tool_seconds();
-    int32_t status;
-    while ((status = s->lib.skald_step(ctx, -1)) == SKALD_TOKEN)
-        ;
+    int32_t status = SKALD_TOKEN;
+    for (int64_t i = 0; i < v->n_decode && status == SKALD_TOKEN; i++)
+        status = step_script(s, ctx, i);
     *seconds = tool_seconds() - start;
-    return status == SKALD_DONE ? EXIT_DONE : bench_fail(s, ctx);
+    return status == SKALD_TOKEN ? EXIT_DONE : bench_fail(s, ctx);
 }
 
 /* Both at once, token by token: what they show must be the same. */
@@ -116,8 +103,7 @@ static int compare_pair(bench_side *s, const bench_values *v)
         int32_t token[2];
         size_t n;
         for (int k = 0; k < 2; k++) {
-            s->script->at = i;
-            if (s->lib.skald_step(s->pair[k], -1) != SKALD_TOKEN ||
+            if (step_script(s, s->pair[k], i) != SKALD_TOKEN ||
                 s->lib.skald_token(s->pair[k], &token[k]) < 0 ||
                 s->lib.skald_logits(s->pair[k], -1, &logits[k], &n) < 0)
                 return bench_fail(s, s->pair[k]);
