@@ -3,7 +3,9 @@
  * Guesses from the context's own text (prompt look-up): what followed when the last tokens stood
  * there before. As many tokens as agreed are guessed, so that a chance agreement costs little and a
  * passage that is being repeated is soon guessed at full length. How many must agree goes up when a
- * draft was wrong from its first token on, and down when one was right to its end.
+ * draft was wrong from its first token on, and down when one was right to its end. Where nothing
+ * agrees but for the last token, which took the place of another in a long passage, as in a text
+ * that is being revised, the passage is gone on with.
  *
  * The search compares each earlier place with the last two tokens first: a few microseconds per
  * thousand tokens, and no memory.
@@ -155,11 +157,18 @@ static int64_t draft_find(const int32_t *tokens, int64_t n, int64_t *agreement)
     return found;
 }
 
-static int64_t draft_look_up(const sk_context *ctx, int32_t *ids, int64_t most)
+static int64_t draft_look_up(sk_context *ctx, int32_t *ids, int64_t most)
 {
+    sk_draft *d = &ctx->draft;
     int64_t agreement, n = 0, at = draft_find(ctx->tokens, ctx->n_tokens, &agreement);
-    if (at == 0 || agreement < ctx->draft.agreement)
-        return 0;
+    if (at == 0 || agreement < d->agreement) {
+        at = ctx->n_tokens - d->lag;
+        agreement =
+            d->lag > 0 && at > 0 ? draft_agreement(ctx->tokens, ctx->n_tokens - 1, at - 1) : 0;
+        if (agreement < DRAFT_AGREE_MOST)
+            return 0;
+    }
+    d->lag = ctx->n_tokens - at;
     most = most < agreement ? most : agreement;
     for (; n < most; n++, at++) /* what is repeated may reach into the guesses themselves */
         ids[n] = at < ctx->n_tokens ? ctx->tokens[at] : ids[at - ctx->n_tokens];

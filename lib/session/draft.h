@@ -33,6 +33,7 @@ typedef struct sk_draft {
     int64_t n_again;        /* tokens that were evaluated before the state went back */
     int64_t barred;         /* nothing is guessed behind so many tokens: it failed there */
     int64_t agreement;      /* tokens that must agree for a look-up */
+    int64_t lag;            /* how far back the passage lies that was looked up last; 0: none */
     int64_t length;         /* of the next draft of a model, at most */
     int64_t n_drafted, n_accepted;
     sk_drafter *drafter; /* owned; NULL: guesses are looked up */
