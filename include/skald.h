@@ -238,8 +238,7 @@ SKALD_API void skald_options_free(skald_options *options); /* NULL does nothing 
 
 /* Sets one option. Strings are copied; the text of a number sets a number, so that a command line
  * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed,
- * `threads_of` until it is opened, `draft_model` until the context is made, which then counts as a
- * user of it.
+ * `threads_of` until it is opened, `draft_model` until the context is made.
  * Errors: OPTION (unknown key, wrong type, out of range), ARGUMENT (an incomplete table), MEMORY. */
 SKALD_API int32_t skald_options_set_int(skald_options *options, const char *key, int64_t value);
 SKALD_API int32_t skald_options_set_float(skald_options *options, const char *key, double value);
@@ -558,18 +557,13 @@ SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
  */
 
 /*
- * Guessing ahead. With the option "draft" the next tokens, n_draft at most, are guessed and evaluated
- * in one batch with the last one, which costs little more than that one alone. Tokens, texts, logits,
- * events and errors are the same, bit for bit, with any sampler, grammar or slice; steps still bring
- * one token each, those that were guessed right at once.
+ * Guessing ahead. With the option "draft" up to n_draft tokens are guessed and evaluated in one batch
+ * with the last one. All that a host sees stays the same, bit for bit; steps bring one token each.
  *   lookup  guesses what followed when the last tokens stood in the context before: for answers that
- *           repeat their prompt (edits, extracts, code); where nothing repeats, little is guessed
- *   model   asks "draft_model", a loaded model that is smaller and has the same vocabulary, for as
- *           long as it gives its guess a probability of draft_p_min. It takes a cache and a workspace
- *           of its own in this context's memory
- * n_draft rows of logits are kept. Models with recurrent layers, which cannot take a token back,
- * evaluate again what was right of a draft that was not right as a whole. "n_drafted" and "n_accepted"
- * tell whether it pays. Contexts that are stepped together guess with what room they leave.
+ *           repeat their prompt (edits, extracts, code)
+ *   model   asks "draft_model", loaded, smaller, of the same vocabulary, while it is sure (draft_p_min);
+ *           its cache and workspace are this context's memory
+ * "n_drafted" and "n_accepted" tell whether it pays: with recurrent layers it pays less.
  */
 
 /* ---- Chat ----------------------------------------------------------------------------------- */
