@@ -561,8 +561,7 @@ SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
  * with the last one. All that a host sees stays the same, bit for bit; steps bring one token each.
  *   lookup  guesses what followed when the last tokens stood in the context before: for answers that
  *           repeat their prompt (edits, extracts, code)
- *   model   asks "draft_model", loaded, smaller, of the same vocabulary, while it is sure (draft_p_min);
- *           its cache and workspace are this context's memory
+ *   model   asks "draft_model", loaded, smaller, of the same vocabulary, while it is sure (draft_p_min)
  * "n_drafted" and "n_accepted" tell whether it pays: with recurrent layers it pays less.
  */
 
