@@ -155,6 +155,22 @@ static const sk_arch arch_table[] = {
      .moe_gating = SK_GATING_KEY_OR_SIZE,
      .moe_weights = SK_WEIGHTS_KEY,
      .shared = SK_SHARED_COUNT},
+    {.name = "deepseek32",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank! "
+             "attention.key_length_mla! attention.value_length_mla! "
+             "attention.indexer.head_count! attention.indexer.key_length! "
+             "attention.indexer.top_k! rope.scaling.yarn_log_multiplier "
+             "expert_feed_forward_length! expert_shared_count! leading_dense_block_count "
+             "expert_weights_scale expert_weights_norm expert_gating_func! "
+             "nextn_predict_layers",
+     .latent = 1,
+     .index = SK_INDEX_LIGHTNING_HALVES,
+     .attn_scale = SK_ATTN_YARN_MLA,
+     .yarn_log = SK_YARN_LOG_TEN,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "dots1",
      .keys = "expert_feed_forward_length! expert_shared_count! "
              "leading_dense_block_count expert_weights_scale expert_weights_norm "
@@ -302,6 +318,21 @@ static const sk_arch arch_table[] = {
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .layer_inputs = 1,
      .embd_scale = SK_EMBD_SCALE_SQRT},
+    {.name = "glm-dsa",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank! "
+             "attention.key_length_mla! attention.value_length_mla! "
+             "attention.indexer.head_count! attention.indexer.key_length! "
+             "attention.indexer.top_k! attention.indexer.types "
+             "expert_feed_forward_length! expert_shared_count! leading_dense_block_count "
+             "expert_weights_scale expert_weights_norm expert_gating_func "
+             "nextn_predict_layers",
+     .latent = 1,
+     .index = SK_INDEX_LIGHTNING,
+     .attn_scale = SK_ATTN_YARN_MLA,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY_OR_SIGMOID,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "glm4",
      .keys = "nextn_predict_layers rope.dimension_sections",
      .norm_place = SK_PLACE_SANDWICH,

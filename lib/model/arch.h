@@ -155,6 +155,15 @@ enum { SK_FEEDS_ALL = 0, SK_FEEDS_NONE = 1, SK_FEEDS_ALONE = 2, SK_FEEDS_CHANNEL
 /* Which heads of keys a recurrent layer's heads of values take: neighbours the same; in turn. */
 enum { SK_GROUPS_ADJACENT = 0, SK_GROUPS_CYCLIC = 1 };
 
+/* What chooses the keys that are seen: nothing; a lightning indexer, whose first elements rotate as
+ * the layer's do, or in halves; one that chooses blocks, behind the dense leading layers. */
+enum {
+    SK_INDEX_NONE = 0,
+    SK_INDEX_LIGHTNING = 1,
+    SK_INDEX_LIGHTNING_HALVES = 2,
+    SK_INDEX_BLOCKS = 3
+};
+
 /* The feed-forward: down(f(gate x) * up x), f being silu, gelu, relu; as gpt-oss has it; clamped;
  * down(f(up x)), f being gelu, relu squared, xIELU. GeGLU where the file has a gate, else gelu, or
  * relu. */
@@ -272,6 +281,7 @@ typedef struct sk_arch {
     uint8_t layer_inputs; /* each token has an embedding of its own for each layer */
     uint8_t sparse;       /* so many first layers' gates are cut off well above their mean */
     uint8_t latent;       /* attention is latent: keys and values come from one short vector */
+    uint8_t index;        /* SK_INDEX_... */
     uint8_t mixer, mixes, groups, feeds;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
     uint8_t gaps;     /* layers may lack heads, heads of keys or a feed-forward */

@@ -80,10 +80,10 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
     sk_plan_linear(b, src, parts, (int[]){SK_R_Q, SK_R_K, SK_R_V}, 3);
 }
 
-void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at)
+sk_step *sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at)
 {
     if (rope < 0)
-        return;
+        return &b->spare;
     sk_step *step = sk_plan_step(b, SK_OP_ROPE, SK_SET_ROWS);
     step->dst = reg;
     step->src = reg;
@@ -91,6 +91,7 @@ void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, i
     step->n_vec = n_head;
     step->n = n;
     step->at = at;
+    return step;
 }
 
 void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n)
@@ -213,7 +214,7 @@ static bool attn_turns(const sk_builder *b, const sk_attn *attn, int rope)
            !attn->whole;
 }
 
-const sk_attn *sk_plan_attn(sk_builder *b, int rope)
+sk_attn *sk_plan_attn(sk_builder *b, int rope)
 {
     const sk_hparam *hp = b->hp;
     if (b->status != SKALD_OK)
@@ -377,9 +378,10 @@ void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src)
 void sk_plan_attention(sk_builder *b, int src, int dst)
 {
     int rope = sk_plan_rope(b);
-    const sk_attn *attn = sk_plan_attn(b, rope);
+    sk_attn *attn = sk_plan_attn(b, rope);
     if (!attn)
         return;
+    attn->index = sk_plan_index_blocks(b, src, rope);
     bool gated = plan_gate_in(b, src);
     plan_qkv(b, attn, src);
     plan_qk(b, attn, rope);
@@ -440,11 +442,12 @@ const sk_op sk_op_angles = {angles_begin, angles_run};
 static void turn_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
     const sk_rope *rope = &p->plan->ropes[step->rope].rope;
+    int kind = step->halves ? SK_ROPE_NEOX : rope->kind;
     for (int64_t i = first; i < last; i++) {
         const float(*cs)[2] = (const float(*)[2])(p->angles[step->rope] + i * (rope->n_rot / 2));
         float *x = sk_pass_reg(p, step->dst, i) + step->at;
         for (int64_t h = 0; h < step->n_vec; h++)
-            p->k->rope(rope->kind, x + h * step->n, cs, rope->n_rot);
+            p->k->rope(kind, x + h * step->n, cs, rope->n_rot);
     }
 }
 

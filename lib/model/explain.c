@@ -179,8 +179,24 @@ static void put_attention(explain_line *line, const sk_step *step)
         put(line, ", biased by distance");
     if (a->sink)
         put(line, ", sinks");
+    if (a->index)
+        put(line, ", of keys chosen");
     if (a->shared)
         put_int(line, ", cached by the ", a->kv + 1, ". layer that caches");
+}
+
+static void put_index(explain_line *line, const sk_step *step)
+{
+    const sk_index *x = step->index;
+    put_int(line, "the ", x->n_unit, "");
+    if (x->unit > 1)
+        put_int(line, " blocks of ", x->unit, "");
+    put(line, x->unit > 1 ? " with the greatest " : " keys with the greatest ");
+    put(line, x->weighed ? "sum of iw relu(iq ik), " : "iq ik of each head, ");
+    put_int(line, "", x->n_head, " heads");
+    put_int(line, " of ", x->n, "");
+    if (x->n_local > 0)
+        put_int(line, ", the last ", x->n_local, " always");
 }
 
 static void put_route(explain_line *line, const sk_step *step)
@@ -407,12 +423,16 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_vectors(line, step);
         if (step->at > 0)
             put_int(line, ", each from ", step->at, "");
+        put(line, step->halves ? ", halves" : "");
         put_angles(line, plan, step, " by angles ", "");
         break;
     case SK_OP_STORE:
         put(line, sk_reg_name(step->src));
         put(line, plan->kvs[step->kv].joint || plan->kvs[step->kv].dv == 0 ? "" : " v");
         put_int(line, ", ", step->n, " elements");
+        break;
+    case SK_OP_INDEX:
+        put_index(line, step);
         break;
     case SK_OP_ATTEND:
         put_attention(line, step);

@@ -29,6 +29,7 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
 #define SK_HP_BIG 9007199254740992.0 /* 2^53: for what is never used as a size */
 #define SK_HP_DIM 1048576.0          /* a width, a number of heads */
 #define SK_HP_WIDE 16777216.0        /* a feed-forward width */
+#define SK_HP_INDEXED 1048576   /* keys that an indexer chooses at most */
 #define SK_HP_TINY 1e-30             /* a float that must be above zero */
 
 /*
@@ -114,6 +115,12 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    n_latent_q,       "attention.q_lora_rank",            0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    dk_mla,           "attention.key_length_mla",         0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    dv_mla,           "attention.value_length_mla",       0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    n_index_head,     "attention.indexer.head_count",     0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_index,          "attention.indexer.key_length",     0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_index_top,      "attention.indexer.top_k",          0, 0,     1, 65536,         0) \
+    X(INT,    index_unit,       "attention.indexer.block_size",     0, 1,     1, 65536,         0) \
+    X(INT,    n_index_local,    "attention.indexer.local_blocks",   0, 0,     0, 65536,         0) \
+    X(LAYERS, index_types,      "attention.indexer.types",          0, -1,    0, 1,             0) \
     X(INT,    n_layer_in,       "embedding_length_per_layer_input", 0, 0,     0, 65536,         0) \
     X(INT,    n_kv_shared,      "attention.shared_kv_layers",       0, 0,     0, SK_MAX_LAYERS, 0) \
     X(INT,    n_loop,           "num_loops",                        0, 1,     1, 64,            0) \

@@ -11,6 +11,8 @@
  *
  *   a_h = attention of [K_h^T q_h, r_h] over [c, p] and c;  W (V_h a_h, one after another)
  *
+ * In some, an indexer chooses which tokens are seen (index.c).
+ *
  * Unfolded (older files, MiniCPM 3), the cache holds keys and values of all heads:
  *
  *   k_h, v_h = W c;  a_h = attention of [q_h, r_h] over [k_h, p] and v_h;  W a
@@ -103,12 +105,13 @@ void sk_plan_mla(sk_builder *b, int src, int dst)
     const sk_hparam *hp = b->hp;
     int64_t n = hp->n_latent_kv, n_turn = hp->n_rot[b->layer], n_head = hp->n_head[b->layer];
     int rope = sk_plan_rope(b);
-    const sk_attn *attn = sk_plan_attn(b, rope);
+    sk_attn *attn = sk_plan_attn(b, rope);
     if (!attn)
         return;
     b->plan->kvs[attn->kv].turn = hp->unfolded ? hp->dk_mla - n_turn : n;
     b->plan->kvs[attn->kv].joint = !hp->unfolded;
     mla_inputs(b, src);
+    attn->index = sk_plan_index_lightning(b, src, SK_R_LOW, rope);
     sk_plan_norm_as(b, SK_R_V, SK_R_T, SK_T_MLA_KV_NORM, 1, n, false, 0);
     sk_plan_turn(b, SK_R_Q, rope, n_head, hp->dk_mla, hp->dk_mla - n_turn);
     sk_plan_turn(b, SK_R_T, rope, 1, n + n_turn, n);

@@ -60,6 +60,9 @@ enum { SK_SET_ROWS, SK_SET_OUTPUTS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, S
     X(E_GATE, "e_gate", PAIRS) \
     X(E_UP, "e_up", PAIRS) \
     X(E_OUT, "e_out", PAIRS) \
+    X(IQ, "iq", ROWS) /* an indexer's queries, its key, and the weights of its heads */ \
+    X(IK, "ik", ROWS) \
+    X(IW, "iw", ROWS) \
     X(HN, "hn", HEADS) /* what a head's own matrix reads, and gives */ \
     X(HO, "ho", HEADS) \
     X(LAST, "last", OUTPUTS) /* the residual stream of the rows that something is wanted of */ \
@@ -84,6 +87,7 @@ enum {
     X(LINEAR, "linear") \
     X(ROPE, "rope") \
     X(STORE, "store") \
+    X(INDEX, "index") \
     X(ATTEND, "attend") \
     X(GLU, "glu") \
     X(GATE, "gate") \
@@ -138,19 +142,32 @@ static inline const sk_rope *sk_rotary_for(const sk_rotary *rotary, int64_t n_ct
     return is_long ? &rotary->longer : &rotary->rope;
 }
 
+/* What chooses the keys that attention sees (index.c). */
+typedef struct sk_index {
+    int32_t kv;      /* which of the plan's cached layers has its keys */
+    int64_t n_head;  /* of queries */
+    int64_t n;       /* elements of queries and keys */
+    int64_t n_list;  /* choices of a row: one for all heads of keys, or one for each */
+    int64_t unit;    /* keys that are chosen together */
+    int64_t n_unit;  /* how many units are chosen, */
+    int64_t n_local; /* the last so many always */
+    bool weighed;    /* heads are added up with weights; else each is a choice */
+} sk_index;
+
 /* One layer's attention over the cache. */
 typedef struct sk_attn {
     int32_t kv;  /* which of the plan's cached layers */
     bool shared; /* an earlier layer fills it */
     int64_t n_head, n_head_kv, dk, dv;
     float scale;
-    float cap;          /* of scores; 0: none */
-    int64_t window;     /* 0: none */
-    bool chunked;       /* it begins at a multiple of its size */
-    bool whole;         /* a row sees all rows of its state in the pass, and nothing else */
-    const float *slope; /* [n_head], NULL: none */
-    const float *sink;  /* [n_head], NULL: none */
-    const float *near;  /* [n_head][2 * SK_NEAR + 1], NULL: none */
+    float cap;             /* of scores; 0: none */
+    int64_t window;        /* 0: none */
+    bool chunked;          /* it begins at a multiple of its size */
+    bool whole;            /* a row sees all rows of its state in the pass, and nothing else */
+    const float *slope;    /* [n_head], NULL: none */
+    const float *sink;     /* [n_head], NULL: none */
+    const float *near;     /* [n_head][2 * SK_NEAR + 1], NULL: none */
+    const sk_index *index; /* NULL: all keys are seen */
     /* Queries are multiplied by 1 + temper * ln(floor((position + offset) / length) + 1). */
     float temper;
     int64_t temper_length, temper_offset;
@@ -226,7 +243,9 @@ typedef struct sk_step {
     int64_t to_stride; /* and how far apart; 0: n */
     sk_fn fn;          /* of GLU, GATE; GLU with src -1 has no second factor */
     int rope;          /* index in the plan's ropes */
-    int32_t kv;        /* of STORE: which cached layer; values are register v */
+    bool halves;       /* of ROPE: its pairs are i and i + n_rot / 2, whatever its kind */
+    const sk_index *index;
+    int32_t kv; /* of STORE: which cached layer; values are register v */
     const sk_attn *attn;
     const sk_moe *moe;
     const sk_taps *taps;
@@ -240,7 +259,8 @@ typedef struct sk_kv {
     bool joint;   /* values are the first elements of keys, and not kept beside them */
     bool turns;   /* it can be turned */
     int rope;     /* by this way to rotate, -1: it needs none, */
-    int64_t turn; /* from this element of each head's key on */
+    int64_t turn; /* from this element of each head's key on, */
+    bool halves;  /* pairs being i and i + n_rot / 2, whatever its kind */
 } sk_kv;
 
 typedef struct sk_plan {
@@ -291,6 +311,7 @@ typedef struct sk_builder {
     int32_t status;
     sk_error *error;
     int32_t kv_of[SK_MAX_LAYERS]; /* the cached layer of each layer that has one */
+    const sk_index *index;        /* the last layer's that has one */
     sk_step spare;                /* what is written to after an error */
 } sk_builder;
 
@@ -342,8 +363,9 @@ int sk_plan_rope(sk_builder *b);
 /* What latent attention's scores grow by with YaRN, on the side of queries and of keys: the
  * magnitude of the rotation times 1 + 0.1 m ln f; 1 without scaling. */
 double sk_plan_rope_growth(const sk_builder *b);
-/* Rotates n_head vectors of n elements, from element `at` of each on; rope -1: not at all. */
-void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at);
+/* Rotates n_head vectors of n elements, from element `at` of each on; rope -1: not at all. The
+ * step, as of sk_plan_step. */
+sk_step *sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at);
 /* Queries of n elements grow with their position, where they do. */
 void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n);
 int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
@@ -395,7 +417,11 @@ void sk_plan_laurel_add(sk_builder *b);
 void sk_plan_attention(sk_builder *b, int src, int dst);
 void sk_plan_mla(sk_builder *b, int src, int dst);
 /* The layer's attention, of k and v into the cache and of src into a; `rope` as of sk_plan_rope. */
-const sk_attn *sk_plan_attn(sk_builder *b, int rope);
+sk_attn *sk_plan_attn(sk_builder *b, int rope);
+/* What chooses the layer's keys, NULL: nothing does. Lightning reads the block's input and the
+ * short vector that queries come from. */
+const sk_index *sk_plan_index_lightning(sk_builder *b, int src, int low, int rope);
+const sk_index *sk_plan_index_blocks(sk_builder *b, int src, int rope);
 void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src);
 void sk_plan_attention_output(sk_builder *b, int src, int dst); /* its last product alone */
 void sk_plan_shortconv(sk_builder *b, int src, int dst);

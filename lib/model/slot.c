@@ -187,6 +187,8 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"Nb", hp->n_bucket},
         {"Nl", hp->n_label},
         {"Ty", hp->n_type},
+        {"Hx", hp->n_index_head},
+        {"Dx", hp->n_index},
         {"6", 6},
         {"5", 5},
         {"4", 4},

@@ -45,7 +45,7 @@ enum {
  *   Dv dv_mla, Lk n_latent_kv, Lq n_latent_q, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs
  * n_head_size, Hn heads of so many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay
  * of version 6, La erase, Lv value, Lg gate; Ei n_expert_in; Z2, Z3 n_dense_2, _3; Nb n_bucket, Nl
- *   n_label, Ty n_type; Lp n_layer_in, Ly of all layers, Lr the 64 of Laurel
+ *   n_label, Ty n_type; of indexers Hx n_index_head, Dx n_index; Lp n_layer_in, Ly of all layers, Lr the 64 of Laurel
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -153,6 +153,13 @@ enum {
     X(MLA_K_B,          LINEAR,  "blk.%d.attn_k_b",         "Dn,Lk,H") \
     X(MLA_V_B,          LINEAR,  "blk.%d.attn_v_b",         "Lk,Dv,H") \
     X(MLA_OUTPUT,       LINEAR,  "blk.%d.attn_output",      "H*Dv,E") \
+    X(INDEX_Q,          LINEAR,  "blk.%d.indexer.attn_q_b", "Lq,Hx*Dx") \
+    X(INDEX_K,          LINEAR,  "blk.%d.indexer.attn_k",   "E,Dx") \
+    X(INDEX_PROJ,       LINEAR,  "blk.%d.indexer.proj",     "E,Hx") \
+    X(INDEX_Q_PROJ,     LINEAR,  "blk.%d.indexer.q_proj",   "E,Hx*Dx") \
+    X(INDEX_K_PROJ,     LINEAR,  "blk.%d.indexer.k_proj",   "E,Dx") \
+    X(INDEX_Q_NORM,     NORM,    "blk.%d.indexer.q_norm",   "Dx") \
+    X(INDEX_K_NORM,     NORM,    "blk.%d.indexer.k_norm",   "Dx") \
     X(KDA_Q,            LINEAR,  "blk.%d.attn_q",           "E,Ka") \
     X(KDA_K,            LINEAR,  "blk.%d.attn_k",           "E,Ka") \
     X(KDA_V,            LINEAR,  "blk.%d.attn_v",           "E,Ka") \

@@ -46,6 +46,7 @@ static const golden_case cases[] = {
     {"deepseek2-moe", 1e-8},
     {"deepseek2-softmax-deep", 1e-8},
     {"deepseek2-yarn1", 1e-8},
+    {"deepseek32-moe", 1e-8},
     {"dots1-moe", 1e-8},
     {"dream-dense", 1e-8},
     {"ernie4_5-moe", 1e-8},
@@ -73,6 +74,7 @@ static const golden_case cases[] = {
     {"gemma4-dense", 1e-6},
     {"gemma4-moe", 1e-6},
     {"gemma4-moe-deep", 3e-7},
+    {"glm-dsa-moe", 1e-8},
     {"glm4-dense", 1e-8},
     {"glm4-partial", 1e-9},
     {"glm4moe-deep", 3e-9},
@@ -213,6 +215,9 @@ static const golden_case cases[] = {
     {"v-deepseek2-group", 1e-6},
     {"v-deepseek2-softmax", 1e-6},
     {"v-deepseek2-yarn-lm", 1e-6},
+    {"v-deepseek32-16h", 1e-6},
+    {"v-deepseek32-2h-dense", 1e-6},
+    {"v-deepseek32-dense", 1e-6},
     {"v-exaone-moe-bases", 1e-6},
     {"v-exaone-moe-ybases", 1e-6},
     {"v-exaone4-64-w", 1e-6},
@@ -227,6 +232,8 @@ static const golden_case cases[] = {
     {"v-gemma4-bases", 1e-6},
     {"v-gemma4-moe", 1e-6},
     {"v-gemma4-ybases", 1e-6},
+    {"v-glm-dsa-2h", 1e-6},
+    {"v-glm-dsa-shared", 1e-6},
     {"v-glm4moe-nrot", 1e-6},
     {"v-gpt-oss-swabase", 1e-6},
     {"v-gpt-oss-ybases", 1e-6},
@@ -298,7 +305,7 @@ static void check_logits(const sk_model *model, const char *what, const char *pa
 
 /* Heads with tensors that their architecture does not use: cls.output, dense blocks beside experts,
  * blocks that predict further tokens, factors of a rope that is not there, keys of layers that read
- * the cache of earlier ones. */
+ * the cache of earlier ones; indexers of layers that have an earlier one's choice. */
 static bool has_spares(const char *name)
 {
     static const char *const names[] = {"qwen3",
@@ -315,7 +322,9 @@ static bool has_spares(const char *name)
                                         "gemma3n",
                                         "cogvlm",
                                         "gemma4-moe",
-                                        "v-gemma4-moe"};
+                                        "v-gemma4-moe",
+                                        "glm-dsa-moe",
+                                        "v-glm-dsa-shared"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;

@@ -152,9 +152,27 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "attention.kv_lora_rank", m->n_latent);
     put_u32(m, writer, "attention.key_length_mla", m->dk_mla);
     put_u32(m, writer, "attention.value_length_mla", m->dv_mla);
-    put_u32(m, writer, "attention.q_lora_rank", pick(m, 0, 1) * pick(m, 1, 20));
+    put_u32(m, writer, "attention.q_lora_rank",
+            (m->arch->index ? 1 : pick(m, 0, 1)) * pick(m, 1, 20));
     put_u32(m, writer, "ssm.dt_b_c_rms", pick(m, 0, 1));
     put_u32(m, writer, "moe_latent_size", pick(m, 0, 1) * pick(m, 1, 40));
+}
+
+/* Indexers, which choose fewer keys than there are; the first layer has one of its own. */
+static void put_indexer(made_model *m, sk_gguf_writer *writer)
+{
+    char name[100];
+    uint8_t types[12];
+    bool blocks = m->arch->index == SK_INDEX_BLOCKS;
+    put_u32(m, writer, "attention.indexer.head_count", blocks ? m->n_head_kv : pick(m, 1, 5));
+    put_u32(m, writer, "attention.indexer.key_length", m->n_rot + pick(m, 1, 20));
+    put_u32(m, writer, "attention.indexer.block_size", pick(m, 1, 9));
+    put_u32(m, writer, "attention.indexer.top_k", pick(m, 1, blocks ? 9 : 40));
+    put_u32(m, writer, "attention.indexer.local_blocks", pick(m, 0, 3));
+    for (uint32_t i = 0; i < 3; i++)
+        sk_put_le32(types + 4 * i, i == 0 || (m->traits >> (30 + i)) % 2);
+    snprintf(name, sizeof name, "%s.attention.indexer.types", m->arch->name);
+    sk_gguf_put_array(writer, name, SK_GGUF_U32, types, m->n_layer);
 }
 
 /* Keys of which each architecture reads its own. Windows are shorter than the run. */
@@ -193,6 +211,7 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     put_f32(m, writer, "attn_logit_softcapping", pick(m, 0, 1) * 5.0);
     put_f32(m, writer, "final_logit_softcapping", pick(m, 0, 1) * 30.0);
     put_recurrent(m, writer);
+    put_indexer(m, writer);
     put_u32(m, writer, "moe_every_n_layers", pick(m, 0, 3));
     put_u32(m, writer, "attention.relative_buckets_count", pick(m, 4, 40));
     put_u32(m, writer, "dense_2_feat_out", m->n_dense);
