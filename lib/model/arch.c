@@ -611,6 +611,20 @@ static const sk_arch arch_table[] = {
      .qk_norm = SK_QK_NORM_WHOLE,
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .moe_gating = SK_GATING_KEY_OR_SIGMOID},
+    {.name = "minimax-m3",
+     .keys = "attention.indexer.head_count! attention.indexer.key_length! "
+             "attention.indexer.top_k! attention.indexer.block_size! "
+             "attention.indexer.local_blocks! expert_feed_forward_length! "
+             "expert_shared_count! expert_gating_func! leading_dense_block_count "
+             "expert_weights_scale expert_weights_norm",
+     .turn = SK_TURN_NEOX,
+     .qk_norm = SK_QK_NORM_HEAD,
+     .index = SK_INDEX_BLOCKS,
+     .ffn = SK_FFN_SWIGLU_OAI,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "mistral3",
      .keys = "attention.temperature_scale rope.scaling.yarn_beta_fast "
              "rope.scaling.yarn_beta_slow rope.scaling.yarn_log_multiplier",

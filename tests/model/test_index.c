@@ -260,7 +260,11 @@ int main(void)
     test_choice("deepseek32-moe", 8);
     test_choice("deepseek32-moe", 70);
     test_choice("v-glm-dsa-2h", 33);
+    test_choice("minimax-m3-moe", 1);
+    test_choice("minimax-m3-moe", 8);
+    test_choice("minimax-m3-moe", 20);
     test_all("deepseek32-moe");
     test_types("deepseek32-moe");
+    test_types("minimax-m3-moe");
     return test_end();
 }

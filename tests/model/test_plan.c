@@ -150,6 +150,7 @@ int main(int argc, char **argv)
                                         "minicpm-dense",
                                         "minicpm3-deep",
                                         "minimax-m2-deep",
+                                        "minimax-m3-moe",
                                         "mistral3-dense",
                                         "mistral3-yarn-beta",
                                         "modern-bert",
