@@ -171,6 +171,27 @@ static const sk_arch arch_table[] = {
      .moe_gating = SK_GATING_KEY,
      .moe_weights = SK_WEIGHTS_KEY,
      .shared = SK_SHARED_COUNT},
+    {.name = "deepseek4",
+     .keys = "attention.q_lora_rank! attention.sliding_window! "
+             "attention.indexer.head_count! attention.indexer.key_length! "
+             "attention.indexer.top_k! attention.output_group_count! "
+             "attention.output_lora_rank! attention.compress_rope_freq_base! "
+             "attention.compress_ratios! hyper_connection.count! "
+             "hyper_connection.sinkhorn_iterations! hyper_connection.epsilon! "
+             "hash_layer_count! swiglu_clamp_exp! swiglu_clamp_shexp=-1 "
+             "expert_feed_forward_length! expert_shared_count! "
+             "expert_weights_scale! expert_weights_norm! expert_gating_func! "
+             "nextn_predict_layers",
+     .pooled = 1,
+     .index = SK_INDEX_POOLED,
+     .window = SK_WINDOW_PERIOD,
+     .turn_window = SK_TURN_WINDOW_PLAIN,
+     .streams = SK_STREAMS_HYPER,
+     .ffn = SK_FFN_SWIGLU_INSIDE,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "dots1",
      .keys = "expert_feed_forward_length! expert_shared_count! "
              "leading_dense_block_count expert_weights_scale expert_weights_norm "

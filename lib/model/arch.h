@@ -156,17 +156,19 @@ enum { SK_FEEDS_ALL = 0, SK_FEEDS_NONE = 1, SK_FEEDS_ALONE = 2, SK_FEEDS_CHANNEL
 enum { SK_GROUPS_ADJACENT = 0, SK_GROUPS_CYCLIC = 1 };
 
 /* What chooses the keys that are seen: nothing; a lightning indexer, whose first elements rotate as
- * the layer's do, or in halves; one that chooses blocks, behind the dense leading layers. */
+ * the layer's do, or in halves; one that chooses blocks, behind the dense leading layers; one for
+ * summaries of four tokens. */
 enum {
     SK_INDEX_NONE = 0,
     SK_INDEX_LIGHTNING = 1,
     SK_INDEX_LIGHTNING_HALVES = 2,
-    SK_INDEX_BLOCKS = 3
+    SK_INDEX_BLOCKS = 3,
+    SK_INDEX_POOLED = 4
 };
 
 /* The feed-forward: down(f(gate x) * up x), f being silu, gelu, relu; as gpt-oss has it; clamped;
  * down(f(up x)), f being gelu, relu squared, xIELU. GeGLU where the file has a gate, else gelu, or
- * relu. */
+ * relu. SwiGLU whose gate is clamped before silu. */
 enum {
     SK_FFN_SWIGLU = 0,
     SK_FFN_GEGLU = 1,
@@ -177,19 +179,21 @@ enum {
     SK_FFN_RELU2 = 6,
     SK_FFN_XIELU = 7,
     SK_FFN_GEGLU_OR_GELU = 8,
-    SK_FFN_GEGLU_OR_RELU = 9
+    SK_FFN_GEGLU_OR_RELU = 9,
+    SK_FFN_SWIGLU_INSIDE = 10
 };
 
 /* How a router turns logits into weights: softmax over all experts, sigmoid, softmax over those
- * chosen; as the key says; that, and sigmoid without it; that, and softmax without it, but sigmoid
- * in models of the size of GLM 4.7 Flash. */
+ * chosen, the root of softplus; as the key says; that, and sigmoid without it; that, and softmax
+ * without it, but sigmoid in models of the size of GLM 4.7 Flash. */
 enum {
     SK_GATING_SOFTMAX = 0,
     SK_GATING_SIGMOID = 1,
     SK_GATING_SELECTED = 2,
-    SK_GATING_KEY = 3,
-    SK_GATING_KEY_OR_SIGMOID = 4,
-    SK_GATING_KEY_OR_SIZE = 5
+    SK_GATING_ROOT = 3,
+    SK_GATING_KEY = 4,
+    SK_GATING_KEY_OR_SIGMOID = 5,
+    SK_GATING_KEY_OR_SIZE = 6
 };
 
 /* Whether the weights of the chosen experts are divided by their sum. */
@@ -253,8 +257,8 @@ enum { SK_LOGIT_SCALE_TIMES = 0, SK_LOGIT_SCALE_OVER = 1 };
 enum { SK_DEFAULTS_NONE = 0, SK_DEFAULTS_MINICPM = 1, SK_DEFAULTS_MINICPM3 = 2 };
 
 /* The residual stream: one; several, of which a layer works on the first and a router says how
- * (AltUp). */
-enum { SK_STREAMS_ONE = 0, SK_STREAMS_ALTUP = 1 };
+ * (AltUp); several, of which each block works on a mix (hyper-connections). */
+enum { SK_STREAMS_ONE = 0, SK_STREAMS_ALTUP = 1, SK_STREAMS_HYPER = 2 };
 
 typedef struct sk_arch {
     const char *name; /* general.architecture, and the prefix of the keys */
@@ -280,6 +284,7 @@ typedef struct sk_arch {
     uint8_t streams;      /* SK_STREAMS_... */
     uint8_t layer_inputs; /* each token has an embedding of its own for each layer */
     uint8_t sparse;       /* so many first layers' gates are cut off well above their mean */
+    uint8_t pooled;       /* attention is to a window and to summaries of what is before */
     uint8_t latent;       /* attention is latent: keys and values come from one short vector */
     uint8_t index;        /* SK_INDEX_... */
     uint8_t mixer, mixes, groups, feeds;

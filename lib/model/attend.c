@@ -13,7 +13,8 @@
  * half of the round merges them in order. The bits are the same, since a block is always summed by
  * itself; it costs writing the parts, one to sixty-four keys.
  *
- * Rows whose keys an indexer has chosen (index.c) go alone. The keys, by their order in the row's
+ * Rows whose keys an indexer has chosen (index.c), or that see summaries (pooled.c), go alone. The
+ * keys, by their order in the row's
  * list, are blocks of 64 as others are, and are copied together, block by block, for the kernel.
  */
 #include "base/portable.h"
@@ -62,7 +63,8 @@ int32_t sk_attending_init(sk_pass *pass, sk_error *error)
         const sk_attn *attn = plan->steps[i].op == SK_OP_ATTEND ? plan->steps[i].attn : NULL;
         if (!attn)
             continue;
-        size_t size = attend_scratch(attn) + (attn->index ? attend_gathered(attn) : 0);
+        bool gathers = attn->index || attn->pooled >= 0;
+        size_t size = attend_scratch(attn) + (gathers ? attend_gathered(attn) : 0);
         pass->scratch.size = size > pass->scratch.size ? size : pass->scratch.size;
         t->n_parts = most(t->n_parts, ATTEND_PARTS_BLOCKS * attn->n_head * (attn->dv + 2));
         n_head = most(n_head, attn->n_head);
@@ -97,8 +99,11 @@ static void store_run(sk_pass *p, const sk_step *step, int64_t first, int64_t la
     for (int64_t i = first; i < last; i++) {
         const sk_cache *cache = p->rows[i].state->cache;
         const sk_cache_layer *layer = &cache->layers[step->kv];
-        uint8_t *block = cache->blocks[p->rows[i].position / SK_KEY_BLOCK];
-        size_t row = (size_t)(p->rows[i].position % SK_KEY_BLOCK);
+        if ((p->rows[i].position + 1) % kv->each != 0)
+            continue;
+        sk_cache_place at = sk_cache_find(cache, step->kv, p->rows[i].position / kv->each);
+        uint8_t *block = cache->blocks[at.block];
+        size_t row = (size_t)at.row;
         const float *k = sk_pass_reg(p, step->src, i);
         for (int64_t h = 0; h < kv->n_head; h++) {
             uint8_t *k_to = block + sk_cache_k_offset(cache, step->kv, h) + row * layer->k_row;
@@ -115,19 +120,61 @@ const sk_op sk_op_store = {sk_begin_rows, store_run};
 
 /* ---- attend ---------------------------------------------------------------------------------- */
 
-/* Whether the keys of a row of the pass are in a list. */
-static bool attend_lists(const sk_pass *p, const sk_attn *attn, int64_t row)
+/* Whether an indexer has chosen among the keys that a row sees. */
+static bool attend_chosen(const sk_pass *p, const sk_attn *attn, int64_t row)
 {
     return attn->index && sk_index_lists(attn->index, &p->rows[row]);
 }
 
-/* The keys that a row sees; of its list, those of the head that sees the most. */
+/* Whether the keys of a row of the pass do not lie together in the cache: they are chosen, or there
+ * are summaries. */
+static bool attend_lists(const sk_pass *p, const sk_attn *attn, int64_t row)
+{
+    if (attn->pooled >= 0)
+        return p->rows[row].position + 1 >= attn->ratio;
+    return attend_chosen(p, attn, row);
+}
+
+/* Keys of a window that a row sees. */
+static int64_t attend_near(const sk_attn *attn, const sk_row *row)
+{
+    int64_t n = row->position + 1;
+    return attn->window > 0 && attn->window < n ? attn->window : n;
+}
+
+/* How many keys a row's list has for a head of keys. */
+static int64_t list_count(const sk_pass *p, const sk_attn *attn, int64_t row, int64_t head)
+{
+    bool chosen = attend_chosen(p, attn, row);
+    if (attn->pooled < 0)
+        return sk_index_count(p, attn->index, row, head);
+    return attend_near(attn, &p->rows[row]) + (chosen ? sk_index_count(p, attn->index, row, head)
+                                                      : (p->rows[row].position + 1) / attn->ratio);
+}
+
+/* Of key j of the list: which cached layer has it, in which row. The window comes first. */
+static int64_t list_key(const sk_pass *p, const sk_attn *attn, int64_t row, int64_t head, int64_t j,
+                        int32_t *layer)
+{
+    int64_t n_near = attn->pooled >= 0 ? attend_near(attn, &p->rows[row]) : 0;
+    *layer = attn->kv;
+    if (attn->pooled < 0)
+        return sk_index_key(p, attn->index, row, head, j);
+    if (j < n_near)
+        return p->rows[row].position + 1 - n_near + j;
+    *layer = attn->pooled;
+    j -= n_near;
+    return attend_chosen(p, attn, row) ? sk_index_key(p, attn->index, row, head, j) : j;
+}
+
+/* The keys that a row sees; of its list, by their order in it, whatever is cut off its units. */
 static sk_span attend_seen(const sk_pass *p, const sk_attn *attn, int64_t i)
 {
     const sk_row *row = &p->rows[i];
     int64_t first = 0, position = row->position, last = position + 1;
     if (attend_lists(p, attn, i))
-        return (sk_span){0, attn->index->n_unit * attn->index->unit};
+        return (sk_span){0, attn->pooled >= 0 ? list_count(p, attn, i, 0)
+                                              : attn->index->n_unit * attn->index->unit};
     if (attn->whole) {
         int64_t side = attn->window > 0 ? attn->window / 2 : INT32_MAX;
         first = most(row->state->n_held, position - side);
@@ -243,7 +290,7 @@ static sk_attend attend_make(const sk_pass *p, const sk_step *step, int64_t run,
     for (int64_t i = 0; i < n_row; i++)
         seen[i] = attend_seen(p, attn, row + i);
     if (attend_lists(p, attn, row))
-        seen[0].last = sk_index_count(p, attn->index, row, head);
+        seen[0].last = list_count(p, attn, row, head);
     return (sk_attend){.q = sk_pass_reg(p, step->src, row) + head * group * attn->dk,
                        .q_stride = p->stride[step->src],
                        .n_row = n_row,
@@ -287,17 +334,17 @@ static void attend_gather(const sk_pass *p, const sk_attn *attn, int64_t row, in
                           int64_t first, int64_t n, uint8_t *k_to, uint8_t *v_to)
 {
     const sk_cache *cache = p->rows[row].state->cache;
-    const sk_cache_layer *layer = &cache->layers[attn->kv];
-    size_t k_offset = sk_cache_k_offset(cache, attn->kv, head);
-    size_t v_offset = sk_cache_v_offset(cache, attn->kv, head);
+    const sk_cache_layer *l = &cache->layers[attn->kv]; /* rows of summaries are as long */
     for (int64_t j = 0; j < n; j++) {
-        int64_t key = sk_index_key(p, attn->index, row, head, first + j);
-        const uint8_t *block = cache->blocks[key / SK_KEY_BLOCK];
-        size_t at = (size_t)(key % SK_KEY_BLOCK);
-        memcpy(k_to + (size_t)j * layer->k_row, block + k_offset + at * layer->k_row, layer->k_row);
+        int32_t layer;
+        int64_t key = list_key(p, attn, row, head, first + j, &layer);
+        sk_cache_place at = sk_cache_find(cache, layer, key);
+        const uint8_t *block = cache->blocks[at.block];
+        const uint8_t *k = block + sk_cache_k_offset(cache, layer, head);
+        const uint8_t *v = block + sk_cache_v_offset(cache, layer, head);
+        memcpy(k_to + (size_t)j * l->k_row, k + (size_t)at.row * l->k_row, l->k_row);
         if (v_to)
-            memcpy(v_to + (size_t)j * layer->v_row, block + v_offset + at * layer->v_row,
-                   layer->v_row);
+            memcpy(v_to + (size_t)j * l->v_row, v + (size_t)at.row * l->v_row, l->v_row);
     }
 }
 

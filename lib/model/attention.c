@@ -237,6 +237,7 @@ sk_attn *sk_plan_attn(sk_builder *b, int rope)
     if (!attn->shared)
         b->kv_of[from] = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
     attn->kv = b->kv_of[from];
+    attn->pooled = -1;
     attn->whole = !hp->causal;
     if (b->status == SKALD_OK) {
         b->plan->kvs[attn->kv].turns = attn_turns(b, attn, rope);
@@ -433,7 +434,9 @@ static void angles_run(sk_pass *p, const sk_step *step, int64_t first, int64_t l
     for (int64_t i = first; i < last; i++) {
         const sk_row *row = &p->rows[i];
         float(*cs)[2] = p->angles[step->rope] + i * (rotary->rope.n_rot / 2);
-        sk_rope_angles(sk_rotary_for(rotary, row->state->n_ctx), row->position, cs);
+        int64_t position = row->position + rotary->plus;
+        sk_rope_angles(sk_rotary_for(rotary, row->state->n_ctx),
+                       rotary->back ? -position : position, cs);
     }
 }
 

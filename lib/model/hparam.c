@@ -187,7 +187,8 @@ static int32_t hp_read_layers(hp_reader *r, const hp_row *row, double def)
         hp_put(r, row, i, def);
     if (!kv)
         return sk_fail(r->error, SKALD_E_NOT_FOUND, "the key %s is missing", r->key);
-    if (kv->is_array && kv->n != n_layer && kv->n != n_layer - (uint64_t)r->hp->n_nextn)
+    bool more = (row->flags & SK_HP_MORE) != 0 && kv->n > n_layer;
+    if (kv->is_array && kv->n != n_layer && kv->n != n_layer - (uint64_t)r->hp->n_nextn && !more)
         return sk_fail(r->error, SKALD_E_CORRUPT,
                        "%s has %llu values, wanted one for each of the "
                        "%llu blocks",
@@ -326,6 +327,9 @@ static void hp_complete_experts(sk_hparam *hp, const sk_arch *arch)
 /* Scales whose default is a function of other numbers. */
 static void hp_complete_scales(sk_hparam *hp, const sk_arch *arch)
 {
+    for (int64_t i = 0; i < hp->n_layer && arch->ffn == SK_FFN_SWIGLU_INSIDE; i++)
+        if (hp->clamp_shexp[i] < 0)
+            hp->clamp_shexp[i] = hp->clamp_exp[i]; /* its default */
     if (hp->yarn_ext < 0)
         hp->yarn_ext = 1;
     if (arch->embd_scale == SK_EMBD_SCALE_SQRT)
@@ -617,6 +621,25 @@ static int32_t hp_check_index(const sk_hparam *hp, const sk_arch *arch, sk_error
     return SKALD_OK;
 }
 
+/* Attention to a window and to summaries. */
+static int32_t hp_check_pooled(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
+{
+    for (int64_t i = 0; arch->pooled && i < hp->n_layer; i++) {
+        if (hp->ratio[i] != 0 && hp->ratio[i] != 4 && hp->ratio[i] != 128)
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "attention.compress_ratios has %d, wanted 0, 4 or 128",
+                           (int)hp->ratio[i]);
+        if (hp->n_head_kv[i] != 1 || hp->head_k[i] != hp->head_v[i] ||
+            hp->n_head[i] % hp->n_out_group != 0 || hp->n_latent_q < 1)
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "block %lld has %d heads of keys of %d and values of %d, and %d in %lld "
+                           "groups: wanted one of keys, as long as values, and equal groups",
+                           (long long)i, (int)hp->n_head_kv[i], (int)hp->head_k[i],
+                           (int)hp->head_v[i], (int)hp->n_head[i], (long long)hp->n_out_group);
+    }
+    return SKALD_OK;
+}
+
 static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
 {
     if (hp->n_expert == 0)
@@ -641,9 +664,8 @@ static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
 
 static int32_t hp_check_layers(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
 {
-    if (hp->n_expert > 0 &&
-        (hp->moe_gating < SK_GATING_SOFTMAX || hp->moe_gating > SK_GATING_SELECTED))
-        return sk_fail(error, SKALD_E_CORRUPT, "expert_gating_func is %lld, wanted 1 to 3",
+    if (hp->n_expert > 0 && (hp->moe_gating < SK_GATING_SOFTMAX || hp->moe_gating > SK_GATING_ROOT))
+        return sk_fail(error, SKALD_E_CORRUPT, "expert_gating_func is %lld, wanted 1 to 4",
                        (long long)hp->moe_gating + 1);
     if (arch->norm == SK_NORM_KEY && hp->rms_eps == 0 && hp->ln_eps == 0)
         return sk_fail(error, SKALD_E_CORRUPT, "the key %s.attention.layer_norm_epsilon is missing",
@@ -669,6 +691,8 @@ static int32_t hp_check(const sk_hparam *hp, const sk_arch *arch, int64_t n_embd
         status = hp_check_latent(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_index(hp, arch, error);
+    if (status == SKALD_OK)
+        status = hp_check_pooled(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_experts(hp, error);
     if (status == SKALD_OK)

@@ -34,7 +34,8 @@
 
 /* ---- The plan -------------------------------------------------------------------------------- */
 
-static sk_index *index_new(sk_builder *b)
+/* `kv`: a cached layer that has its keys; -1: a new one. */
+static sk_index *index_new(sk_builder *b, int32_t kv)
 {
     const sk_hparam *hp = b->hp;
     sk_index *x = NULL;
@@ -45,13 +46,14 @@ static sk_index *index_new(sk_builder *b)
         return NULL;
     }
     bool blocks = b->arch->index == SK_INDEX_BLOCKS;
-    *x = (sk_index){.kv = sk_plan_kv(b, 1, hp->n_index, 0),
+    *x = (sk_index){.kv = kv >= 0 ? kv : sk_plan_kv(b, 1, hp->n_index, 0),
                     .n_head = hp->n_index_head,
                     .n = hp->n_index,
                     .n_list = blocks ? hp->n_index_head : 1,
                     .unit = blocks ? hp->index_unit : 1,
                     .n_unit = hp->n_index_top,
                     .n_local = blocks ? hp->n_index_local : 0,
+                    .each = 1,
                     .weighed = !blocks};
     return b->status == SKALD_OK ? x : NULL;
 }
@@ -85,7 +87,7 @@ const sk_index *sk_plan_index_lightning(sk_builder *b, int src, int low, int rop
         return NULL;
     if (b->hp->index_types[b->layer] == 0)
         return b->index; /* what the layer before has chosen */
-    sk_index *x = index_new(b);
+    sk_index *x = index_new(b, -1);
     if (!x)
         return NULL;
     sk_linear query = sk_plan_weight(b, SK_T_INDEX_Q);
@@ -100,11 +102,26 @@ const sk_index *sk_plan_index_lightning(sk_builder *b, int src, int low, int rop
     return x;
 }
 
+const sk_index *sk_plan_index_pooled(sk_builder *b, int src, int low, int rope, int32_t kv)
+{
+    sk_index *x = index_new(b, kv);
+    if (!x)
+        return NULL;
+    x->each = b->plan->kvs[kv].each;
+    sk_linear query = sk_plan_weight(b, SK_T_INDEX_Q), weights = sk_plan_weight(b, SK_T_INDEX_PROJ);
+    sk_plan_linear(b, low, &query, (int[]){SK_R_IQ}, 1);
+    sk_plan_linear(b, src, &weights, (int[]){SK_R_IW}, 1);
+    sk_plan_turn(b, SK_R_IQ, rope, x->n_head, x->n, x->n - b->hp->n_rot[b->layer]);
+    sk_plan_scale(b, SK_R_IW, 1 / sqrt((double)(x->n * x->n_head)), x->n_head);
+    index_step(b, x);
+    return x;
+}
+
 const sk_index *sk_plan_index_blocks(sk_builder *b, int src, int rope)
 {
     if (b->arch->index != SK_INDEX_BLOCKS || b->layer < b->hp->n_dense_lead)
         return NULL;
-    sk_index *x = index_new(b);
+    sk_index *x = index_new(b, -1);
     if (!x)
         return NULL;
     sk_linear parts[] = {sk_plan_weight(b, SK_T_INDEX_Q_PROJ),
@@ -169,8 +186,7 @@ void sk_indexing_free(sk_pass *pass)
 /* Keys that a row sees without a choice. */
 static int64_t index_seen(const sk_index *x, const sk_row *row)
 {
-    (void)x;
-    return row->position + 1;
+    return (row->position + 1) / x->each;
 }
 
 bool sk_index_lists(const sk_index *x, const sk_row *row)
@@ -269,10 +285,17 @@ static void heap_sort(index_heap *h)
 /* ---- index: the source's queries to lists of keys ----------------------------------------------
  */
 
+/* Keys that lie together in a block of the cache: of single tokens, SK_KEY_BLOCK. */
+static int64_t index_per(const sk_index *x)
+{
+    return x->each < SK_KEY_BLOCK ? SK_KEY_BLOCK / x->each : 1;
+}
+
+/* Such blocks that a row's keys lie in, if it chooses. */
 static int64_t index_blocks(const sk_pass *p, const sk_index *x, int64_t row)
 {
     const sk_row *r = &p->rows[row];
-    return sk_index_lists(x, r) ? (index_seen(x, r) - 1) / SK_KEY_BLOCK + 1 : 0;
+    return sk_index_lists(x, r) ? (index_seen(x, r) - 1) / index_per(x) + 1 : 0;
 }
 
 static void index_first_round(sk_pass *p, const sk_index *x)
@@ -287,10 +310,10 @@ static void index_first_round(sk_pass *p, const sk_index *x)
         t->n[i] = 0;
         t->open[i] = -INFINITY;
     }
-    double fit = INDEX_COST / (double)(x->n_head * x->n * SK_KEY_BLOCK);
+    double fit = INDEX_COST / (double)(x->n_head * x->n * index_per(x));
     t->first_block = 0;
     t->merging = false;
-    t->round_blocks = t->n_scores / (p->n_rows * t->n_list * SK_KEY_BLOCK);
+    t->round_blocks = t->n_scores / (p->n_rows * t->n_list * index_per(x));
     t->round_blocks = t->round_blocks < t->n_block ? t->round_blocks : t->n_block;
     t->tile_blocks = fit < 1 ? 1 : fit < (double)t->round_blocks ? (int64_t)fit : t->round_blocks;
     t->n_split = t->n_block ? (t->round_blocks + t->tile_blocks - 1) / t->tile_blocks : 0;
@@ -307,8 +330,8 @@ static void index_begin(sk_pass *p, const sk_step *step, sk_work *work)
         t->merging = !t->merging;
     }
     bool last = t->first_block + t->round_blocks >= t->n_block;
-    double score = (double)(t->tile_blocks * SK_KEY_BLOCK * x->n_head * x->n);
-    double merge = (double)(t->round_blocks * SK_KEY_BLOCK * 4);
+    double score = (double)(t->tile_blocks * index_per(x) * x->n_head * x->n);
+    double merge = (double)(t->round_blocks * index_per(x) * 4);
     *work = (sk_work){.n_tiles = p->n_rows * (t->merging ? x->n_list : t->n_split),
                       .unit = 1,
                       .cost = t->merging ? merge : score,
@@ -317,10 +340,10 @@ static void index_begin(sk_pass *p, const sk_step *step, sk_work *work)
 }
 
 /* Where the scores of a round begin for a row and a list. */
-static float *index_scores(const sk_pass *p, int64_t row, int64_t list)
+static float *index_scores(const sk_pass *p, const sk_index *x, int64_t row, int64_t list)
 {
     const sk_indexing *t = &p->indexing;
-    return t->scores + (row * t->n_list + list) * t->round_blocks * SK_KEY_BLOCK;
+    return t->scores + (row * t->n_list + list) * t->round_blocks * index_per(x);
 }
 
 /* The scores of `n` keys, of one block, whose products with all heads are in `out`. */
@@ -329,11 +352,11 @@ static void index_finish(const sk_pass *p, const sk_index *x, int64_t row, int64
 {
     static const sk_fn relu = {.kind = SK_FN_RELU};
     for (int64_t g = 0; !x->weighed && g < x->n_list; g++)
-        memcpy(index_scores(p, row, g) + at, out + g * SK_KEY_BLOCK, (size_t)n * sizeof *out);
+        memcpy(index_scores(p, x, row, g) + at, out + g * SK_KEY_BLOCK, (size_t)n * sizeof *out);
     if (!x->weighed)
         return;
     const float *weight = sk_pass_reg(p, SK_R_IW, row);
-    float *score = index_scores(p, row, 0) + at;
+    float *score = index_scores(p, x, row, 0) + at;
     memset(score, 0, (size_t)n * sizeof *score);
     for (int64_t h = 0; h < x->n_head; h++, out += SK_KEY_BLOCK) {
         p->k->apply(&relu, out, out, NULL, n);
@@ -360,7 +383,7 @@ static void index_score(sk_pass *p, const sk_step *step, int64_t row, int64_t sp
     const sk_cache *cache = p->rows[row].state->cache;
     int64_t first = t->first_block + split * t->tile_blocks, end = first + t->tile_blocks;
     int64_t round_end = t->first_block + t->round_blocks, last = index_blocks(p, x, row);
-    int64_t seen = index_seen(x, &p->rows[row]);
+    int64_t seen = index_seen(x, &p->rows[row]), per = index_per(x);
     end = end < round_end ? end : round_end;
     end = end < last ? end : last;
     if (first >= end)
@@ -371,8 +394,8 @@ static void index_score(sk_pass *p, const sk_step *step, int64_t row, int64_t sp
     if (!index_queries(p, step, row, kind, size, scratch)) {
         sk_pass_fail(p, SK_SET_ROWS, row, step->layer);
         for (int64_t g = 0; g < x->n_list; g++)
-            memset(index_scores(p, row, g) + (first - t->first_block) * SK_KEY_BLOCK, 0,
-                   (size_t)((end - first) * SK_KEY_BLOCK) * sizeof(float));
+            memset(index_scores(p, x, row, g) + (first - t->first_block) * per, 0,
+                   (size_t)((end - first) * per) * sizeof(float));
         return;
     }
     sk_matmul m = {.dtype = cache->k_dtype,
@@ -383,11 +406,11 @@ static void index_score(sk_pass *p, const sk_step *step, int64_t row, int64_t sp
                    .out = out,
                    .out_stride = SK_KEY_BLOCK};
     for (int64_t b = first; b < end; b++) {
-        int64_t n = seen - b * SK_KEY_BLOCK;
-        n = n < SK_KEY_BLOCK ? n : SK_KEY_BLOCK;
-        m.w = (const char *)cache->blocks[b] + sk_cache_k_offset(cache, x->kv, 0);
+        sk_cache_place at = sk_cache_find(cache, x->kv, b * per);
+        int64_t n = seen - b * per < per ? seen - b * per : per;
+        m.w = (const char *)cache->blocks[at.block] + sk_cache_k_offset(cache, x->kv, 0);
         p->k->matmul(&m, 0, n, 0, x->n_head);
-        index_finish(p, x, row, (b - t->first_block) * SK_KEY_BLOCK, n, out);
+        index_finish(p, x, row, (b - t->first_block) * per, n, out);
     }
 }
 
@@ -396,9 +419,9 @@ static void index_merge(const sk_pass *p, const sk_step *step, int64_t row, int6
     const sk_index *x = step->index;
     const sk_indexing *t = &p->indexing;
     int64_t which = row * t->n_list + list, seen = index_seen(x, &p->rows[row]);
-    int64_t own = (seen - 1) / x->unit, first = t->first_block * SK_KEY_BLOCK;
-    int64_t end = first + t->round_blocks * SK_KEY_BLOCK;
-    const float *score = index_scores(p, row, list);
+    int64_t own = (seen - 1) / x->unit, first = t->first_block * index_per(x);
+    int64_t end = first + t->round_blocks * index_per(x);
+    const float *score = index_scores(p, x, row, list);
     index_heap heap = {t->unit + which * t->room, t->score + which * t->room, t->n[which]};
     if (!sk_index_lists(x, &p->rows[row]) || first >= seen)
         return;

@@ -240,8 +240,26 @@ static void layer_sums(sk_builder *b)
     sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_LAYER_OUTPUT_NORM, 1, n);
 }
 
+/* Blocks between streams that are collected and dealt out. */
+static void layer_hyper(sk_builder *b)
+{
+    int64_t n = b->hp->n_embd;
+    sk_plan_hyper_attn(b);
+    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_ATTN_NORM, 1, n);
+    sk_plan_pooled(b, SK_R_X, SK_R_X);
+    sk_plan_hyper_deal(b, SK_R_X);
+    sk_plan_hyper_ffn(b);
+    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_FFN_NORM, 1, n);
+    layer_ffn(b, SK_R_X, layer_has_experts(b));
+    sk_plan_hyper_deal(b, SK_R_X);
+}
+
 void sk_plan_layer(sk_builder *b)
 {
+    if (b->arch->streams == SK_STREAMS_HYPER) {
+        layer_hyper(b);
+        return;
+    }
     if (b->arch->norm_place == SK_PLACE_SUM) {
         layer_sums(b);
         return;

@@ -2,11 +2,13 @@
 /*
  * Mixture of experts: a router chooses n_used of n_expert feed-forward blocks for each row.
  *
- *   p = softmax(W_r x (+ b)), or sigmoid;  S = the n_used largest of p (+ bias), ties to the lower
- *   index;  w_e = p_e, or that / max(sum over S of p, 2^-14), or softmax over S of W_r x;  * scale
- *   y = sum over S, in the order of choice, of w_e * down_e(f(gate_e x) * up_e x)
+ *   p = softmax(W_r x (+ b)), sigmoid, or the root of softplus;  S = the n_used largest of p (+
+ * bias), ties to the lower index;  w_e = p_e, or that / max(sum over S of p, 2^-14), or softmax
+ * over S of W_r x;  * scale y = sum over S, in the order of choice, of w_e * down_e(f(gate_e x) *
+ * up_e x)
  *     + the block that all tokens use, where there is one
  *
+ * Or, in the first layers of some models, the experts are those of the token, from a table.
  * With groups, only experts of the best n_group_used groups are chosen from; a group counts as much
  * as its two best experts together.
  *
@@ -83,6 +85,8 @@ static const sk_moe *moe_rules(sk_builder *b)
                     .scale = hp->weights_scale != 0 ? (float)hp->weights_scale : 1};
     if (sk_plan_has(b, SK_T_EXP_PROBS_B))
         b->status = sk_slot_vector(b->weights, SK_T_EXP_PROBS_B, b->layer, &moe->bias, b->error);
+    if (b->status == SKALD_OK && b->layer < hp->n_hash)
+        b->status = sk_slot_ids(b->weights, SK_T_EXPERT_TABLE, b->layer, &moe->table, b->error);
     b->plan->n_expert = moe->n_expert;
     b->plan->n_used = moe->n_used;
     return moe;
@@ -271,14 +275,32 @@ static void route_choose(const sk_moe *moe, const float *p, int32_t *expert)
     }
 }
 
+/* The experts of the row's token; one that there is not fails the row. */
+static void route_look_up(sk_pass *p, const sk_step *step, int64_t i, int32_t *expert)
+{
+    const sk_moe *moe = step->moe;
+    const uint8_t *ids = (const uint8_t *)moe->table + p->rows[i].token * moe->n_used * 4;
+    for (int64_t k = 0; k < moe->n_used; k++) {
+        uint32_t id = sk_le32(ids + 4 * k);
+        if (id >= (uint64_t)moe->n_expert)
+            sk_pass_fail(p, SK_SET_ROWS, i, step->layer);
+        expert[k] = id < (uint64_t)moe->n_expert ? (int32_t)id : 0;
+    }
+}
+
 /* Logits become what weights are taken from. */
 static void route_gate(const sk_pass *p, const sk_moe *moe, float *probs)
 {
-    static const sk_fn sigmoid = {.kind = SK_FN_SIGMOID};
+    static const sk_fn sigmoid = {.kind = SK_FN_SIGMOID}, softplus = {.kind = SK_FN_SOFTPLUS};
     if (moe->gating == SK_GATING_SOFTMAX)
         p->k->softmax(probs, moe->n_expert);
     else if (moe->gating == SK_GATING_SIGMOID)
         p->k->apply(&sigmoid, probs, probs, NULL, moe->n_expert);
+    if (moe->gating != SK_GATING_ROOT)
+        return;
+    p->k->apply(&softplus, probs, probs, NULL, moe->n_expert);
+    for (int64_t e = 0; e < moe->n_expert; e++)
+        probs[e] = sqrtf(probs[e]);
 }
 
 /* The weights of the experts chosen. */
@@ -312,7 +334,10 @@ static void route_row(sk_pass *p, const sk_step *step, int64_t i)
     route_gate(p, moe, probs);
     for (int64_t e = 0; moe->bias && e < moe->n_expert; e++)
         biased[e] = probs[e] + moe->bias[e];
-    route_choose(moe, moe->bias ? biased : probs, expert);
+    if (moe->table)
+        route_look_up(p, step, i, expert);
+    else
+        route_choose(moe, moe->bias ? biased : probs, expert);
     route_weights(p, moe, probs, expert, weight);
 }
 

@@ -53,6 +53,8 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_RESIZE] = &sk_op_resize,     [SK_OP_PREDICT] = &sk_op_predict,
     [SK_OP_CORRECT] = &sk_op_correct,   [SK_OP_SPREAD] = &sk_op_spread,
     [SK_OP_TYPE] = &sk_op_position,     [SK_OP_INDEX] = &sk_op_index,
+    [SK_OP_POOL] = &sk_op_pool,         [SK_OP_BALANCE] = &sk_op_balance,
+    [SK_OP_COLLECT] = &sk_op_collect,   [SK_OP_DEAL] = &sk_op_deal,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)

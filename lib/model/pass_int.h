@@ -35,7 +35,7 @@ extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linea
     sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide, sk_op_take, sk_op_l2, sk_op_decay,
     sk_op_conv, sk_op_recur, sk_op_shift, sk_op_lerp, sk_op_bonus, sk_op_times, sk_op_blend,
     sk_op_heads, sk_op_sparse, sk_op_resize, sk_op_predict, sk_op_correct, sk_op_spread,
-    sk_op_index;
+    sk_op_index, sk_op_pool, sk_op_balance, sk_op_collect, sk_op_deal;
 
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */

@@ -266,7 +266,7 @@ int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv)
     sk_kv *kv = plan_grow(b, &array, &plan->n_kv, &plan->kv_capacity, sizeof *plan->kvs);
     plan->kvs = array;
     if (kv)
-        *kv = (sk_kv){.n_head = n_head, .dk = dk, .dv = dv, .rope = -1};
+        *kv = (sk_kv){.n_head = n_head, .dk = dk, .dv = dv, .each = 1, .rope = -1};
     return (int32_t)plan->n_kv - 1;
 }
 
@@ -284,8 +284,12 @@ int64_t sk_plan_memory(sk_builder *b, int64_t n)
 /* The ways to rotate are worked out first: their angles are computed once per pass. */
 static void plan_ropes(sk_builder *b)
 {
-    for (b->layer = 0; b->layer < b->hp->n_layer && b->status == SKALD_OK; b->layer++)
-        sk_plan_rope(b);
+    for (b->layer = 0; b->layer < b->hp->n_layer && b->status == SKALD_OK; b->layer++) {
+        if (b->arch->pooled)
+            sk_plan_pooled_ropes(b);
+        else
+            sk_plan_rope(b);
+    }
     b->layer = -1;
     for (uint64_t i = 0; i < b->plan->n_rope; i++)
         sk_plan_step(b, SK_OP_ANGLES, SK_SET_ROWS)->rope = (int)i;

@@ -187,6 +187,13 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"Nb", hp->n_bucket},
         {"Nl", hp->n_label},
         {"Ty", hp->n_type},
+        {"Cr", hp->ratio[layer]},
+        {"Cs", hp->ratio[layer] == 4 ? 2 : 1},
+        {"Og", hp->n_out_group},
+        {"Lo", hp->n_out_rank},
+        {"Go", hp->n_out_group > 0 ? hp->n_head[layer] * hp->head_v[layer] / hp->n_out_group : 0},
+        {"Hc", hp->n_stream},
+        {"Nu", hp->n_expert_used},
         {"Hx", hp->n_index_head},
         {"Dx", hp->n_index},
         {"6", 6},
@@ -382,6 +389,22 @@ int32_t sk_slot_vector_bias(sk_weights *weights, int slot, int64_t layer, const 
         return SKALD_OK;
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
     return vector_get(weights, &want, out, error);
+}
+
+int32_t sk_slot_ids(sk_weights *weights, int slot, int64_t layer, const void **out, sk_error *error)
+{
+    slot_want want;
+    *out = NULL;
+    slot_name(weights, want.name, sizeof want.name, slot, layer, 0, ".weight");
+    shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
+    const sk_gguf_tensor *tensor = slot_find(weights, &want, error);
+    if (!tensor)
+        return SKALD_E_CORRUPT;
+    if (tensor->dtype != SK_I32)
+        return sk_fail(error, SKALD_E_TYPE, "tensor %s is of type %s, wanted I32", want.name,
+                       sk_dtype_get(tensor->dtype)->name);
+    *out = slot_data(weights, tensor);
+    return SKALD_OK;
 }
 
 /* ---- Matrices ------------------------------------------------------------------------------- */

@@ -266,5 +266,6 @@ int main(void)
     test_all("deepseek32-moe");
     test_types("deepseek32-moe");
     test_types("minimax-m3-moe");
+    test_types("deepseek4-long");
     return test_end();
 }

@@ -91,6 +91,7 @@ int main(int argc, char **argv)
                                         "deepseek2-softmax-deep",
                                         "deepseek2-yarn1",
                                         "deepseek32-moe",
+                                        "deepseek4-long",
                                         "dots1-moe",
                                         "dream-dense",
                                         "ernie4_5-moe",
