@@ -207,36 +207,42 @@ static void test_all(const char *name)
     free(data2);
 }
 
-/* The last of 130 tokens' logits, in passes of at most `most` rows, in slices of one tile. */
-static float *last_logits(const sk_model *model, int dtype, int64_t most)
+/* Adds tokens [at, end) to a state, in passes of at most `most` rows, in slices of one tile; the
+ * logits that follow, which the caller frees. */
+static float *feed(const sk_model *model, sk_state *state, int64_t at, int64_t end, int64_t most)
 {
-    enum { N = 130 };
     sk_error error = {0};
     sk_pass *pass = NULL;
-    sk_state *state = new_state(model, dtype);
+    int64_t width = golden_width(model);
+    float *logits = malloc((size_t)width * sizeof *logits);
     CHECK_INT(sk_pass_new(&pass, sk_model_heap(model), model, most, 1, &error), SKALD_OK);
-    CHECK_INT(sk_state_reserve(state, N, &error), SKALD_OK);
-    for (int64_t at = 0, n; at < N; at += n) {
-        n = N - at < most ? N - at : most;
+    CHECK_INT(sk_state_reserve(state, end, &error), SKALD_OK);
+    for (int64_t n; at < end; at += n) {
+        n = end - at < most ? end - at : most;
+        CHECK_INT(sk_state_reserve(state, at + n, &error), SKALD_OK);
         for (int64_t i = 0; i < n; i++)
             sk_pass_rows(pass)[i] = (sk_row){.state = state,
                                              .position = at + i,
-                                             .token = (int32_t)((at + i) * 31 % 101),
-                                             .logits = at + i + 1 == N};
+                                             .token = (int32_t)((at + i) * 31 % 101 % width),
+                                             .logits = at + i + 1 == end};
         CHECK_INT(sk_pass_begin(pass, n, &error), SKALD_OK);
         while (sk_pass_run(pass, 0, NULL, NULL) == SKALD_PENDING)
             ;
         CHECK_INT(sk_pass_failed_layer(pass, n - 1), -1);
-        if (at + n == N) {
-            float *logits = malloc((size_t)golden_width(model) * sizeof *logits);
-            memcpy(logits, sk_pass_logits(pass, n - 1),
-                   (size_t)golden_width(model) * sizeof *logits);
-            sk_pass_free(pass);
-            sk_state_free(state);
-            return logits;
-        }
+        if (at + n == end)
+            memcpy(logits, sk_pass_logits(pass, n - 1), (size_t)width * sizeof *logits);
     }
-    return NULL;
+    sk_pass_free(pass);
+    return logits;
+}
+
+/* The last of 130 tokens' logits, in passes of at most `most` rows, in slices of one tile. */
+static float *last_logits(const sk_model *model, int dtype, int64_t most)
+{
+    sk_state *state = new_state(model, dtype);
+    float *logits = feed(model, state, 0, 130, most);
+    sk_state_free(state);
+    return logits;
 }
 
 /* Whatever the cache holds, single tokens are as good as many. */
@@ -255,6 +261,55 @@ static void test_types(const char *name)
     free(data);
 }
 
+static void put_bytes(void *user, const void *bytes, uint64_t n)
+{
+    uint8_t **to = user;
+    memcpy(*to, bytes, n);
+    *to += n;
+}
+
+static bool same_logits(const sk_model *model, float *a, float *b)
+{
+    bool same = memcmp(a, b, (size_t)golden_width(model) * sizeof *a) == 0;
+    free(b);
+    return same;
+}
+
+/* A state that was forked, saved, or gone back with goes on as one that was not. */
+static void test_state(const char *name)
+{
+    enum { N = 270, MORE = 40 };
+    uint8_t *data;
+    sk_error error = {0};
+    sk_model *model = model_with(name, "attention.indexer.top_k", 9, &data);
+    sk_state *state = new_state(model, SK_F16), *fork = NULL, *loaded = new_state(model, SK_F16);
+    free(feed(model, state, 0, N, 100));
+    uint64_t size = sk_state_save_size(state, N);
+    uint8_t *saved = malloc(size), *end = saved;
+    sk_state_save(state, N, put_bytes, &end);
+    CHECK(end == saved + size);
+    CHECK_INT(sk_state_layout(loaded), sk_state_layout(state));
+    CHECK_INT(sk_state_prepare(loaded, N, &error), SKALD_OK);
+    sk_state_load(loaded, N, saved);
+    CHECK_INT(sk_state_fork(&fork, state, &error), SKALD_OK);
+    float *wanted = feed(model, state, N, N + MORE, 1);
+    CHECK(same_logits(model, wanted, feed(model, fork, N, N + MORE, 7)));
+    CHECK(same_logits(model, wanted, feed(model, loaded, N, N + MORE, 40)));
+    for (int64_t back = N + MORE - 1; back > 0; back = back * 2 / 3) {
+        sk_state_truncate(state, back);
+        int64_t at = sk_state_length(state);
+        CHECKF(at == sk_state_length(state) && at <= back, "%s: back to %d", name, (int)at);
+        CHECK(same_logits(model, wanted, feed(model, state, at, N + MORE, 50)));
+    }
+    free(wanted);
+    free(saved);
+    sk_state_free(state);
+    sk_state_free(fork);
+    sk_state_free(loaded);
+    sk_model_release(model);
+    free(data);
+}
+
 int main(void)
 {
     test_choice("deepseek32-moe", 8);
@@ -267,5 +322,8 @@ int main(void)
     test_types("deepseek32-moe");
     test_types("minimax-m3-moe");
     test_types("deepseek4-long");
+    test_state("deepseek32-moe");
+    test_state("minimax-m3-moe");
+    test_state("deepseek4-long");
     return test_end();
 }
