@@ -433,6 +433,13 @@ static const sk_arch arch_table[] = {
      .ffn = SK_FFN_GEGLU,
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .moe_dense = SK_DENSE_MEAN},
+    {.name = "grovemoe",
+     .keys = "expert_feed_forward_length! expert_group_scale! experts_per_group! "
+             "expert_chunk_feed_forward_length",
+     .turn = SK_TURN_NEOX,
+     .qk_norm = SK_QK_NORM_HEAD,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_adjugate = 1},
     {.name = "hunyuan-dense",
      .keys = "rope.scaling.alpha",
      .turn = SK_TURN_NEOX,
@@ -969,6 +976,15 @@ static const sk_arch arch_table[] = {
      .attn_scale = SK_ATTN_UNSCALED,
      .ffn = SK_FFN_GEGLU_OR_RELU,
      .moe_layers = SK_MOE_NEVER},
+    {.name = "talkie",
+     .keys = "logit_scale!",
+     .norm = SK_NORM_RMS_PLAIN,
+     .embd_norm = 1,
+     .embd_again = 1,
+     .turn = SK_TURN_NEOX,
+     .qk_norm = SK_QK_NORM_FACTORS,
+     .qk_order = SK_QK_AFTER,
+     .moe_layers = SK_MOE_NEVER},
     {.name = "xverse", .moe_layers = SK_MOE_NEVER},
 };
 
@@ -988,10 +1004,14 @@ const sk_arch *sk_arch_find(const char *name, size_t n)
     return NULL;
 }
 
-const char *sk_arch_near(const char *name)
+int sk_arch_near(const char *name, const char **near, int most)
 {
     const char *names[ARCH_COUNT];
+    int n = 0;
     for (size_t i = 0; i < ARCH_COUNT; i++)
         names[i] = arch_table[i].name;
-    return sk_nearest_word(name, names, ARCH_COUNT);
+    for (; n < most && (near[n] = sk_nearest_word(name, names, ARCH_COUNT)); n++)
+        for (size_t i = 0; i < ARCH_COUNT; i++)
+            names[i] = names[i] == near[n] ? "" : names[i];
+    return n;
 }

@@ -14,8 +14,14 @@
 #include <stdint.h>
 
 /* The norm of layers and output: RMS, layer norm, layer norm without weights; RMS where the file
- * has its epsilon, else layer norm. */
-enum { SK_NORM_RMS = 0, SK_NORM_LAYER = 1, SK_NORM_LAYER_PLAIN = 2, SK_NORM_KEY = 3 };
+ * has its epsilon, else layer norm; RMS without weights. */
+enum {
+    SK_NORM_RMS = 0,
+    SK_NORM_LAYER = 1,
+    SK_NORM_LAYER_PLAIN = 2,
+    SK_NORM_KEY = 3,
+    SK_NORM_RMS_PLAIN = 4
+};
 
 /* Where norms stand: before attention and feed-forward; after them, before they are added; both.
  * Parallel: attention and feed-forward read the same h and are added together; always, where the
@@ -41,7 +47,7 @@ enum { SK_QKV_TIGHT = 0, SK_QKV_WIDE = 1, SK_QKV_THIRDS = 2 };
 /* Norms of queries and keys: none; of each head; the same where the file has them; of all heads as
  * one vector; layer norm of each head with weights of its own, where the file has them; layer norm
  * of all heads as one vector, where the file has it; of each head without weights; of each head
- * with weights of its own. */
+ * with weights of its own; of each head without weights, of queries with a factor. */
 enum {
     SK_QK_NORM_NONE = 0,
     SK_QK_NORM_HEAD = 1,
@@ -50,7 +56,8 @@ enum {
     SK_QK_NORM_HEAD_LAYER_IF = 4,
     SK_QK_NORM_WHOLE_LAYER_IF = 5,
     SK_QK_NORM_PLAIN = 6,
-    SK_QK_NORM_ROWS = 7
+    SK_QK_NORM_ROWS = 7,
+    SK_QK_NORM_FACTORS = 8
 };
 
 /* Whether they come before the rotation or after it. */
@@ -282,6 +289,7 @@ typedef struct sk_arch {
     uint8_t v_of_k;       /* without a matrix of values, keys before their norm are the values */
     uint8_t kv_layers;    /* layers from this one on read the cache of an earlier one; 0: the key */
     uint8_t streams;      /* SK_STREAMS_... */
+    uint8_t embd_again;   /* each layer adds the embedding, times a factor */
     uint8_t layer_inputs; /* each token has an embedding of its own for each layer */
     uint8_t sparse;       /* so many first layers' gates are cut off well above their mean */
     uint8_t pooled;       /* attention is to a window and to summaries of what is before */
@@ -289,8 +297,9 @@ typedef struct sk_arch {
     uint8_t index;        /* SK_INDEX_... */
     uint8_t mixer, mixes, groups, feeds;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
-    uint8_t gaps;     /* layers may lack heads, heads of keys or a feed-forward */
-    uint8_t moe_half; /* the sum of experts and shared expert is halved */
+    uint8_t gaps;         /* layers may lack heads, heads of keys or a feed-forward */
+    uint8_t moe_adjugate; /* fewer experts work on what the experts give */
+    uint8_t moe_half;     /* the sum of experts and shared expert is halved */
     uint8_t shared;
     uint8_t positions, embd_scale, logit_scale, defaults;
     uint8_t sees, gives, ranks, sides;
@@ -305,7 +314,8 @@ const sk_arch *sk_arch_find(const char *name, size_t n);
 /* Row `index`, from 0 on; NULL past the last. */
 const sk_arch *sk_arch_at(size_t index);
 
-/* The name that is nearest to `name`, or NULL when none is near. */
-const char *sk_arch_near(const char *name);
+/* The names that are nearest to `name`, the nearest first: at most `most` of them, in `near`.
+ * Returns how many; 0: none is near. */
+int sk_arch_near(const char *name, const char **near, int most);
 
 #endif

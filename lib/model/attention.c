@@ -53,7 +53,10 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
         sk_plan_take(b, SK_R_A_GATE, 0, SK_R_T, attn->dk, attn->n_head, attn->dk, 2 * attn->dk);
         return;
     }
-    if (attn->shared) {
+    if (attn->shared) { /* some files have keys and values of such layers all the same */
+        static const int spare[] = {SK_T_ATTN_K, SK_T_ATTN_V, SK_T_ATTN_K_NORM};
+        for (int i = 0; i < 3; i++)
+            sk_slot_pass_over(b->weights, spare[i], b->layer);
         parts[0] = sk_plan_weight(b, SK_T_ATTN_Q);
         sk_plan_linear(b, src, parts, (int[]){SK_R_Q}, 1);
         return;
@@ -251,6 +254,18 @@ sk_attn *sk_plan_attn(sk_builder *b, int rope)
     return attn;
 }
 
+/* Norms of heads that share all weights of a head but for one factor each; slot -1: none. */
+static void plan_norm_factors(sk_builder *b, int reg, int slot, int64_t n_head, int64_t dk)
+{
+    const float *factors = slot < 0 ? NULL : sk_plan_vector_now(b, slot);
+    float *weight = slot < 0 ? NULL : sk_plan_keep(b, n_head * dk);
+    for (int64_t i = 0; factors && weight && i < n_head * dk; i++)
+        weight[i] = factors[i / dk];
+    sk_step *step = sk_plan_norm_as(b, reg, reg, -1, n_head, dk, false, dk);
+    step->weight = weight;
+    step->weight_slot = slot;
+}
+
 /* Norms of the heads of q (which 0) or k (1). */
 static void plan_qk_norm(sk_builder *b, int which, int64_t n_head, int64_t dk, int rope)
 {
@@ -279,6 +294,9 @@ static void plan_qk_norm(sk_builder *b, int which, int64_t n_head, int64_t dk, i
         break;
     case SK_QK_NORM_ROWS:
         sk_plan_norm_as(b, reg, reg, rows, n_head, dk, false, dk);
+        break;
+    case SK_QK_NORM_FACTORS:
+        plan_norm_factors(b, reg, which ? -1 : SK_T_ATTN_Q_FACTORS, n_head, dk);
         break;
     case SK_QK_NORM_PLAIN:
         if (rope >= 0)

@@ -212,6 +212,8 @@ static void put_route(explain_line *line, const sk_step *step)
                                           "root of softplus, "};
     put_int(line, gatings[moe->gating], moe->n_used, "");
     put_int(line, " of ", moe->n_expert, "");
+    if (moe->fold > 0)
+        put_int(line, ", each in common with ", moe->fold - 1, " more");
     if (moe->n_group > 1) {
         put_int(line, " in ", moe->n_group_used, "");
         put_int(line, " of ", moe->n_group, " groups");
@@ -509,6 +511,8 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
             put_slot(line, step->weight_slot);
         else
             put(line, sk_reg_name(step->src));
+        if (step->factor != 0)
+            put_float(line, " * ", step->factor);
         break;
     case SK_OP_ROUTE:
         put_route(line, step);

@@ -60,6 +60,8 @@ void sk_plan_embed(sk_builder *b)
     embed_positions(b);
     if (b->arch->embd_norm)
         sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_TOKEN_EMBD_NORM, 1, b->hp->n_embd);
+    if (b->arch->embd_again)
+        sk_plan_copy(b, SK_R_INPUTS, SK_R_H, b->hp->n_embd);
     if (b->arch->layer_inputs && b->hp->n_layer_in > 0)
         sk_plan_layer_inputs(b);
     if (b->arch->streams == SK_STREAMS_ALTUP)

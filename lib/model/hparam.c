@@ -68,7 +68,7 @@ static const char *hp_listed(const sk_arch *arch, const char *key)
 /* The norm's epsilon is needed wherever the norm is used, without being listed. */
 static bool hp_is_epsilon(const hp_row *row, const sk_arch *arch)
 {
-    bool rms = arch->norm == SK_NORM_RMS;
+    bool rms = arch->norm == SK_NORM_RMS || arch->norm == SK_NORM_RMS_PLAIN;
     return arch->norm != SK_NORM_KEY &&
            row->offset == (rms ? offsetof(sk_hparam, rms_eps) : offsetof(sk_hparam, ln_eps));
 }
@@ -303,6 +303,7 @@ static void hp_complete_experts(sk_hparam *hp, const sk_arch *arch)
     else if (arch->moe_size == SK_EXPERT_KEY_OR_SHARE && hp->n_expert_used > 0)
         hp->n_ff_exp = hp->max_n_ff / hp->n_expert_used;
     hp->n_ff_shared = hp_shared_width(hp, arch);
+    hp->n_ff_chunk = hp->n_ff_chunk > 0 ? hp->n_ff_chunk : hp->dk;
     hp->n_expert_in = hp->n_latent > 0 ? hp->n_latent : hp->n_embd;
     if (arch->moe_gating < SK_GATING_KEY)
         hp->moe_gating = arch->moe_gating;
@@ -650,6 +651,9 @@ static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
     if (hp->n_ff_exp < 1)
         return sk_fail(error, SKALD_E_CORRUPT, "the width of the experts is %lld",
                        (long long)hp->n_ff_exp);
+    if (hp->n_expert % hp->n_per_group != 0)
+        return sk_fail(error, SKALD_E_CORRUPT, "experts_per_group is %lld of %lld experts",
+                       (long long)hp->n_per_group, (long long)hp->n_expert);
     if (hp->n_group <= 1)
         return SKALD_OK;
     if (hp->n_group >= hp->n_expert || hp->n_expert % hp->n_group != 0 || hp->n_group_used < 1 ||

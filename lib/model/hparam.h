@@ -129,6 +129,9 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    n_sinkhorn,       "hyper_connection.sinkhorn_iterations", 0, 0, 1, 1000,          0) \
     X(FLOAT,  hyper_eps,        "hyper_connection.epsilon",         0, 0,     0, 1e3,           0) \
     X(INT,    n_hash,           "hash_layer_count",                 0, 0,     0, SK_MAX_LAYERS, 0) \
+    X(INT,    n_ff_chunk,       "expert_chunk_feed_forward_length", 0, 0,     0, SK_HP_WIDE,    0) \
+    X(INT,    n_per_group,      "experts_per_group",                0, 1,     1, SK_MAX_EXPERTS, 0) \
+    X(FLOAT,  scale_group,      "expert_group_scale",               0, 0,     -1e30, 1e30,      0) \
     X(INT,    n_layer_in,       "embedding_length_per_layer_input", 0, 0,     0, 65536,         0) \
     X(INT,    n_kv_shared,      "attention.shared_kv_layers",       0, 0,     0, SK_MAX_LAYERS, 0) \
     X(INT,    n_loop,           "num_loops",                        0, 1,     1, 64,            0) \

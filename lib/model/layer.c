@@ -57,7 +57,8 @@ static int layer_attn_norm(const sk_builder *b, bool parallel)
 {
     if (b->arch->norm_place == SK_PLACE_POST)
         return -1;
-    if (b->layer == 0 && b->arch->embd_norm && !sk_plan_has(b, SK_T_ATTN_NORM))
+    if (b->layer == 0 && b->arch->embd_norm && b->arch->norm != SK_NORM_RMS_PLAIN &&
+        !sk_plan_has(b, SK_T_ATTN_NORM))
         return -1; /* what follows the embedding is norm enough */
     return parallel && sk_plan_has(b, SK_T_ATTN_NORM_2) ? SK_T_ATTN_NORM_2 : SK_T_ATTN_NORM;
 }
@@ -208,6 +209,11 @@ static void layer_finish(sk_builder *b)
     if (b->arch->streams == SK_STREAMS_ALTUP) {
         sk_plan_altup_correct(b);
         return;
+    }
+    if (b->arch->embd_again) {
+        const float *factor = sk_plan_vector_now(b, SK_T_LAYER_SCALE);
+        if (factor && factor[0] != 0)
+            sk_plan_add(b, SK_R_H, SK_R_INPUTS, n_embd)->factor = factor[0];
     }
     if (b->arch->layer_inputs && b->hp->n_layer_in > 0) {
         sk_plan_layer_input(b, SK_R_H);

@@ -12,6 +12,10 @@
  * With groups, only experts of the best n_group_used groups are chosen from; a group counts as much
  * as its two best experts together.
  *
+ * Grove MoE has a second choice behind that, among adjugate experts that stand for groups of the
+ * first: y += scale * (sum of w_e' down'(f(gate' y) * up' y)), e' = e / group, w the probability of
+ * the expert that has that number, and these divided by their sum.
+ *
  * Rows are gathered by expert, so that each expert's weights are read once per batch and those of
  * experts that no row chose never. A row's outputs are kept apart by expert and added at the end,
  * in its own order: who shares the batch changes nothing.
@@ -92,6 +96,24 @@ static const sk_moe *moe_rules(sk_builder *b)
     return moe;
 }
 
+/* The rules of a second choice, among fewer experts: each stands for some of those that the router
+ * knows, and may be chosen for several of them. */
+static const sk_moe *moe_adjugate_rules(sk_builder *b, const sk_moe *first)
+{
+    if (b->status != SKALD_OK)
+        return NULL;
+    sk_moe *moe = sk_weights_keep(b->weights, 1, sizeof *moe, b->error);
+    if (!moe) {
+        b->status = SKALD_E_MEMORY;
+        return NULL;
+    }
+    *moe = *first;
+    moe->fold = b->hp->n_per_group;
+    if (moe->n_used > moe->n_expert / moe->fold)
+        moe->n_used = moe->n_expert / moe->fold;
+    return moe;
+}
+
 static void moe_step(sk_builder *b, int op, int src, const sk_linear *parts, const int *dsts,
                      int n_part)
 {
@@ -169,6 +191,47 @@ static int moe_inputs(sk_builder *b, int src, sk_linear parts[3])
     return n_part;
 }
 
+/* The chosen experts' work: of `in`, whose activations are there, to e_out. */
+static void moe_experts_steps(sk_builder *b, const sk_moe *moe, int in, const sk_linear *parts,
+                              int n_part, const sk_linear *down, int64_t n_ff)
+{
+    moe_route(b, moe);
+    moe_step(b, SK_OP_EXPERTS, in, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, n_part);
+    if (moe->weigh_before) {
+        moe_weigh(b, SK_R_E_GATE, moe);
+        moe_weigh(b, SK_R_E_UP, moe);
+    }
+    sk_plan_glu(b, SK_R_E_GATE, n_part == 2 ? SK_R_E_UP : -1,
+                sk_plan_ffn_fn(b, b->hp->clamp_exp[b->layer]), n_ff);
+    sk_plan_act(b, SK_R_E_GATE, down, 1);
+    moe_step(b, SK_OP_EXPERTS, SK_R_E_GATE, down, (int[]){SK_R_E_OUT}, 1);
+}
+
+static void moe_combine(sk_builder *b, const sk_moe *moe, int dst, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_COMBINE, SK_SET_ROWS);
+    step->dst = dst;
+    step->src = SK_R_E_OUT;
+    step->n = n;
+    step->moe = moe;
+    sk_plan_width(b, dst, n);
+}
+
+/* dst += what adjugate experts make of it, times the model's scale. */
+static void moe_adjugate(sk_builder *b, const sk_moe *first, int dst)
+{
+    const sk_moe *moe = moe_adjugate_rules(b, first);
+    sk_linear parts[] = {moe_experts(b, SK_T_FFN_GATE_CHEXPS), moe_experts(b, SK_T_FFN_UP_CHEXPS)};
+    sk_linear down = moe_experts(b, SK_T_FFN_DOWN_CHEXPS);
+    if (b->status != SKALD_OK)
+        return;
+    sk_plan_act(b, dst, parts, 2);
+    moe_experts_steps(b, moe, dst, parts, 2, &down, b->hp->n_ff_chunk);
+    moe_combine(b, moe, SK_R_S, b->hp->n_embd);
+    sk_plan_scale(b, SK_R_S, b->hp->scale_group, b->hp->n_embd);
+    sk_plan_add(b, dst, SK_R_S, b->hp->n_embd);
+}
+
 void sk_plan_moe(sk_builder *b, int src, int dst)
 {
     int64_t n_embd = b->hp->n_embd;
@@ -180,25 +243,10 @@ void sk_plan_moe(sk_builder *b, int src, int dst)
     sk_linear down = moe_experts_or_list(b, SK_T_FFN_DOWN_EXPS, SK_T_FFN_DOWN_EXP);
     if (b->status != SKALD_OK)
         return;
-    moe_route(b, moe);
-    moe_step(b, SK_OP_EXPERTS, in, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, n_part);
-    if (moe->weigh_before) {
-        moe_weigh(b, SK_R_E_GATE, moe);
-        moe_weigh(b, SK_R_E_UP, moe);
-    }
-    sk_plan_glu(b, SK_R_E_GATE, n_part == 2 ? SK_R_E_UP : -1,
-                sk_plan_ffn_fn(b, b->hp->clamp_exp[b->layer]), b->hp->n_ff_exp);
-    sk_plan_act(b, SK_R_E_GATE, &down, 1);
-    moe_step(b, SK_OP_EXPERTS, SK_R_E_GATE, &down, (int[]){SK_R_E_OUT}, 1);
+    moe_experts_steps(b, moe, in, parts, n_part, &down, b->hp->n_ff_exp);
     if (shared)
         sk_plan_shared(b, src, SK_R_S);
-
-    sk_step *step = sk_plan_step(b, SK_OP_COMBINE, SK_SET_ROWS);
-    step->dst = out;
-    step->src = SK_R_E_OUT;
-    step->n = b->hp->n_expert_in;
-    step->moe = moe;
-    sk_plan_width(b, out, b->hp->n_expert_in);
+    moe_combine(b, moe, out, b->hp->n_expert_in);
     if (out != dst) {
         sk_linear up = sk_plan_weight(b, SK_T_FFN_LATENT_UP);
         sk_plan_linear(b, out, &up, (int[]){dst}, 1);
@@ -207,6 +255,8 @@ void sk_plan_moe(sk_builder *b, int src, int dst)
         sk_plan_add(b, dst, SK_R_S, n_embd);
     if (b->arch->moe_half)
         sk_plan_scale(b, dst, 0.5, n_embd);
+    if (b->arch->moe_adjugate)
+        moe_adjugate(b, moe, dst);
 }
 
 /* ---- route: the source's logits to chosen experts and their weights ----------------------------
@@ -331,13 +381,16 @@ static void route_row(sk_pass *p, const sk_step *step, int64_t i)
         sk_pass_fail(p, SK_SET_ROWS, i, step->layer);
         memset(probs, 0, (size_t)moe->n_expert * sizeof *probs);
     }
-    route_gate(p, moe, probs);
+    if (moe->fold == 0) /* else they are there from the first choice */
+        route_gate(p, moe, probs);
     for (int64_t e = 0; moe->bias && e < moe->n_expert; e++)
         biased[e] = probs[e] + moe->bias[e];
     if (moe->table)
         route_look_up(p, step, i, expert);
     else
         route_choose(moe, moe->bias ? biased : probs, expert);
+    for (int64_t k = 0; moe->fold > 1 && k < moe->n_used; k++)
+        expert[k] /= (int32_t)moe->fold;
     route_weights(p, moe, probs, expert, weight);
 }
 
@@ -345,6 +398,7 @@ static void route_begin(sk_pass *p, const sk_step *step, sk_work *work)
 {
     sk_begin_rows(p, step, work);
     work->cost *= (double)(8 + step->moe->n_used);
+    p->choice.n_used = step->moe->n_used;
 }
 
 static void route_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)

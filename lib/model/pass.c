@@ -61,7 +61,7 @@ int64_t sk_pass_count(const sk_pass *pass, int set)
 {
     return set == SK_SET_LOGITS    ? pass->n_logits
            : set == SK_SET_OUTPUTS ? pass->n_outputs
-           : set == SK_SET_PAIRS   ? pass->n_rows * pass->plan->n_used
+           : set == SK_SET_PAIRS   ? pass->n_rows * pass->choice.n_used
            : set == SK_SET_HEADS   ? pass->n_rows * pass->plan->n_head
                                    : pass->n_rows;
 }
@@ -69,7 +69,7 @@ int64_t sk_pass_count(const sk_pass *pass, int set)
 void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer)
 {
     int64_t row = set == SK_SET_LOGITS || set == SK_SET_OUTPUTS ? pass->output_row[i]
-                  : set == SK_SET_PAIRS                         ? i / pass->plan->n_used
+                  : set == SK_SET_PAIRS                         ? i / pass->choice.n_used
                   : set == SK_SET_HEADS                         ? i / pass->plan->n_head
                                                                 : i;
     int32_t none = -1;

@@ -40,6 +40,7 @@ extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linea
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */
 typedef struct sk_choice {
+    int64_t n_used;      /* pairs of a row */
     int32_t *expert;     /* [pair] */
     float *weight;       /* [pair] */
     int32_t *pair_of;    /* [pair] pairs in the order of their experts, then rows */

@@ -101,8 +101,11 @@ sk_step *sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_ve
 void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
 {
     int norm = b->arch->norm;
-    bool rms = norm == SK_NORM_RMS || (norm == SK_NORM_KEY && b->hp->rms_eps != 0);
-    sk_plan_norm_as(b, dst, src, norm == SK_NORM_LAYER_PLAIN ? -1 : slot, n_vec, n, !rms, 0);
+    bool rms = norm == SK_NORM_RMS || norm == SK_NORM_RMS_PLAIN ||
+               (norm == SK_NORM_KEY && b->hp->rms_eps != 0);
+    sk_plan_norm_as(b, dst, src,
+                    norm == SK_NORM_LAYER_PLAIN || norm == SK_NORM_RMS_PLAIN ? -1 : slot, n_vec, n,
+                    !rms, 0);
 }
 
 void sk_plan_act_in(sk_builder *b, int set, int src, const sk_linear *parts, int n_part)
@@ -149,12 +152,13 @@ void sk_plan_copy(sk_builder *b, int dst, int src, int64_t n)
     sk_plan_take(b, dst, 0, src, 0, 1, n, n);
 }
 
-void sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
+sk_step *sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
 {
     sk_step *step = sk_plan_step(b, SK_OP_ADD, sk_reg_set(dst));
     step->dst = dst;
     step->src = src;
     step->n = n;
+    return step;
 }
 
 /* An operation of a register's rows with a vector of the model's. */

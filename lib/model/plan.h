@@ -186,6 +186,7 @@ typedef struct sk_moe {
     int64_t n_expert, n_used;
     int64_t n_group, n_group_used; /* n_group <= 1: none */
     int gating;                    /* SK_GATING_... */
+    int64_t fold; /* of a second choice: how many experts have one in common; 0: it is the first */
     bool normed, weigh_before;
     float scale;       /* of the weights */
     const float *bias; /* [n_expert], added where experts are chosen; NULL: none */
@@ -355,8 +356,8 @@ void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *d
 void sk_plan_act_in(sk_builder *b, int set, int src, const sk_linear *parts, int n_part);
 void sk_plan_linear_in(sk_builder *b, int set, int src, const sk_linear *parts, const int *dsts,
                        int n_part);
-/* dst += src */
-void sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
+/* dst += src; the step, as of sk_plan_step */
+sk_step *sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
 /* dst += the vector of a slot; dst *= it */
 void sk_plan_add_vector(sk_builder *b, int dst, int slot, int64_t n);
 void sk_plan_times(sk_builder *b, int dst, int slot, int64_t n);

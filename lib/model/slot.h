@@ -47,7 +47,7 @@ enum {
  * of version 6, La erase, Lv value, Lg gate; Ei n_expert_in; Z2, Z3 n_dense_2, _3; Nb n_bucket, Nl
  *   n_label, Ty n_type; of indexers Hx n_index_head, Dx n_index;
  *   of pooling Cr ratio, Cs 2 where that is 4, else 1, Og n_out_group, Lo n_out_rank, Go a group's
- *   heads' elements; Hc n_stream; Nu n_expert_used; Lp n_layer_in, Ly of all layers, Lr the 64 of Laurel
+ *   heads' elements; Hc n_stream; Nu n_expert_used; Fc n_ff_chunk, Nc groups of experts; Lp n_layer_in, Ly of all layers, Lr the 64 of Laurel
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -185,6 +185,10 @@ enum {
     X(HYPER_OUT_BASE,   VECTOR,  "output_hc_base",          "Hc") \
     X(HYPER_OUT_SCALE,  VECTOR,  "output_hc_scale",         "1") \
     X(EXPERT_TABLE,     VECTOR,  "blk.%d.ffn_gate_tid2eid", "Nu,V") \
+    X(FFN_GATE_CHEXPS,  EXPERTS, "blk.%d.ffn_gate_chexps",  "E,Fc,Nc") \
+    X(FFN_UP_CHEXPS,    EXPERTS, "blk.%d.ffn_up_chexps",    "E,Fc,Nc") \
+    X(FFN_DOWN_CHEXPS,  EXPERTS, "blk.%d.ffn_down_chexps",  "Fc,E,Nc") \
+    X(ATTN_Q_FACTORS,   NORM,    "blk.%d.attn_q_norm",      "1,H") \
     X(KDA_Q,            LINEAR,  "blk.%d.attn_q",           "E,Ka") \
     X(KDA_K,            LINEAR,  "blk.%d.attn_k",           "E,Ka") \
     X(KDA_V,            LINEAR,  "blk.%d.attn_v",           "E,Ka") \
@@ -322,6 +326,9 @@ bool sk_slot_has(const sk_weights *weights, int slot, int64_t layer);
 
 /* Whether that tensor has the shape of the role. */
 bool sk_slot_fits(const sk_weights *weights, int slot, int64_t layer);
+
+/* That the tensors of a role, where the file has them, are known and not needed. */
+void sk_slot_pass_over(sk_weights *weights, int slot, int64_t layer);
 
 /* The weight of a role. Errors: CORRUPT (missing or misshapen), TYPE, MEMORY, and of reading. */
 int32_t sk_slot_linear(sk_weights *weights, int slot, int64_t layer, sk_linear *out,

@@ -240,6 +240,9 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     put_recurrent(m, writer);
     put_indexer(m, writer);
     put_pooled(m, writer);
+    put_u32(m, writer, "experts_per_group", m->n_expert % 2 ? 1 : 2);
+    put_f32(m, writer, "expert_group_scale", 0.5);
+    put_u32(m, writer, "expert_chunk_feed_forward_length", pick(m, 0, 20));
     put_u32(m, writer, "moe_every_n_layers", pick(m, 0, 3));
     put_u32(m, writer, "attention.relative_buckets_count", pick(m, 4, 40));
     put_u32(m, writer, "dense_2_feat_out", m->n_dense);
