@@ -143,7 +143,7 @@ static int64_t attend_near(const sk_attn *attn, const sk_row *row)
 }
 
 /* How many keys a row's list has for a head of keys. */
-static int64_t list_count(const sk_pass *p, const sk_attn *attn, int64_t row, int64_t head)
+static int64_t attend_list_count(const sk_pass *p, const sk_attn *attn, int64_t row, int64_t head)
 {
     bool chosen = attend_chosen(p, attn, row);
     if (attn->pooled < 0)
@@ -153,8 +153,8 @@ static int64_t list_count(const sk_pass *p, const sk_attn *attn, int64_t row, in
 }
 
 /* Of key j of the list: which cached layer has it, in which row. The window comes first. */
-static int64_t list_key(const sk_pass *p, const sk_attn *attn, int64_t row, int64_t head, int64_t j,
-                        int32_t *layer)
+static int64_t attend_list_key(const sk_pass *p, const sk_attn *attn, int64_t row, int64_t head,
+                               int64_t j, int32_t *layer)
 {
     int64_t n_near = attn->pooled >= 0 ? attend_near(attn, &p->rows[row]) : 0;
     *layer = attn->kv;
@@ -173,7 +173,7 @@ static sk_span attend_seen(const sk_pass *p, const sk_attn *attn, int64_t i)
     const sk_row *row = &p->rows[i];
     int64_t first = 0, position = row->position, last = position + 1;
     if (attend_lists(p, attn, i))
-        return (sk_span){0, attn->pooled >= 0 ? list_count(p, attn, i, 0)
+        return (sk_span){0, attn->pooled >= 0 ? attend_list_count(p, attn, i, 0)
                                               : attn->index->n_unit * attn->index->unit};
     if (attn->whole) {
         int64_t side = attn->window > 0 ? attn->window / 2 : INT32_MAX;
@@ -290,7 +290,7 @@ static sk_attend attend_make(const sk_pass *p, const sk_step *step, int64_t run,
     for (int64_t i = 0; i < n_row; i++)
         seen[i] = attend_seen(p, attn, row + i);
     if (attend_lists(p, attn, row))
-        seen[0].last = list_count(p, attn, row, head);
+        seen[0].last = attend_list_count(p, attn, row, head);
     return (sk_attend){.q = sk_pass_reg(p, step->src, row) + head * group * attn->dk,
                        .q_stride = p->stride[step->src],
                        .n_row = n_row,
@@ -337,7 +337,7 @@ static void attend_gather(const sk_pass *p, const sk_attn *attn, int64_t row, in
     const sk_cache_layer *l = &cache->layers[attn->kv]; /* rows of summaries are as long */
     for (int64_t j = 0; j < n; j++) {
         int32_t layer;
-        int64_t key = list_key(p, attn, row, head, first + j, &layer);
+        int64_t key = attend_list_key(p, attn, row, head, first + j, &layer);
         sk_cache_place at = sk_cache_find(cache, layer, key);
         const uint8_t *block = cache->blocks[at.block];
         const uint8_t *k = block + sk_cache_k_offset(cache, layer, head);

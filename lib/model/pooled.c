@@ -143,14 +143,14 @@ void sk_plan_pooled(sk_builder *b, int src, int dst)
 
 /* Sums of a part of the channels, each `stride` floats from the next: greatest score, exponentials,
  * values. */
-typedef struct pool_sums {
+typedef struct pooled_sums {
     const float *from;
     float *to;
     int64_t stride;
-} pool_sums;
+} pooled_sums;
 
 /* Adds a token's value to the sums of a channel, which begin with it if it is `fresh`. */
-static void pool_add(const pool_sums *s, int64_t c, float score, float value, bool fresh)
+static void pooled_add(const pooled_sums *s, int64_t c, float score, float value, bool fresh)
 {
     float m = s->from[c], l = s->from[c + s->stride], o = s->from[c + 2 * s->stride];
     if (fresh) {
@@ -173,7 +173,7 @@ static void pool_add(const pool_sums *s, int64_t c, float score, float value, bo
 }
 
 /* The pooled value of the sums of two blocks; of the second alone, if there is no first. */
-static float pool_value(const float *first, const float *second, int64_t stride)
+static float pooled_value(const float *first, const float *second, int64_t stride)
 {
     if (!first)
         return second[2 * stride] / second[stride];
@@ -184,14 +184,14 @@ static float pool_value(const float *first, const float *second, int64_t stride)
 }
 
 /* The sums of set `i` in the arrays that a row reads and writes. */
-static pool_sums pool_set(const sk_step *step, const sk_walk *w, int64_t i)
+static pooled_sums pooled_set(const sk_step *step, const sk_walk *w, int64_t i)
 {
     int64_t at = step->pool->memory + 3 * i * step->n;
-    return (pool_sums){w->from + at, w->to + at, step->n};
+    return (pooled_sums){w->from + at, w->to + at, step->n};
 }
 
-static void pool_row(const sk_pass *p, const sk_step *step, const sk_walk *w, int64_t c0,
-                     int64_t c1)
+static void pooled_row(const sk_pass *p, const sk_step *step, const sk_walk *w, int64_t c0,
+                       int64_t c1)
 {
     const sk_pool *pool = step->pool;
     int64_t position = p->rows[w->row].position, place = position % pool->ratio, n = step->n;
@@ -202,39 +202,39 @@ static void pool_row(const sk_pass *p, const sk_step *step, const sk_walk *w, in
     float *out = sk_pass_reg(p, step->dst, w->row);
     int64_t own = twice ? 1 : 0;
     for (int64_t i = 0; i < pool->n_set; i++) {
-        pool_sums sums = pool_set(step, w, i);
+        pooled_sums sums = pooled_set(step, w, i);
         for (int64_t c = c0; c < c1; c++)
-            pool_add(&sums, c, score[i * n + c] + at[i * n + c], value[i * n + c], fresh);
+            pooled_add(&sums, c, score[i * n + c] + at[i * n + c], value[i * n + c], fresh);
     }
-    pool_sums ended = pool_set(step, w, own), next = pool_set(step, w, 0);
-    pool_sums before = twice ? pool_set(step, w, 2) : ended;
+    pooled_sums ended = pooled_set(step, w, own), next = pooled_set(step, w, 0);
+    pooled_sums before = twice ? pooled_set(step, w, 2) : ended;
     bool has_before = twice && position >= pool->ratio;
     for (int64_t c = c0; c < c1; c++)
-        out[c] = complete ? pool_value(has_before ? before.from + c : NULL, ended.to + c, n) : 0;
+        out[c] = complete ? pooled_value(has_before ? before.from + c : NULL, ended.to + c, n) : 0;
     const float *left = complete ? next.to : before.from;
     for (int64_t i = 0; twice && left != before.to && i < 3; i++)
         memcpy(before.to + i * n + c0, left + i * n + c0, (size_t)(c1 - c0) * sizeof *out);
 }
 
-static int64_t pool_tiles(const sk_step *step)
+static int64_t pooled_tiles(const sk_step *step)
 {
     return (step->n + POOL_CHANNELS - 1) / POOL_CHANNELS;
 }
 
-static void pool_begin(sk_pass *p, const sk_step *step, sk_work *work)
+static void pooled_begin(sk_pass *p, const sk_step *step, sk_work *work)
 {
-    sk_begin_runs(p, pool_tiles(step), (double)(POOL_CHANNELS * 32 * step->pool->n_set), work);
+    sk_begin_runs(p, pooled_tiles(step), (double)(POOL_CHANNELS * 32 * step->pool->n_set), work);
 }
 
-static void pool_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+static void pooled_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
-    int64_t n = pool_tiles(step);
+    int64_t n = pooled_tiles(step);
     for (int64_t tile = first; tile < last; tile++) {
         int64_t c0 = tile % n * POOL_CHANNELS, c1 = c0 + POOL_CHANNELS;
         c1 = c1 < step->n ? c1 : step->n;
         for (sk_walk w = sk_walk_begin(p, tile / n); w.row >= 0; w = sk_walk_next(p, w))
-            pool_row(p, step, &w, c0, c1);
+            pooled_row(p, step, &w, c0, c1);
     }
 }
 
-const sk_op sk_op_pool = {pool_begin, pool_run};
+const sk_op sk_op_pool = {pooled_begin, pooled_run};
