@@ -71,6 +71,8 @@
       "tokens to generate at most; -1: until the end, 0: only evaluate") \
     X(STOP, "stop", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
       "text at which generation stops; it is not part of the output (a list)") \
+    X(BANNED, "banned", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "text that is not written: other tokens are chosen where it begins (a list)") \
     X(TIME_LIMIT_MS, "time_limit_ms", INT, "0", 0, 9.2e15, SK_OPTION_LIVE, \
       "milliseconds from a turn's first step to its end, the prompt included; 0: no limit") \
     X(IGNORE_EOS, "ignore_eos", INT, "0", 0, 1, SK_OPTION_LIVE, \

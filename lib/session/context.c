@@ -63,10 +63,9 @@ static int32_t apply_sampling(sk_context *ctx)
 
 int32_t sk_context_make_output(sk_context *ctx, const sk_options *options, sk_output *output)
 {
-    const sk_option_value *stop = &options->values[SK_OPT_STOP];
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
-    return sk_output_set_stops(output, (const char *const *)stop->strings, stop->n_strings,
-                               vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
+    return sk_output_set(output, &options->values[SK_OPT_STOP], &options->values[SK_OPT_BANNED],
+                         vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
 }
 
 static int32_t apply_stops(sk_context *ctx)
@@ -111,6 +110,7 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
 {
     switch (id) {
     case SK_OPT_STOP:
+    case SK_OPT_BANNED:
         return apply_stops(ctx);
     case SK_OPT_N_PREDICT:
     case SK_OPT_TIME_LIMIT_MS: /* counting begins anew */
@@ -405,6 +405,8 @@ int32_t sk_context_fork(sk_context **out, sk_context *ctx)
     if (status == SKALD_OK)
         status = sk_pooling_copy(*out, ctx);
     if (status == SKALD_OK)
+        status = sk_context_copy_vetoes(*out, ctx);
+    if (status == SKALD_OK)
         status = sk_snippets_copy(*out, ctx);
     if (status < 0) {
         ctx->error = (*out)->error;
@@ -430,6 +432,8 @@ void sk_context_free(sk_context *ctx)
     sk_options_clear(&ctx->options);
     sk_constraint_free(ctx->constraint);
     sk_dry_free(ctx->dry);
+    sk_free(ctx->heap, ctx->vetoed);
+    sk_free(ctx->heap, ctx->vetoes);
     sk_free(ctx->heap, ctx->bias);
     sk_free(ctx->heap, ctx->logits);
     sk_free(ctx->heap, ctx->tokens);

@@ -148,6 +148,15 @@ void sk_context_feed_reply(sk_context *ctx, bool end)
         sk_reply_finish(s->reply);
 }
 
+/* While they were held back the reader saw nothing: all were of what it is in now. */
+void sk_context_unreason(sk_context *ctx, int64_t n)
+{
+    sk_chat_state *s = &ctx->chat;
+    if (sk_reply_thinking_end(s->reply))
+        s->n_reasoned -= n < s->n_reasoned ? n : s->n_reasoned;
+    s->n_forced = s->forced_at = 0;
+}
+
 int32_t sk_context_event(sk_context *ctx, const char **text, uint64_t *n)
 {
     int32_t kind = sk_context_drop_event(ctx, text, n);

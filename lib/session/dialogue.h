@@ -44,6 +44,8 @@ void sk_context_begin_reply(sk_context *ctx, const char *prompt, uint64_t n);
 int32_t sk_context_reserve_reply(sk_context *ctx);
 /* Feeds what the output shows; the room is there. */
 void sk_context_feed_reply(sk_context *ctx, bool end);
+/* Tokens that the output held back were taken back. */
+void sk_context_unreason(sk_context *ctx, int64_t n);
 /* The token that must come next, or -1. */
 int32_t sk_context_forced_token(sk_context *ctx);
 /* Whether the option "reply_format" says something that is known. Errors: OPTION. */

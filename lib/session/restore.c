@@ -33,6 +33,8 @@ typedef struct saved {
     bool ending;
     const char *held;
     uint64_t n_held;
+    reader held_tokens, vetoes; /* at the first of each */
+    uint32_t n_held_tokens, n_vetoes;
     int64_t n_cached; /* tokens in the cache that is believed */
     const uint8_t *cache;
 } saved;
@@ -218,6 +220,48 @@ static int32_t check_turn(sk_context *ctx, saved *s)
     return SKALD_OK;
 }
 
+static bool read_sampling(reader *r, sk_sampler_state *state)
+{
+    double *numbers[] = {&state->mu, &state->weight, &state->total};
+    bool good = true;
+    for (int i = 0; i < 3; i++) {
+        *numbers[i] = sk_f64_from_bits(read_u64(r));
+        good = good && *numbers[i] > -1e300 && *numbers[i] < 1e300;
+    }
+    return good;
+}
+
+static bool read_held_token(reader *r, sk_held_token *token)
+{
+    token->at = read_u64(r);
+    uint64_t free = read_u64(r);
+    token->free = free != 0;
+    return read_sampling(r, &token->before) && free <= 1;
+}
+
+static int32_t check_held(sk_context *ctx, saved *s)
+{
+    static const char wrong[] = "what is held back makes no sense";
+    reader r = s->sections[SK_SAVED_HELD];
+    uint64_t last = 0;
+    sk_held_token token;
+    if (!r.at)
+        return SKALD_OK;
+    s->n_held_tokens = read_u32(&r);
+    s->held_tokens = r;
+    if (s->n_held_tokens >= s->n_tokens)
+        return fail_corrupt(ctx, wrong);
+    for (uint32_t i = 0; i < s->n_held_tokens; i++, last = token.at)
+        if (!read_held_token(&r, &token) || token.at < last || token.at > s->n_held)
+            return fail_corrupt(ctx, wrong);
+    s->n_vetoes = read_u32(&r);
+    s->vetoes = r;
+    for (uint32_t i = 0; i < s->n_vetoes && !r.bad; i++)
+        if (read_u64(&r) > INT64_MAX || read_u64(&r) >= (uint64_t)ctx->n_vocab)
+            return fail_corrupt(ctx, wrong);
+    return end_content(ctx, &r, "what is held back");
+}
+
 static int32_t check_bound(sk_context *ctx, saved *s)
 {
     reader r = s->sections[SK_SAVED_BOUND];
@@ -229,12 +273,8 @@ static int32_t check_bound(sk_context *ctx, saved *s)
     if (n > s->n_tokens)
         return fail_corrupt(ctx, "a grammar has read more tokens than there are");
     s->n_turn = (int64_t)n;
-    double *numbers[] = {&s->sampling.mu, &s->sampling.weight, &s->sampling.total};
-    for (int i = 0; i < 3; i++) {
-        *numbers[i] = sk_f64_from_bits(read_u64(&r));
-        if (!(*numbers[i] > -1e300 && *numbers[i] < 1e300))
-            return fail_corrupt(ctx, "the sampler's state is no number");
-    }
+    if (!read_sampling(&r, &s->sampling))
+        return fail_corrupt(ctx, "the sampler's state is no number");
     return end_content(ctx, &r, "the grammar");
 }
 
@@ -335,6 +375,8 @@ static int32_t check_saved(sk_context *ctx, saved *s, const uint8_t *data, uint6
     if (status == SKALD_OK)
         status = check_bound(ctx, s);
     if (status == SKALD_OK)
+        status = check_held(ctx, s);
+    if (status == SKALD_OK)
         status = check_moved(ctx, s);
     return status == SKALD_OK ? check_cache(ctx, s) : status;
 }
@@ -362,6 +404,12 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     ctx->n_turn = s->n_turn;
     ctx->is_rewound = true;
     ctx->sampling = s->sampling;
+    reader r = s->vetoes;
+    ctx->n_vetoes = s->n_vetoes;
+    for (uint64_t i = 0; i < ctx->n_vetoes; i++) {
+        ctx->vetoes[i].position = (int64_t)read_u64(&r);
+        ctx->vetoes[i].token = (int32_t)read_u64(&r);
+    }
     ctx->turn_us = 0;
     ctx->n_predicted = s->n_predicted;
     ctx->stop = s->stop;
@@ -377,11 +425,14 @@ static int32_t restore_output(sk_context *ctx, const saved *s, const sk_options 
     int32_t status = sk_context_make_output(ctx, options, output);
     if (status < 0)
         return status;
-    if (s->n_held > output->capacity)
+    if (s->n_held > output->capacity || s->n_held_tokens > output->capacity ||
+        ((s->n_held_tokens > 0 || s->n_vetoes > 0) && !output->bans))
         return fail_corrupt(ctx, "more text is held back than can be");
-    sk_output_feed(output, s->held, s->n_held);
-    sk_output_clear_text(output);
-    return SKALD_OK;
+    reader r = s->held_tokens;
+    for (uint32_t i = 0; i < s->n_held_tokens; i++)
+        read_held_token(&r, &output->tokens[i]);
+    sk_output_restore(output, s->held, s->n_held, output->tokens, s->n_held_tokens);
+    return s->n_vetoes ? sk_context_reserve_vetoes(ctx, s->n_vetoes) : SKALD_OK;
 }
 
 static int32_t restore(sk_context *ctx, const saved *s, sk_options *options, sk_output *output)

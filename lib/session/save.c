@@ -182,14 +182,37 @@ static void save_cache(saver *s, const sk_context *ctx)
     end_section(s, SK_SAVED_CACHE);
 }
 
+static void save_sampling(saver *s, const sk_sampler_state *state)
+{
+    save_u64(s, sk_f64_bits(state->mu));
+    save_u64(s, sk_f64_bits(state->weight));
+    save_u64(s, sk_f64_bits(state->total));
+}
+
 static void save_bound(saver *s, const sk_context *ctx)
 {
     begin_section(s, SK_SAVED_BOUND, true);
     save_u64(s, (uint64_t)ctx->n_turn);
-    save_u64(s, sk_f64_bits(ctx->sampling.mu));
-    save_u64(s, sk_f64_bits(ctx->sampling.weight));
-    save_u64(s, sk_f64_bits(ctx->sampling.total));
+    save_sampling(s, &ctx->sampling);
     end_section(s, SK_SAVED_BOUND);
+}
+
+static void save_held(saver *s, const sk_context *ctx)
+{
+    const sk_output *output = &ctx->output;
+    begin_section(s, SK_SAVED_HELD, output->n_tokens == 0 && ctx->n_vetoes == 0);
+    save_u32(s, (uint32_t)output->n_tokens);
+    for (uint64_t i = 0; i < output->n_tokens; i++) {
+        save_u64(s, output->tokens[i].at);
+        save_u64(s, output->tokens[i].free);
+        save_sampling(s, &output->tokens[i].before);
+    }
+    save_u32(s, (uint32_t)ctx->n_vetoes);
+    for (uint64_t i = 0; i < ctx->n_vetoes; i++) {
+        save_u64(s, (uint64_t)ctx->vetoes[i].position);
+        save_u64(s, (uint64_t)ctx->vetoes[i].token);
+    }
+    end_section(s, SK_SAVED_HELD);
 }
 
 static void save_moved(saver *s, const sk_context *ctx)
@@ -216,6 +239,7 @@ static void save_all(saver *s, int pass, sk_context *ctx)
     save_options(s, ctx);
     save_turn(s, ctx);
     save_bound(s, ctx);
+    save_held(s, ctx);
     save_moved(s, ctx);
     save_cache(s, ctx);
     s->whole = s->n;

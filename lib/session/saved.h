@@ -19,6 +19,9 @@
  *               may be passed over: n is then n_predicted, the state that of a beginning
  *     MOVED     u64 n_dropped, u64 n_settled, u64 n_exact (2^64 - 1: all): see edit.c; may be
  *               passed over where nothing of the cache was moved
+ *     HELD      u32 n, for each token that is held back u64 where its text begins, u64 whether it
+ *               was chosen freely, f64 mu, weight, total before it; u32 n, for each veto u64
+ *               position, u64 token (see banned.c); may be passed over where both are 0
  *     text      u32 n, n bytes, a 0
  *
  * Every later version reads this. The first four sections are always there, each once; the cache is
@@ -48,6 +51,7 @@ enum {
     SK_SAVED_CACHE,
     SK_SAVED_BOUND, /* optional */
     SK_SAVED_MOVED, /* optional where no row was moved */
+    SK_SAVED_HELD,  /* optional where nothing is banned */
     SK_SAVED_N      /* ids end here */
 };
 
