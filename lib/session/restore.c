@@ -249,7 +249,7 @@ static int32_t check_held(sk_context *ctx, saved *s)
         return SKALD_OK;
     s->n_held_tokens = read_u32(&r);
     s->held_tokens = r;
-    if (s->n_held_tokens >= s->n_tokens)
+    if (s->n_held_tokens > 0 && s->n_held_tokens >= s->n_tokens)
         return fail_corrupt(ctx, wrong);
     for (uint32_t i = 0; i < s->n_held_tokens; i++, last = token.at)
         if (!read_held_token(&r, &token) || token.at < last || token.at > s->n_held)

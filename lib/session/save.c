@@ -166,10 +166,16 @@ static void save_turn(saver *s, const sk_context *ctx)
     end_section(s, SK_SAVED_TURN);
 }
 
-static void save_cache(saver *s, const sk_context *ctx)
+/* Tokens whose cache is saved: never the last one's. */
+static int64_t n_saved(const sk_context *ctx)
 {
     int64_t n = ctx->n_evaluated < ctx->n_tokens ? ctx->n_evaluated : ctx->n_tokens - 1;
-    n = sk_state_reach(ctx->state, n);
+    return sk_state_reach(ctx->state, n);
+}
+
+static void save_cache(saver *s, const sk_context *ctx)
+{
+    int64_t n = n_saved(ctx);
     begin_section(s, SK_SAVED_CACHE, false);
     save_u32(s, SKALD_NUMERIC_VERSION);
     save_u32(s, 0);
@@ -217,9 +223,10 @@ static void save_held(saver *s, const sk_context *ctx)
 
 static void save_moved(saver *s, const sk_context *ctx)
 {
+    int64_t n = n_saved(ctx);
     begin_section(s, SK_SAVED_MOVED, ctx->n_exact == INT64_MAX);
     save_u64(s, (uint64_t)ctx->n_dropped);
-    save_u64(s, (uint64_t)ctx->n_settled);
+    save_u64(s, (uint64_t)(ctx->n_settled < n ? ctx->n_settled : n));
     save_u64(s, ctx->n_exact == INT64_MAX ? UINT64_MAX : (uint64_t)ctx->n_exact);
     end_section(s, SK_SAVED_MOVED);
 }
