@@ -39,6 +39,7 @@ static int32_t apply_sampling(sk_context *ctx)
     sk_sampler_params params;
     sk_dry *dry = NULL;
     sk_sampler_read_options(&params, &ctx->options);
+    params.vocab = sk_model_vocab(ctx->model);
     params.bias = bias;
     params.n_bias = n_bias;
     status =
