@@ -214,14 +214,14 @@ typedef struct skald_sampler {
  *   text      parse_special n_predict stop banned ignore_eos
  *             reply_format reasoning_budget
  *             time_limit_ms
- *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger
+ *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger _regex _token
  *   sampling  seed temperature top_k top_p min_p samplers n_probs
  *             repeat_penalty presence_penalty frequency_penalty penalty_last_n logit_bias
  *             typical_p, top_n_sigma, and those of xtc, dynatemp, dry, mirostat, adaptive-p
  *
- * With a grammar, what a turn generates is of it, from its first token on or from a trigger; tokens
- * that alone may follow are taken without the model ("n_forced" counts them). Sampling options
- * that are not set are as the model's file recommends.
+ * With a grammar, what a turn generates is of it, from its first token on, or behind the reasoning that
+ * a chat's prompt has opened, or from a trigger; tokens that alone may follow are taken without the
+ * model ("n_forced" counts them). Sampling options that are not set are as the model's file recommends.
  *
  * A text that is "banned" is never shown: tokens in which one may begin are held back (their steps
  * have no text), and taken back when it is complete ("n_tokens" shrinks); then others are chosen. It

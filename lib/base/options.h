@@ -145,6 +145,12 @@
       "what is generated matches this regular expression as a whole") \
     X(GRAMMAR_TRIGGER, "grammar_trigger", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
       "the grammar binds from the first of these texts on, and nothing before it (a list)") \
+    X(GRAMMAR_TRIGGER_REGEX, "grammar_trigger_regex", STRING, "", 0, 0, \
+      SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "the same at a match of one of these expressions; a group says where the grammar begins") \
+    X(GRAMMAR_TRIGGER_TOKEN, "grammar_trigger_token", STRING, "", 0, 0, \
+      SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "the same at one of these tokens, by text, or by id in brackets: [123] (a list)") \
     X(LOGIT_BIAS, "logit_bias", STRING, "", 0, 0, SK_OPTION_LIVE, \
       "added to logits: 'ID:BIAS,ID:BIAS', where BIAS may be -inf")
 

@@ -127,6 +127,8 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
     case SK_OPT_GRAMMAR:
     case SK_OPT_REGEX:
     case SK_OPT_GRAMMAR_TRIGGER:
+    case SK_OPT_GRAMMAR_TRIGGER_REGEX:
+    case SK_OPT_GRAMMAR_TRIGGER_TOKEN:
         return apply_constraint(ctx);
     case SK_OPT_PARSE_SPECIAL:
     case SK_OPT_WHEN_FULL:
@@ -269,7 +271,7 @@ static int32_t fill(sk_context *ctx, sk_context *source)
     if (status == SKALD_OK)
         status = apply_sampling(ctx);
     if (status == SKALD_OK && source)
-        status = sk_constraint_fork(&ctx->constraint, source->constraint, &ctx->error);
+        status = sk_constraint_fork(&ctx->constraint, source->constraint, o, &ctx->error);
     else if (status == SKALD_OK)
         status = apply_constraint(ctx);
     return status == SKALD_OK ? apply_stops(ctx) : status;

@@ -131,7 +131,9 @@ void sk_context_begin_reply(sk_context *ctx, const char *prompt, uint64_t n)
         s->marks = s->chat_marks;
     s->n_reasoned = 0;
     s->n_forced = s->forced_at = 0;
+    s->cannot_end = false;
     sk_reply_begin(s->reply, s->marks, prompt, n);
+    s->awaited = sk_reply_answer_after(s->reply);
 }
 
 int32_t sk_context_reserve_reply(sk_context *ctx)
@@ -183,8 +185,18 @@ int32_t sk_context_forced_token(sk_context *ctx)
     int64_t budget = sk_opt_int(&ctx->options, SK_OPT_REASONING_BUDGET);
     const char *end = sk_reply_thinking_end(s->reply);
     /* Not in the middle of a code point, which would be lost. */
-    if (end && budget >= 0 && s->n_reasoned >= budget && s->forced_at == s->n_forced &&
-        ctx->output.n_held == 0)
+    if (end && budget >= 0 && !s->cannot_end && s->n_reasoned >= budget &&
+        s->forced_at == s->n_forced && ctx->output.n_held == 0)
         force_end(ctx, end);
     return s->forced_at < s->n_forced ? s->forced[s->forced_at++] : -1;
+}
+
+bool sk_context_unforce(sk_context *ctx)
+{
+    sk_chat_state *s = &ctx->chat;
+    if (s->n_forced == 0 || s->cannot_end)
+        return false;
+    s->n_forced = s->forced_at = 0;
+    s->cannot_end = true;
+    return true;
 }

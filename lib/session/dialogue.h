@@ -23,6 +23,8 @@ typedef struct sk_chat_state {
     uint64_t chat_marks; /* that its template mentions */
     uint64_t marks;      /* of the reply that is being read */
     int64_t n_reasoned;  /* tokens of reasoning in this turn */
+    const char *awaited; /* static: after which the answer of this turn begins; NULL: at once */
+    bool cannot_end;     /* a grammar does not take what would end the reasoning */
     int32_t forced[SK_FORCED_MAX];
     int32_t n_forced, forced_at;
 } sk_chat_state;
@@ -48,6 +50,9 @@ void sk_context_feed_reply(sk_context *ctx, bool end);
 void sk_context_unreason(sk_context *ctx, int64_t n);
 /* The token that must come next, or -1. */
 int32_t sk_context_forced_token(sk_context *ctx);
+/* The grammar does not take the token that must come next: none must, in this turn. False: none had
+ * to. */
+bool sk_context_unforce(sk_context *ctx);
 /* Whether the option "reply_format" says something that is known. Errors: OPTION. */
 int32_t sk_context_check_format(sk_context *ctx);
 

@@ -11,7 +11,7 @@
 
 static int32_t catch_up(sk_context *ctx)
 {
-    int32_t status = sk_constraint_reset(ctx->constraint, &ctx->error);
+    int32_t status = sk_constraint_reset(ctx->constraint, ctx->chat.awaited, &ctx->error);
     for (int64_t i = ctx->n_tokens - ctx->n_turn; i < ctx->n_tokens && status == SKALD_OK; i++) {
         bool taken;
         status = sk_constraint_take(ctx->constraint, ctx->tokens[i], &taken, &ctx->error);
@@ -71,6 +71,8 @@ static int32_t pick_constrained(sk_context *ctx, int32_t *token)
             status = pick_from(ctx, mask.banned, token);
         if (status == SKALD_OK)
             status = sk_constraint_take(ctx->constraint, *token, &taken, &ctx->error);
+        if (status == SKALD_OK && forced && !taken && sk_context_unforce(ctx))
+            continue; /* the grammar does not let the reasoning end here */
         if (status == SKALD_OK && forced && !taken)
             status = sk_fail(&ctx->error, SKALD_E_GRAMMAR,
                              "token %d, which must follow, is not allowed", (int)*token);

@@ -552,6 +552,13 @@ const char *sk_reply_thinking_end(const sk_reply *r)
     return r->mark ? r->mark->finish : "<|end|><|start|>assistant<|channel|>final<|message|>";
 }
 
+const char *sk_reply_answer_after(const sk_reply *r)
+{
+    if (r->mode == MODE_HEAD || (r->mode == MODE_THINK && !r->mark))
+        return "<|channel|>final<|message|>";
+    return r->mode == MODE_THINK && r->mark ? r->mark->close : NULL;
+}
+
 /* ---- beginning ---------------------------------------------------------------------------- */
 
 /* Whether the prompt, but for white space, ends with this. */

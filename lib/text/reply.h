@@ -53,4 +53,8 @@ int32_t sk_reply_next(sk_reply *reply, const char **text, uint64_t *n);
 /* Whether what comes now is reasoning; what a model writes to end it, else NULL. */
 const char *sk_reply_thinking_end(const sk_reply *reply);
 
+/* Where the answer, which is neither reasoning nor a call, begins: behind this text, that the model
+ * has yet to write; NULL: here. Static. */
+const char *sk_reply_answer_after(const sk_reply *reply);
+
 #endif
