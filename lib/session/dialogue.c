@@ -132,6 +132,10 @@ void sk_context_begin_reply(sk_context *ctx, const char *prompt, uint64_t n)
     s->n_reasoned = 0;
     s->n_forced = s->forced_at = 0;
     s->cannot_end = false;
+    while (n > 0 && strchr(" \t\n\v\f\r", prompt[n - 1]))
+        n--;
+    s->n_prompt_end = n < SK_PROMPT_END ? (uint32_t)n : SK_PROMPT_END;
+    memcpy(s->prompt_end, prompt + (n - s->n_prompt_end), s->n_prompt_end);
     sk_reply_begin(s->reply, s->marks, prompt, n);
     s->awaited = sk_reply_answer_after(s->reply);
 }

@@ -14,7 +14,10 @@
 #include "text/chat.h"
 #include "text/reply.h"
 
-enum { SK_FORCED_MAX = 32 }; /* tokens of a text that ends reasoning */
+enum {
+    SK_FORCED_MAX = 32, /* tokens of a text that ends reasoning */
+    SK_PROMPT_END = 64  /* bytes of a prompt that its reply's reader may need again */
+};
 
 typedef struct sk_chat_state {
     sk_chat *chat;       /* owned; NULL: no conversation was set yet */
@@ -24,7 +27,9 @@ typedef struct sk_chat_state {
     uint64_t marks;      /* of the reply that is being read */
     int64_t n_reasoned;  /* tokens of reasoning in this turn */
     const char *awaited; /* static: after which the answer of this turn begins; NULL: at once */
-    bool cannot_end;     /* a grammar does not take what would end the reasoning */
+    char prompt_end[SK_PROMPT_END]; /* [n_prompt_end], without the white space behind it */
+    uint32_t n_prompt_end;
+    bool cannot_end; /* a grammar does not take what would end the reasoning */
     int32_t forced[SK_FORCED_MAX];
     int32_t n_forced, forced_at;
 } sk_chat_state;

@@ -35,6 +35,8 @@ typedef struct saved {
     uint64_t n_held;
     reader held_tokens, vetoes; /* at the first of each */
     uint32_t n_held_tokens, n_vetoes;
+    sk_chat_state chat; /* the reader apart */
+    const char *prompt_end;
     int64_t n_cached; /* tokens in the cache that is believed */
     const uint8_t *cache;
 } saved;
@@ -262,6 +264,53 @@ static int32_t check_held(sk_context *ctx, saved *s)
     return end_content(ctx, &r, "what is held back");
 }
 
+/* Marks that this version does not know are none. */
+static uint64_t read_marks(reader *r)
+{
+    const char *format, *open;
+    uint64_t marks = 0, size;
+    uint32_t n = read_u32(r);
+    for (uint32_t k = 0; k < n && !r->bad; k++) {
+        const char *wanted = read_bytes(r, true, &size), *opening = read_bytes(r, true, &size);
+        for (uint32_t i = 0; sk_reply_mark(i, &format, &open); i++)
+            if (strcmp(format, wanted) == 0 && strcmp(open, opening) == 0)
+                marks |= UINT64_C(1) << i;
+    }
+    return marks;
+}
+
+static int32_t check_reply(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_REPLY];
+    sk_chat_state *chat = &s->chat;
+    uint64_t n_end;
+    s->prompt_end = "";
+    if (!r.at)
+        return SKALD_OK;
+    uint32_t chatting = read_u32(&r);
+    chat->chat_marks = read_marks(&r);
+    chat->marks = read_marks(&r);
+    uint64_t n_reasoned = read_u64(&r);
+    uint32_t cannot_end = read_u32(&r), n_forced = read_u32(&r);
+    if (chatting > 1 || cannot_end > 1 || n_forced > SK_FORCED_MAX || n_reasoned > INT64_MAX)
+        return fail_corrupt(ctx, "how the reply stands makes no sense");
+    chat->chatting = chatting != 0;
+    chat->n_reasoned = (int64_t)n_reasoned;
+    chat->cannot_end = cannot_end != 0;
+    for (uint32_t i = 0; i < n_forced; i++) {
+        uint32_t id = read_u32(&r);
+        if (id >= (uint64_t)ctx->n_vocab)
+            return fail_corrupt(ctx, "how the reply stands makes no sense");
+        chat->forced[chat->n_forced++] = (int32_t)id;
+    }
+    s->prompt_end = read_bytes(&r, false, &n_end);
+    if (n_end > SK_PROMPT_END)
+        return fail_corrupt(ctx, "how the reply stands makes no sense");
+    chat->n_prompt_end = (uint32_t)n_end;
+    memcpy(chat->prompt_end, s->prompt_end, (size_t)n_end);
+    return end_content(ctx, &r, "the reply");
+}
+
 static int32_t check_bound(sk_context *ctx, saved *s)
 {
     reader r = s->sections[SK_SAVED_BOUND];
@@ -377,6 +426,8 @@ static int32_t check_saved(sk_context *ctx, saved *s, const uint8_t *data, uint6
     if (status == SKALD_OK)
         status = check_held(ctx, s);
     if (status == SKALD_OK)
+        status = check_reply(ctx, s);
+    if (status == SKALD_OK)
         status = check_moved(ctx, s);
     return status == SKALD_OK ? check_cache(ctx, s) : status;
 }
@@ -414,8 +465,45 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     ctx->n_predicted = s->n_predicted;
     ctx->stop = s->stop;
     ctx->ending = s->ending;
-    ctx->chat.chatting = false;
-    sk_context_begin_reply(ctx, "", 0);
+    sk_chat *chat = ctx->chat.chat;
+    ctx->chat = s->chat;
+    ctx->chat.chat = chat;
+}
+
+/* A reader of the reply, which has read again what was shown of this turn. */
+static int32_t restore_reply(sk_context *ctx, saved *s)
+{
+    const sk_vocab *vocab = sk_model_vocab(ctx->model);
+    sk_chat_state *chat = &s->chat;
+    const char *ignored;
+    uint64_t n, n_text = 0, n_fed = 0;
+    int32_t status = sk_reply_new(&chat->reply, ctx->heap, &ctx->error);
+    if (status < 0)
+        return status;
+    sk_reply_begin(chat->reply, chat->marks, chat->prompt_end, chat->n_prompt_end);
+    chat->awaited = sk_reply_answer_after(chat->reply);
+    for (int pass = 0; pass < 2 && vocab && chat->marks; pass++) {
+        uint64_t n_shown = n_text > s->n_held ? n_text - s->n_held : 0;
+        for (uint64_t i = s->n_tokens - (uint64_t)s->n_turn; i < s->n_tokens; i++) {
+            int32_t token = (int32_t)sk_le32(s->tokens + 4 * i);
+            const char *piece = sk_vocab_piece(vocab, token, true, &n);
+            n = sk_vocab_is_end(vocab, token) ? 0 : n;
+            n_text += n;
+            if (pass == 0)
+                continue;
+            n = n < n_shown - n_fed ? n : n_shown - n_fed;
+            n_fed += n;
+            status = sk_reply_reserve(chat->reply, n, &ctx->error);
+            if (status < 0)
+                return status;
+            sk_reply_feed(chat->reply, piece, n);
+        }
+    }
+    if (s->ending)
+        sk_reply_finish(chat->reply);
+    while (sk_reply_next(chat->reply, &ignored, &n) != 0)
+        ; /* what the host has heard */
+    return SKALD_OK;
 }
 
 /* What is on its way out, in an output of its own. */
@@ -435,7 +523,7 @@ static int32_t restore_output(sk_context *ctx, const saved *s, const sk_options 
     return s->n_vetoes ? sk_context_reserve_vetoes(ctx, s->n_vetoes) : SKALD_OK;
 }
 
-static int32_t restore(sk_context *ctx, const saved *s, sk_options *options, sk_output *output)
+static int32_t restore(sk_context *ctx, saved *s, sk_options *options, sk_output *output)
 {
     int32_t status = read_options(ctx, s, options);
     if (status == SKALD_OK)
@@ -446,11 +534,15 @@ static int32_t restore(sk_context *ctx, const saved *s, sk_options *options, sk_
     if (status == SKALD_OK)
         status = sk_context_make_constraint(ctx, options, &constraint);
     if (status == SKALD_OK)
+        status = restore_reply(ctx, s);
+    if (status == SKALD_OK)
         status = sk_context_swap_options(ctx, options);
     if (status < 0) {
+        sk_reply_free(s->chat.reply);
         sk_constraint_free(constraint);
         return status;
     }
+    sk_reply_free(ctx->chat.reply);
     sk_constraint_free(ctx->constraint);
     ctx->constraint = constraint;
     sk_output old = ctx->output;

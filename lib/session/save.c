@@ -221,6 +221,38 @@ static void save_held(saver *s, const sk_context *ctx)
     end_section(s, SK_SAVED_HELD);
 }
 
+/* By their texts: their numbers are of this version of the library. */
+static void save_marks(saver *s, uint64_t marks)
+{
+    const char *format, *open;
+    uint32_t n = 0;
+    for (uint32_t i = 0; sk_reply_mark(i, &format, &open); i++)
+        n += marks >> i & 1;
+    save_u32(s, n);
+    for (uint32_t i = 0; sk_reply_mark(i, &format, &open); i++) {
+        if (!(marks >> i & 1))
+            continue;
+        save_text(s, format, strlen(format));
+        save_text(s, open, strlen(open));
+    }
+}
+
+static void save_reply(saver *s, const sk_context *ctx)
+{
+    const sk_chat_state *chat = &ctx->chat;
+    begin_section(s, SK_SAVED_REPLY, chat->marks == 0 && chat->chat_marks == 0);
+    save_u32(s, chat->chatting);
+    save_marks(s, chat->chatting ? chat->chat_marks : 0);
+    save_marks(s, chat->marks);
+    save_u64(s, (uint64_t)chat->n_reasoned);
+    save_u32(s, chat->cannot_end);
+    save_u32(s, (uint32_t)(chat->n_forced - chat->forced_at));
+    for (int32_t i = chat->forced_at; i < chat->n_forced; i++)
+        save_u32(s, (uint32_t)chat->forced[i]);
+    save_text(s, chat->prompt_end, chat->n_prompt_end);
+    end_section(s, SK_SAVED_REPLY);
+}
+
 static void save_moved(saver *s, const sk_context *ctx)
 {
     int64_t n = n_saved(ctx);
@@ -247,6 +279,7 @@ static void save_all(saver *s, int pass, sk_context *ctx)
     save_turn(s, ctx);
     save_bound(s, ctx);
     save_held(s, ctx);
+    save_reply(s, ctx);
     save_moved(s, ctx);
     save_cache(s, ctx);
     s->whole = s->n;

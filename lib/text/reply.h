@@ -28,6 +28,9 @@ uint64_t sk_reply_marks_in(const char *text, uint64_t n);
  * Errors: OPTION (the message names the nearest). */
 int32_t sk_reply_marks_named(const char *names, uint64_t *marks, sk_error *error);
 
+/* A mark of the table by its number, its format and how it opens; false: there are no more. */
+bool sk_reply_mark(uint32_t i, const char **format, const char **open);
+
 int32_t sk_reply_new(sk_reply **out, sk_heap *heap, sk_error *error);
 void sk_reply_free(sk_reply *reply); /* NULL does nothing */
 int32_t sk_reply_copy(sk_reply *to, const sk_reply *from, sk_error *error);

@@ -96,6 +96,15 @@ const sk_mark sk_marks[] = {
 
 const uint32_t sk_n_marks = sizeof sk_marks / sizeof *sk_marks;
 
+bool sk_reply_mark(uint32_t i, const char **format, const char **open)
+{
+    if (i >= sk_n_marks)
+        return false;
+    *format = sk_marks[i].format;
+    *open = sk_marks[i].open;
+    return true;
+}
+
 static bool mark_in(const char *text, uint64_t n, const char *sign)
 {
     size_t n_sign = strlen(sign);

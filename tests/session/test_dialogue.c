@@ -205,6 +205,39 @@ static void check_bound_answer(void)
     CHECK_INT(n_ended, 8);
 }
 
+/* Saved and loaded behind each step, into a context that knows no template: the same is heard. */
+static void check_saved(void)
+{
+    static const char thinking[] = TEMPLATE "<think>";
+    static uint8_t state[1 << 20];
+    const char *options = "n_ctx=400 n_predict=90 seed=7 temperature=1.5 reasoning_budget=9 "
+                          "regex='(yes|no)[0-9]{2}' banned=e";
+    skald_context *ctx = chat_context(thinking, options);
+    CHECK_INT(skald_set_chat(ctx, one, -1), 0);
+    heard wanted = listen(ctx), h;
+    skald_context_free(ctx);
+    ctx = chat_context(thinking, options);
+    CHECK_INT(skald_set_chat(ctx, one, -1), 0);
+    memset(&h, 0, sizeof h);
+    for (int32_t status = 1; status > 0;) {
+        skald_context *other = new_context("n_ctx=400");
+        size_t n;
+        status = skald_step(ctx, -1);
+        hear(ctx, &h);
+        CHECK_INT(skald_state_save(ctx, state, sizeof state, &n), 0);
+        CHECKF(skald_state_load(other, state, n) == 0, "%s", skald_context_message(other));
+        skald_context_free(ctx);
+        ctx = other;
+        CHECKF(status >= 0, "%s", skald_error_message());
+    }
+    for (int kind = 0; kind < 2; kind++)
+        CHECKF(h.n[kind] == wanted.n[kind] &&
+                   memcmp(h.text[kind], wanted.text[kind], h.n[kind]) == 0,
+               "\"%s\", wanted \"%s\"", h.text[kind], wanted.text[kind]);
+    CHECK(h.n[0] >= 4 && h.n[1] > 0);
+    skald_context_free(ctx);
+}
+
 /* A grammar that has the reasoning in itself, and does not let it end as the budget would. */
 static void check_budget_against_grammar(void)
 {
@@ -258,6 +291,7 @@ int main(void)
     check_plain_events();
     check_budget();
     check_bound_answer();
+    check_saved();
     check_budget_against_grammar();
     check_fork();
     skald_model_release(model);
