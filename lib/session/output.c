@@ -123,7 +123,7 @@ static void show(sk_output *output, uint64_t n)
 }
 
 /* The last of the held tokens that begins at or before a held byte; n_tokens: it is not known. */
-static uint64_t token_at(const sk_output *output, uint64_t byte)
+static uint64_t held_token_at(const sk_output *output, uint64_t byte)
 {
     uint64_t i = output->n_tokens;
     while (i > 0 && output->tokens[i - 1].at > byte)
@@ -151,7 +151,7 @@ static uint64_t find_banned(sk_output *output, uint64_t n_old, uint64_t *n_held)
         *n_held = ban.n_held;
         if (ban.stop < 0)
             return output->n_tokens;
-        uint64_t token = token_at(output, at - ban.n_held);
+        uint64_t token = held_token_at(output, at - ban.n_held);
         if (token < output->n_tokens && output->tokens[token].free)
             return token;
         sk_stops_reset(output->bans);
@@ -162,7 +162,7 @@ static uint64_t find_banned(sk_output *output, uint64_t n_old, uint64_t *n_held)
  * `n_held` bytes begin. */
 static uint64_t passed(const sk_output *output, uint64_t n_held)
 {
-    uint64_t first = output->n_held - n_held, token = token_at(output, first);
+    uint64_t first = output->n_held - n_held, token = held_token_at(output, first);
     return n_held > 0 && token < output->n_tokens ? output->tokens[token].at : first;
 }
 

@@ -4,8 +4,8 @@
  * a grammar or in an error with a sentence, and reading a text by it does not go wrong; nothing
  * leaks. The first byte says which kind, the second how long the text at the end is.
  *
- * With -DSK_FUZZER it is a libFuzzer target, FUZZ_KINDS says of which kinds; here it damages what it
- * knows, some thousand times.
+ * With -DSK_FUZZER it is a libFuzzer target, FUZZ_KINDS says of which kinds; here it damages what
+ * it knows, some thousand times.
  */
 #include "grammar_test.h"
 
