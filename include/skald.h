@@ -400,6 +400,7 @@ SKALD_API int32_t skald_model_tensor(const skald_model *model, int64_t index, co
 #define SKALD_ADD_SPECIAL 1   /* tokenize: BOS and EOS as the model wants; detokenize: drop them */
 #define SKALD_PARSE_SPECIAL 2 /* tokenize: the texts of control tokens become those tokens;
                                  detokenize: control tokens are written out */
+#define SKALD_CLEAN_UP 4      /* detokenize: blanks go that stand before punctuation and 's, 've, ... */
 
 /* Tokenises `n` bytes of `text` (-1: up to its NUL) into `ids`, which has room for `capacity`;
  * `*needed` is the number of tokens, also when they did not fit. `flags`: SKALD_ADD_SPECIAL |
