@@ -33,6 +33,7 @@ struct sk_reply {
     bool skip;           /* white space is part of the mark before */
     bool harmony;        /* what is open ends as harmony has it */
     bool finished;
+    uint32_t n_lead; /* first bytes of `held` that are the prompt's, not the model's */
     sk_buffer held;
     uint64_t at, body; /* in `held`: looked at so far, where a call or header begins */
     uint32_t depth, tries;
@@ -186,6 +187,7 @@ static bool reply_open(sk_reply *r, uint64_t at, const sk_mark *mark)
     uint64_t start = at - before; /* white space in front is the mark's */
     bool keep = mark->kind == SK_MARK_BARE || is_whole_function(mark);
     r->fresh = r->fresh && mark->kind == SK_MARK_DROP;
+    r->n_lead = mark->kind == SK_MARK_DROP ? 0 : r->n_lead;
     if (mark->kind == SK_MARK_DROP || mark->kind == SK_MARK_THINK) {
         reply_consume(r, start + n_open);
         reply_leave(r);
@@ -245,6 +247,9 @@ static bool reply_not_a_call(sk_reply *r, uint64_t n)
     bool skip = r->skip;
     reply_enter(r, MODE_TEXT, NULL);
     r->skip = false;
+    reply_consume(r, r->n_lead);
+    n = n > r->n_lead ? n - r->n_lead : 0;
+    r->n_lead = 0;
     reply_show(r, n);
     r->skip = skip && n == 0;
     r->fresh = false;
@@ -322,6 +327,7 @@ static bool reply_called(sk_reply *r, uint64_t behind)
 {
     reply_consume(r, behind);
     reply_leave(r);
+    r->n_lead = 0;
     r->fresh = false;
     r->at = 0;
     return true;
@@ -379,11 +385,28 @@ static bool reply_may_be_bare(const sk_reply *r)
     return false;
 }
 
+/* Whether a name, a line end and a brace may begin like this. */
+static bool reply_may_be_recipient(const sk_reply *r)
+{
+    const char *p = r->held.data + r->body, *end = r->held.data + r->held.n, *first = p;
+    while (p < end && p - first < 128 && !strchr(" \n{}<>\"'()", *p))
+        p++;
+    if (p == end)
+        return true;
+    if (*p != '\n' || p == first)
+        return false;
+    while (p < end && reply_is_space(*p))
+        p++;
+    return p == end || *p == '{';
+}
+
 static bool reply_step_call(sk_reply *r, bool end)
 {
     bool closes = r->harmony || r->mark->close;
     if (!r->harmony && r->mark->kind == SK_MARK_BARE && !reply_may_be_bare(r))
         return reply_not_a_call(r, r->body + 1);
+    if (!r->harmony && r->mark->calls == SK_CALL_RECIPIENT && !reply_may_be_recipient(r))
+        return reply_not_a_call(r, r->body - 2); /* the next byte may begin a mark */
     for (; r->at < r->held.n; r->at++) {
         uint64_t n = 0;
         char c = r->held.data[r->at];
@@ -575,6 +598,7 @@ void sk_reply_begin(sk_reply *r, uint64_t marks, const char *prompt, uint64_t n)
     r->marks = marks;
     r->held.n = r->text.n = r->n_events = r->next = r->at = r->body = r->n_calls = 0;
     r->finished = false;
+    r->n_lead = 0;
     memset(r->first, 0, sizeof r->first);
     reply_enter(r, MODE_TEXT, NULL);
     r->fresh = true;
@@ -586,6 +610,9 @@ void sk_reply_begin(sk_reply *r, uint64_t marks, const char *prompt, uint64_t n)
         r->first[(uint8_t)mark->open[0]] = true;
         if (mark->kind == SK_MARK_THINK && prompt_ends(prompt, n, mark->open))
             reply_enter(r, MODE_THINK, mark);
+        if (mark->calls == SK_CALL_RECIPIENT && r->held.n == 0 && prompt_ends(prompt, n, ">>>") &&
+            sk_buffer_add(&r->held, ">>>", 3, NULL) == SKALD_OK)
+            r->n_lead = 3;
         if (mark->kind == SK_MARK_HEAD && prompt_ends(prompt, n, "<|start|>assistant"))
             reply_enter(r, MODE_HEAD, NULL);
     }

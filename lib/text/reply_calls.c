@@ -556,16 +556,28 @@ static int32_t read_braces(call_text *t)
     return call_finish(t->list, name, &m);
 }
 
-int32_t sk_calls_read(sk_call_list *list, uint8_t calls, const char *text, uint64_t n)
+/* NAME and JSON on the lines behind it. */
+static int32_t read_recipient(call_text *t)
+{
+    sk_json name, arguments;
+    if (!call_until(t, "\n", &name))
+        return 0;
+    int32_t yes = call_rest(t, &arguments);
+    call_given m = {(sk_json_member *)(uintptr_t)arguments.as.members, arguments.n, 0};
+    return yes == 1 ? call_finish(t->list, name, &m) : yes;
+}
+
+int32_t sk_calls_read(sk_call_list *list, uint16_t calls, const char *text, uint64_t n)
 {
     typedef int32_t reader(call_text *);
     static const struct {
-        uint8_t call;
+        uint16_t call;
         reader *read;
     } rows[] = {{SK_CALL_JSON, read_json},           {SK_CALL_KEYED, read_keyed},
                 {SK_CALL_FUNCTION, read_functions},  {SK_CALL_INVOKE, read_invokes},
                 {SK_CALL_SEPARATED, read_separated}, {SK_CALL_PYTHON, read_python},
-                {SK_CALL_BRACES, read_braces},       {SK_CALL_ARG_KEY, read_arg_keys}};
+                {SK_CALL_BRACES, read_braces},       {SK_CALL_ARG_KEY, read_arg_keys},
+                {SK_CALL_RECIPIENT, read_recipient}};
     int32_t yes = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && yes == 0; i++) {
         call_text t = {text, text + n, list};

@@ -126,6 +126,21 @@ static const struct {
     {"apriel", "Here are my reasoning steps:\n", "b\n[BEGIN FINAL RESPONSE]\nc", "R(b) T(c)"},
     {"cohere", "", "<|START_THINKING|>b<|END_THINKING|><|START_RESPONSE|>c d<|END_RESPONSE|>",
      "R(b) T(c d)"},
+    /* to whom it is said */
+    {"functionary", "x>>>", "all\nHi >>you", "T(Hi >>you)"},
+    {"functionary", "x>>>", "f\n{\"a\": 1}", ONE("{\"a\": 1}")},
+    {"functionary", "x>>>", "all\nSo:>>>f\n{\"a\": {\"b\": \"}\"}}",
+     "T(So:) " ONE("{\"a\": {\"b\": \"}\"}}")},
+    {"functionary", "x>>>", "Hello you", "T(Hello you)"},
+    {"functionary", "x>>>", "f\nno", "T(f\nno)"},
+    {"functionary", "x>>>", "f\n{\"a\"", "T(f\n{\"a\")"},
+    {"functionary", "x>>>", "", ""},
+    {"functionary", "", "a >>> b", "T(a >>> b)"},
+    {"gigachat", "",
+     "So<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"f\", \"arguments\": "
+     "{\"a\": 1}}<|message_sep|>\n\n",
+     "T(So) " ONE("{\"a\": 1}")},
+    {"gigachat", "", "A function call is", "T(A function call is)"},
     /* JSON between tags */
     {"hermes", "", "So:\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>",
      "T(So:) " ONE("{\"a\": 1}")},
@@ -248,15 +263,10 @@ static void own_cases(void)
 
 /* Templates that write no call in the tool round, or in a way that is not read. */
 static const char *const without[] = {
-    "HuggingFaceTB-SmolLM3-3B",
-    "LFM2-8B-A1B",
-    "LFM2.5-Instruct",
-    "GigaChat3-10B-A1.8B",
-    "ibm-granite-granite-3.3",
-    "llama-cpp-rwkv",
-    "microsoft-Phi-3.5",
-    "Reka-Edge-none",
-    "deepseek-ai-DeepSeek-R1-Distill-Llama",
+    "HuggingFaceTB-SmolLM3-3B", "LFM2-8B-A1B",
+    "LFM2.5-Instruct",          "ibm-granite-granite-3.3",
+    "llama-cpp-rwkv",           "microsoft-Phi-3.5",
+    "Reka-Edge-none",           "deepseek-ai-DeepSeek-R1-Distill-Llama",
 };
 
 static bool is_without(const char *name)
