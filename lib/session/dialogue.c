@@ -74,7 +74,7 @@ static int32_t prompt_tokens(sk_context *ctx, const sk_rendering *prompt, int32_
     return SKALD_OK;
 }
 
-static int32_t set_prompt(sk_context *ctx, const sk_rendering *prompt)
+static int32_t set_prompt(sk_context *ctx, const sk_rendering *prompt, const sk_buffer *texts)
 {
     uint64_t n_ids = 0;
     int32_t *ids = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ids,
@@ -82,6 +82,8 @@ static int32_t set_prompt(sk_context *ctx, const sk_rendering *prompt)
     if (!ids)
         return SKALD_E_MEMORY;
     int32_t status = prompt_tokens(ctx, prompt, ids, &n_ids);
+    if (status == SKALD_OK)
+        status = sk_reply_set_texts(ctx->chat.reply, texts->data, texts->n, &ctx->error);
     if (status == SKALD_OK)
         status = sk_context_set_tokens(ctx, ids, n_ids);
     if (status == SKALD_OK) {
@@ -100,8 +102,13 @@ int32_t sk_context_set_chat(sk_context *ctx, const char *json, uint64_t n)
     if (status == SKALD_OK)
         status = sk_chat_render(ctx->chat.chat, ctx->heap, json, n, chat_now(&ctx->options),
                                 &prompt, &ctx->error);
+    sk_buffer texts;
+    sk_buffer_init(&texts, ctx->heap, 0);
     if (status == SKALD_OK)
-        status = set_prompt(ctx, &prompt);
+        status = sk_reply_find_texts(&texts, ctx->heap, json, n, &ctx->error);
+    if (status == SKALD_OK)
+        status = set_prompt(ctx, &prompt, &texts);
+    sk_buffer_free(&texts);
     sk_rendering_free(&prompt, ctx->heap);
     return status;
 }

@@ -36,7 +36,8 @@ typedef struct saved {
     reader held_tokens, vetoes; /* at the first of each */
     uint32_t n_held_tokens, n_vetoes;
     sk_chat_state chat; /* the reader apart */
-    const char *prompt_end;
+    const char *prompt_end, *texts;
+    uint64_t n_texts;
     int64_t n_cached; /* tokens in the cache that is believed */
     const uint8_t *cache;
 } saved;
@@ -284,7 +285,7 @@ static int32_t check_reply(sk_context *ctx, saved *s)
     reader r = s->sections[SK_SAVED_REPLY];
     sk_chat_state *chat = &s->chat;
     uint64_t n_end;
-    s->prompt_end = "";
+    s->prompt_end = s->texts = "";
     if (!r.at)
         return SKALD_OK;
     uint32_t chatting = read_u32(&r);
@@ -308,6 +309,7 @@ static int32_t check_reply(sk_context *ctx, saved *s)
         return fail_corrupt(ctx, "how the reply stands makes no sense");
     chat->n_prompt_end = (uint32_t)n_end;
     memcpy(chat->prompt_end, s->prompt_end, (size_t)n_end);
+    s->texts = read_bytes(&r, false, &s->n_texts);
     return end_content(ctx, &r, "the reply");
 }
 
@@ -478,6 +480,9 @@ static int32_t restore_reply(sk_context *ctx, saved *s)
     const char *ignored;
     uint64_t n, n_text = 0, n_fed = 0;
     int32_t status = sk_reply_new(&chat->reply, ctx->heap, &ctx->error);
+    if (status < 0)
+        return status;
+    status = sk_reply_set_texts(chat->reply, s->texts, s->n_texts, &ctx->error);
     if (status < 0)
         return status;
     sk_reply_begin(chat->reply, chat->marks, chat->prompt_end, chat->n_prompt_end);

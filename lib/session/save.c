@@ -250,6 +250,9 @@ static void save_reply(saver *s, const sk_context *ctx)
     for (int32_t i = chat->forced_at; i < chat->n_forced; i++)
         save_u32(s, (uint32_t)chat->forced[i]);
     save_text(s, chat->prompt_end, chat->n_prompt_end);
+    uint64_t n;
+    const char *texts = sk_reply_texts(chat->reply, &n);
+    save_text(s, texts, n);
     end_section(s, SK_SAVED_REPLY);
 }
 

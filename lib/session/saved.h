@@ -23,9 +23,11 @@
  *               was chosen freely, f64 mu, weight, total before it; u32 n, for each veto u64
  *               position, u64 token (see banned.c); may be passed over where both are 0
  *     REPLY     u32 whether all began as a conversation; the marks that its template mentions, and
- * those of the reply: u32 n, for each text format, text how it opens; i64 tokens of reasoning; u32
- * whether a grammar does not let it end; u32 n, i32 tokens that must come next; text: the end of
- * the prompt; may be passed over where there are no marks text      u32 n, n bytes, a 0
+ *               those of the reply: u32 n, for each text format, text how it opens; i64 tokens of
+ *               reasoning; u32 whether a grammar does not let it end; u32 n, i32 tokens that must
+ *               come next; text: the end of the prompt; text: the arguments of tools that are
+ *               texts; may be passed over where there are no marks
+ *     text      u32 n, n bytes, a 0
  *
  * Every later version reads this. The first four sections are always there, each once; the cache is
  * believed only when model, numeric version and layout are the reader's own, and else made again

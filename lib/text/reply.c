@@ -44,6 +44,8 @@ struct sk_reply {
     sk_buffer text;
     reply_event *events; /* owned */
     uint64_t n_events, event_capacity, next;
+    char *texts; /* owned, [n_texts] */
+    uint64_t n_texts;
 };
 
 /* ---- events ------------------------------------------------------------------------------- */
@@ -305,7 +307,7 @@ static bool reply_try(sk_reply *r, uint64_t stop)
 {
     sk_arena arena;
     sk_arena_init(&arena, r->heap, REPLY_MEMORY);
-    sk_call_list list = {.arena = &arena};
+    sk_call_list list = {.arena = &arena, .texts = r->texts, .n_texts = r->n_texts};
     uint64_t n_events = r->n_events, n_text = r->text.n, n_calls = r->n_calls;
     const char *text = r->held.data + r->body;
     int32_t status = r->harmony ? reply_read_named(r, &list, text, stop - r->body)
@@ -636,8 +638,33 @@ void sk_reply_free(sk_reply *r)
         return;
     sk_buffer_free(&r->held);
     sk_buffer_free(&r->text);
+    sk_free(r->heap, r->texts);
     sk_free(r->heap, r->events);
     sk_free(r->heap, r);
+}
+
+int32_t sk_reply_set_texts(sk_reply *r, const char *pairs, uint64_t n, sk_error *error)
+{
+    char *copy = NULL;
+    uint64_t n_nul = 0;
+    for (uint64_t i = 0; i < n; i++)
+        n_nul += pairs[i] == 0;
+    if (n > 0 && (pairs[n - 1] != 0 || n_nul % 2 != 0))
+        return sk_fail(error, SKALD_E_CORRUPT, "the texts of tools are no pairs");
+    if (n > 0 && !(copy = sk_alloc(r->heap, n, "a reply's reader", error)))
+        return SKALD_E_MEMORY;
+    if (n > 0)
+        memcpy(copy, pairs, (size_t)n);
+    sk_free(r->heap, r->texts);
+    r->texts = copy;
+    r->n_texts = n;
+    return SKALD_OK;
+}
+
+const char *sk_reply_texts(const sk_reply *r, uint64_t *n)
+{
+    *n = r->n_texts;
+    return r->texts ? r->texts : "";
 }
 
 int32_t sk_reply_copy(sk_reply *to, const sk_reply *from, sk_error *error)
@@ -648,7 +675,13 @@ int32_t sk_reply_copy(sk_reply *to, const sk_reply *from, sk_error *error)
     held.n = 0;
     int32_t status = sk_buffer_add(&held, from->held.data, from->held.n, error);
     if (status == SKALD_OK)
+        status = sk_reply_set_texts(to, from->texts, from->n_texts, error);
+    char *texts = to->texts;
+    uint64_t n_texts = to->n_texts;
+    if (status == SKALD_OK)
         *to = *from;
+    to->texts = texts;
+    to->n_texts = n_texts;
     to->held = held;
     to->text = text;
     to->events = events;

@@ -33,6 +33,16 @@ bool sk_reply_mark(uint32_t i, const char **format, const char **open);
 
 int32_t sk_reply_new(sk_reply **out, sk_heap *heap, sk_error *error);
 void sk_reply_free(sk_reply *reply); /* NULL does nothing */
+/* Adds to a buffer the arguments of a conversation's tools that are texts: pairs of a tool and its
+ * argument, each with a NUL behind it. Errors: CORRUPT (no JSON), MEMORY. */
+int32_t sk_reply_find_texts(sk_buffer *pairs, sk_heap *heap, const char *json, uint64_t n,
+                            sk_error *error);
+/* From now on these are texts, also where they look like JSON; copied. Errors: CORRUPT (no pairs),
+ * MEMORY. */
+int32_t sk_reply_set_texts(sk_reply *reply, const char *pairs, uint64_t n, sk_error *error);
+/* What was set. */
+const char *sk_reply_texts(const sk_reply *reply, uint64_t *n);
+
 int32_t sk_reply_copy(sk_reply *to, const sk_reply *from, sk_error *error);
 
 /* A new reply begins, behind this prompt, which may have opened reasoning already. */

@@ -49,7 +49,12 @@ typedef struct sk_call_list {
     sk_call *items;
     uint64_t n, capacity;
     sk_error *error;
+    const char *texts; /* [n_texts] pairs: sk_reply_find_texts */
+    uint64_t n_texts;
 } sk_call_list;
+
+/* Whether a tool and its argument are one of the pairs. */
+bool sk_reply_is_text(const char *pairs, uint64_t n, const sk_json *tool, const sk_json *key);
 
 /* Reads calls in one of the ways that `calls` has. 1: they are in the list; 0: the text is none.
  * Errors: MEMORY. */

@@ -259,6 +259,54 @@ static void own_cases(void)
     CHECK(strstr(error.text, "hermes"));
 }
 
+/* What a tool's schema says to be a text is one, whatever it looks like. */
+static void typed_arguments(void)
+{
+    static const char tools[] =
+        "{\"messages\":[],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\","
+        "\"parameters\":"
+        "{\"type\":\"object\",\"properties\":{\"s\":{\"type\":\"string\"},\"e\":{\"enum\":[\"1\","
+        "\"2\"]},"
+        "\"n\":{\"type\":\"integer\"},\"x\":{\"type\":[\"string\",\"null\"]}}}}}]}";
+    static const char *const replies[] = {
+        "<tool_call><function=f><parameter=s>12</parameter><parameter=e>1</parameter>"
+        "<parameter=n>3</parameter><parameter=x>null</parameter></function></tool_call>",
+        "<tool_call>f<arg_key>s</arg_key><arg_value>12</arg_value><arg_key>e</arg_key><arg_value>1"
+        "</arg_value><arg_key>n</arg_key><arg_value>3</arg_value><arg_key>x</"
+        "arg_key><arg_value>null"
+        "</arg_value></tool_call>",
+        "<minimax:tool_call><invoke name=\"f\"><parameter name=\"s\">12</parameter><parameter "
+        "name=\"e\">1</parameter><parameter name=\"n\">3</parameter><parameter name=\"x\">null"
+        "</parameter></invoke></minimax:tool_call>",
+    };
+    static const char want[] =
+        "{\"id\": \"call00000\", \"name\": \"f\", \"arguments\": {\"s\": \"12\", "
+        "\"e\": \"1\", \"n\": 3, \"x\": null}}";
+    sk_buffer pairs;
+    sk_buffer_init(&pairs, &heap, 0);
+    CHECK_INT(sk_reply_find_texts(&pairs, &heap, tools, sizeof tools - 1, &error), SKALD_OK);
+    CHECK(pairs.n == 8 && memcmp(pairs.data, "f\0s\0f\0e", 8) == 0);
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        sk_reply *reply, *copy;
+        const char *text;
+        uint64_t marks, n;
+        CHECK_INT(sk_reply_marks_named("hermes,minimax", &marks, &error), SKALD_OK);
+        CHECK_INT(sk_reply_new(&reply, &heap, &error), SKALD_OK);
+        CHECK_INT(sk_reply_new(&copy, &heap, &error), SKALD_OK);
+        CHECK_INT(sk_reply_set_texts(reply, pairs.data, pairs.n, &error), SKALD_OK);
+        CHECK_INT(sk_reply_set_texts(reply, "a", 2, &error), SKALD_E_CORRUPT);
+        sk_reply_begin(reply, marks, "", 0);
+        CHECK_INT(sk_reply_copy(copy, reply, &error), SKALD_OK);
+        CHECK_INT(sk_reply_reserve(copy, strlen(replies[i]), &error), SKALD_OK);
+        sk_reply_feed(copy, replies[i], strlen(replies[i]));
+        CHECK_INT(sk_reply_next(copy, &text, &n), SKALD_EVENT_TOOL_CALL);
+        CHECK_STR(text, want);
+        sk_reply_free(copy);
+        sk_reply_free(reply);
+    }
+    sk_buffer_free(&pairs);
+}
+
 /* ---- what real templates write -------------------------------------------------------------- */
 
 /* Templates that write no call in the tool round, or in a way that is not read. */
@@ -475,6 +523,7 @@ int main(void)
     sk_arena_init(&arena, &heap, 0);
     own_cases();
     real_templates();
+    typed_arguments();
     random_streams();
     sk_arena_free(&arena);
     CHECK_INT(heap.live, 0);
