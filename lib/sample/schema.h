@@ -11,19 +11,23 @@
  * $dynamicRef where but one place can be meant.
  *
  * Refused, unless the host lists them to be ignored (json_schema_ignore):
- *     $ref              to other documents; $dynamicRef that depends on where it is used;
- * $recursiveRef uniqueItems       of what is not plain strings, or beside contains
+ *     $ref              to other documents
+ *     $dynamicRef       where it depends on where the schema is used; $recursiveRef
+ *     uniqueItems       of what is not plain strings, or beside contains
  *     patternProperties but for one pattern beside additionalProperties: false
  *     propertyNames     beside listed keys
  *     unevaluatedProperties, unevaluatedItems   beside $ref, allOf, anyOf, oneOf, not, if, contains
  *     multipleOf        of fractions, of more than 1024, or beside a minimum or maximum
- *     minLength, maxLength   beside a pattern that allows others; two patterns
+ *     minLength, maxLength, pattern   beside a pattern or format that allows others
  *     format            iri, iri-reference, uri-reference, uri-template, idn-..., regex
- *     not, if, oneOf    where they come to the opposite of a pattern, format, multipleOf,
- * uniqueItems, propertyNames, patternProperties, of an additionalProperties that is not true, or of
- * an array or object that is listed (of a oneOf, unless its members are seen to be apart) contains
- * two of them for one array; more than 64 items counted minProperties     above 1, of keys that are
- * not listed
+ *     contains          twice for one array; where more than 64 items are counted
+ *     minProperties     above 1, of keys that are not listed
+ *     not, if, oneOf    where they come to the opposite of one of:
+ *                       - pattern, format, multipleOf, uniqueItems, propertyNames
+ *                       - patternProperties, additionalProperties that are not true
+ *                       - an array or object in an enum or const
+ *                       - the integers in a range of numbers
+ *                       (of a oneOf unless its members are seen to be apart)
  *
  * How the standard is read where output is to be made rather than judged:
  *     - keys come in the order of the schema;

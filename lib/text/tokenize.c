@@ -119,10 +119,12 @@ static int32_t encode_text(sk_encoder *encoder, const uint8_t *text, uint32_t n,
     int32_t status = sk_partition(vocab, encoder->heap, text, n, (flags & SKALD_PARSE_SPECIAL) != 0,
                                   encoder->guard, &cuts, &n_cuts, encoder->error);
     emit_special(encoder, SK_SPECIAL_BOS, add && vocab->starts);
+    encoder->leads = vocab->add_space_prefix;
     for (uint64_t i = 0; i < n_cuts && status == SKALD_OK; i++) {
         status = encode_stretch(encoder, text + at, cuts[i].start - at);
         sk_emit(encoder, cuts[i].id);
         at = cuts[i].end;
+        encoder->leads = vocab->add_space_prefix && !vocab->blank_first;
     }
     if (status == SKALD_OK)
         status = encode_stretch(encoder, text + at, n - at);

@@ -237,6 +237,41 @@ static void unigram(void)
     sk_vocab_free(vocab);
 }
 
+/* A blank in front of every stretch of text, or of the first alone. */
+static void prepend_schemes(void)
+{
+    static const struct {
+        const char *scheme;
+        int n;
+        int32_t want[8];
+    } rows[] = {
+        {"always", 5, {2, 3, 0, 2, 3}}, {"first", 4, {2, 3, 0, 3}}, {"never", 3, {3, 0, 3}}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char json[600], shown[200];
+        int32_t status, ids[16];
+        uint64_t n = 0;
+        snprintf(json, sizeof json,
+                 "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"<x>\":0,\"<unk>\":1,\"\xE2\x96\x81\":2,"
+                 "\"a\":3},"
+                 "\"merges\":[],\"unk_token\":\"<unk>\"},\"added_tokens\":[{\"id\":0,\"content\":"
+                 "\"<x>\","
+                 "\"special\":true}],\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":"
+                 "\"\xE2\x96\x81\","
+                 "\"prepend_scheme\":\"%s\",\"split\":false}}",
+                 rows[i].scheme);
+        sk_vocab *vocab = vocab_of(json, strlen(json), &status);
+        CHECKF(vocab != NULL, "%s", error.text);
+        if (!vocab)
+            return;
+        CHECK_INT(sk_tokenize(vocab, &heap, "a<x>a", 5, SKALD_PARSE_SPECIAL, ids, 16, &n, &error),
+                  0);
+        show_ids(shown, sizeof shown, ids, n);
+        CHECKF((int)n == rows[i].n && memcmp(ids, rows[i].want, (size_t)n * sizeof *ids) == 0,
+               "%s: %s", rows[i].scheme, shown);
+        sk_vocab_free(vocab);
+    }
+}
+
 int main(void)
 {
     CHECK_INT(sk_heap_init(&heap, NULL, 0, &error), SKALD_OK);
@@ -245,6 +280,7 @@ int main(void)
     hashes();
     wrong_files();
     unigram();
+    prepend_schemes();
     sk_arena_free(&arena);
     CHECK_INT(heap.live, 0);
     return test_end();
