@@ -368,6 +368,16 @@ static void hostile(void)
     bounded('s', repeated("{\"allOf\":[", "{\"minimum\":1},", 60000, "{}]}"), "", REFUSED);
     bounded('s', repeated("{\"type\":\"string\",\"maxLength\":", "9", 400, "}"), "", REFUSED);
     bounded('s', repeated("{\"enum\":[", "1,", 60000, "2]}"), "2", ACCEPTED);
+    /* choices of which there are exponentially many combinations */
+    bounded('s',
+            repeated("{\"allOf\":[",
+                     "{\"not\":{\"properties\":{\"a\":{\"const\":1},\"b\":{\"type\":\"null\"}}}},",
+                     60, "{}]}"),
+            "", REFUSED);
+    bounded('s',
+            repeated("{\"allOf\":[", "{\"if\":{\"minimum\":1},\"then\":{\"maxLength\":3}},", 40,
+                     "{}]}"),
+            "", REFUSED);
     bounded('r', repeated("", "(a|a)", 400, ""), "aaa", REJECTED);
     bounded('r', repeated("", "a?", 1000, ""), "aaa", ACCEPTED);
     bounded('r', repeated("((((a?", "){30}", 4, ""), as, ACCEPTED);
