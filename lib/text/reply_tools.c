@@ -6,6 +6,7 @@
  */
 #include "base/portable.h"
 
+#include "text/chat.h"
 #include "text/reply_int.h"
 
 #include <string.h>
@@ -72,7 +73,7 @@ int32_t sk_reply_find_texts(sk_buffer *pairs, sk_heap *heap, const char *json, u
     sk_arena arena;
     sk_json root;
     sk_arena_init(&arena, heap, TOOLS_MEMORY);
-    int32_t status = sk_json_read(&arena, json, n, &root, error);
+    int32_t status = sk_chat_json(&arena, json, n, &root, error);
     const sk_json *tools = status == SKALD_OK ? tool_get(&root, "tools") : NULL;
     for (uint64_t i = 0; tools && tools->kind == SK_JSON_ARRAY && i < tools->n; i++)
         if (status == SKALD_OK)
