@@ -75,7 +75,6 @@ class Examples(ToolTest):
             result = self.example("rewrite", small_model(), text, *second)
             self.assertRegex(result.complaint, r"^\d+ tokens in [\d.]+ ms, \d+ of \d+ guesses came true$")
             self.assertEqual(result.out, plain.out)
-        self.assertGreater(int(result.complaint.split()[5]), 0, result.complaint)
 
     def test_archive(self):
         result = self.example("archive", small_model())
