@@ -150,6 +150,7 @@ static const char *const settings[] = {
     "temperature=0.2 seed=14 when_full=error n_ctx=64 ignore_eos=1",
     "temperature=0.2 seed=15 n_ctx=64 ignore_eos=1",
     "temperature=0.1 seed=16 n_predict=9 cache_type_k=bf16 cache_type_v=f32",
+    "temperature=0.6 seed=19 logit_bias='262:8,263:8,264:7' banned=abab banned=ccc banned=bb",
     "temperature=0.5 seed=17 n_batch=1",
     "temperature=0.5 seed=18 n_batch=3 reply_format=all",
 };
