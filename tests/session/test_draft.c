@@ -388,11 +388,12 @@ static void check_model(uint64_t seed, bool recurrent)
  */
 
 static const char *const golden[] = {
-    "llama-dense", "llama4-moe",          "gemma2-dense",    "gemma3n-dense",
-    "gpt-oss-moe", "deepseek2-moe",       "gpt2-dense",      "bloom-dense",
-    "mamba-dense", "mamba2-dense",        "kimi-linear-moe", "rwkv6",
-    "rwkv7",       "lfm2-dense",          "qwen3next-moe",   "falcon-h1-dense",
-    "jamba-dense", "granitehybrid-dense", "cohere2-deep",
+    "deepseek32-moe",      "deepseek4",       "glm-dsa-moe",     "llama-dense",
+    "llama4-moe",          "gemma2-dense",    "gemma3n-dense",   "gpt-oss-moe",
+    "deepseek2-moe",       "gpt2-dense",      "bloom-dense",     "mamba-dense",
+    "mamba2-dense",        "kimi-linear-moe", "rwkv6",           "rwkv7",
+    "lfm2-dense",          "qwen3next-moe",   "falcon-h1-dense", "jamba-dense",
+    "granitehybrid-dense", "cohere2-deep",
 };
 
 static skald_model *golden_load(const char *name, uint8_t **data)
