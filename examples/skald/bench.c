@@ -52,6 +52,8 @@ static const args_option bench_options[] = {
     ARGS_INT_AT('r', "rounds", "N", bench_values, n_round, 1, "rounds that count (5)"),
     ARGS_INT_AT(0, "batch", "N", bench_values, n_batch, 0, "decode in N contexts together too (0)"),
     ARGS_FLAG_AT(0, "load", bench_values, load, "time loading to the first token too"),
+    ARGS_FLAG_AT(0, "slices", bench_values, slices,
+                 "instead: how far slices of 2 ms are passed, and how soon a cancel ends a call"),
     ARGS_TEXT_AT(0, "against", "LIB", bench_values, against,
                  "compare with another build of the library, round by round"),
     ARGS_FLAG_AT(0, "no-limits", bench_values, no_limits, "do not measure what the machine can do"),
@@ -293,6 +295,8 @@ static int bench_main(int argc, char **argv)
                                          "give at most %d rounds and %d contexts, and something "
                                          "to measure",
                                          BENCH_ROUNDS, BENCH_CONTEXTS));
+    if (v.slices)
+        return tool_close(&t, bench_slices(&t, &v));
     bench *b = calloc(1, sizeof *b);
     if (b) {
         b->tool = &t;

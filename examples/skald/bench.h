@@ -53,7 +53,7 @@ typedef struct bench_side {
 typedef struct bench_values {
     int64_t n_prompt, n_decode, n_round, n_depth, n_batch;
     const char *against;
-    bool load, json, no_limits;
+    bool load, json, no_limits, slices;
 } bench_values;
 
 /* Opens the library at `path` (NULL: the tool's own), the tool's model in it, and `n` contexts. A
@@ -64,6 +64,9 @@ void bench_close(bench_side *s);
 /* Seconds that the work took; EXIT_DONE, or the exit code after a complaint. */
 typedef int bench_timing(bench_side *s, const bench_values *v, double *seconds);
 bench_timing bench_prompt, bench_decode, bench_batch, bench_load;
+
+/* bench_slice.c: `skald bench --slices`; the exit code. */
+int bench_slices(tool *t, const bench_values *v);
 
 /* What evaluating costs at least. Routed experts count as far as they are used. */
 typedef struct bench_cost {
