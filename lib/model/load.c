@@ -244,6 +244,22 @@ static int64_t load_n_tokens(const sk_model *model)
     return n > 0 ? n : tokens && tokens->n <= INT32_MAX ? (int64_t)tokens->n : 0;
 }
 
+/* That there is no such architecture, and which names are near. */
+static int32_t load_refuse_arch(const sk_gguf_string *name, sk_error *error)
+{
+    enum { MOST = 4 };
+    const char *near[MOST];
+    char text[200] = "";
+    int n = sk_arch_near(name->text, near, MOST);
+    for (int i = 0; i < n; i++) {
+        size_t at = strlen(text);
+        sk_format(text + at, sizeof text - at, "%s\"%s\"", i ? ", " : "; the nearest are ",
+                  near[i]);
+    }
+    return sk_fail(error, SKALD_E_ARCHITECTURE, "the architecture \"%.*s\" is not supported%s",
+                   name->n > 64 ? 64 : (int)name->n, name->text, text);
+}
+
 static int32_t load_arch(sk_model *model, sk_error *error)
 {
     sk_gguf_string name;
@@ -253,12 +269,7 @@ static int32_t load_arch(sk_model *model, sk_error *error)
     if (status != SKALD_OK)
         return status;
     model->arch = sk_arch_find(name.text, name.n);
-    if (model->arch)
-        return SKALD_OK;
-    const char *near = sk_arch_near(name.text);
-    return sk_fail(error, SKALD_E_ARCHITECTURE, "the architecture \"%.*s\" is not supported%s%s%s",
-                   name.n > 64 ? 64 : (int)name.n, name.text, near ? "; the nearest is \"" : "",
-                   near ? near : "", near ? "\"" : "");
+    return model->arch ? SKALD_OK : load_refuse_arch(&name, error);
 }
 
 /* Room for the weights where they are not used in place. */

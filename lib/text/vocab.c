@@ -68,7 +68,7 @@ void sk_vocab_source_init(sk_vocab_source *source)
         source->special[i] = SK_VOCAB_UNSAID;
     source->add_bos = source->add_eos = source->add_sep = source->add_space_prefix = -1;
     source->lowercase = source->strip_accents = source->remove_extra_whitespaces = -1;
-    source->ignore_merges = -1;
+    source->ignore_merges = source->blank_first = -1;
 }
 
 void sk_vocab_warn(sk_vocab *vocab, const char *line)
@@ -397,6 +397,7 @@ static void choose_settings(sk_vocab *vocab, const sk_vocab_source *source, cons
     vocab->add_eos = choose_flag(source->add_eos, kind->add_eos);
     vocab->add_sep = choose_flag(source->add_sep, kind->add_sep || (flags & SK_PRE_ADD_SEP) != 0);
     vocab->add_space_prefix = choose_flag(source->add_space_prefix, kind->add_space_prefix);
+    vocab->blank_first = choose_flag(source->blank_first, false);
     choose_normaliser(vocab, source);
 }
 

@@ -64,6 +64,7 @@ typedef struct sk_vocab_source {
     int8_t add_bos, add_eos, add_sep, add_space_prefix;
     int8_t lowercase, strip_accents; /* normalisers of WordPiece */
     int8_t remove_extra_whitespaces; /* Unigram */
+    int8_t blank_first;              /* 1: add_space_prefix is of the text's beginning alone */
     int8_t ignore_merges;            /* BPE: a word that is a token is that token */
     const uint8_t *strips; /* [n_strips], NULL: none; white space that tokens take along */
     uint64_t n_strips;

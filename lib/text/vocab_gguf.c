@@ -192,6 +192,7 @@ static int32_t read_flags(const sk_gguf *gguf, sk_vocab_source *source, sk_error
         {"tokenizer.ggml.normalizer.lowercase", &source->lowercase},
         {"tokenizer.ggml.normalizer.strip_accents", &source->strip_accents},
         {"skald.tokenizer.ignore_merges", &source->ignore_merges},
+        {"skald.tokenizer.blank_first", &source->blank_first},
     };
     int32_t status = SKALD_OK;
     for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SKALD_OK; i++)

@@ -117,6 +117,7 @@ struct sk_vocab {
     bool add_bos, add_eos, add_sep, add_space_prefix;
     bool starts, ends;   /* BOS goes in front of a text, special[end_special] behind it */
     int32_t end_special; /* SK_SPECIAL_EOS or _SEP */
+    bool blank_first;    /* with add_space_prefix: no blank behind special tokens in a text */
     bool leads_blank;    /* tokenising puts a blank in front of a text */
     int32_t *suppress;   /* owned */
     uint32_t n_suppress;
