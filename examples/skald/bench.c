@@ -56,6 +56,8 @@ static const args_option bench_options[] = {
                  "decode a text that repeats its prompt too, with draft=lookup and without"),
     ARGS_INT_AT(0, "edit", "N", bench_values, edit, 0,
                 "of that text each N-th token is another (16; 0: none)"),
+    ARGS_FLAG_AT(0, "slices", bench_values, slices,
+                 "instead: how far slices of 2 ms are passed, and how soon a cancel ends a call"),
     ARGS_TEXT_AT(0, "against", "LIB", bench_values, against,
                  "compare with another build of the library, round by round"),
     ARGS_FLAG_AT(0, "no-limits", bench_values, no_limits, "do not measure what the machine can do"),
@@ -325,6 +327,8 @@ static int bench_main(int argc, char **argv)
                                          BENCH_ROUNDS, BENCH_CONTEXTS));
     if (v.draft && (v.n_prompt < 1 || v.n_decode < 1))
         return tool_close(&t, args_usage(&t, "--draft needs a prompt and tokens to decode"));
+    if (v.slices)
+        return tool_close(&t, bench_slices(&t, &v));
     bench *b = calloc(1, sizeof *b);
     if (b) {
         b->tool = &t;

@@ -59,7 +59,7 @@ typedef struct bench_side {
 typedef struct bench_values {
     int64_t n_prompt, n_decode, n_round, n_depth, n_batch, edit;
     const char *against;
-    bool load, draft, json, no_limits;
+    bool load, draft, json, no_limits, slices;
 } bench_values;
 
 /* Opens the library at `path` (NULL: the tool's own), the tool's model in it, and `n` contexts. A
@@ -74,6 +74,9 @@ bench_timing bench_prompt, bench_decode, bench_batch, bench_load, bench_repeat, 
 /* Complains with the library's sentence; EXIT_ERROR. */
 int bench_fail(const bench_side *s, skald_context *ctx);
 void bench_draft_close(bench_side *s);
+
+/* bench_slice.c: `skald bench --slices`; the exit code. */
+int bench_slices(tool *t, const bench_values *v);
 
 /* What evaluating costs at least. Routed experts count as far as they are used. */
 typedef struct bench_cost {

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define LINEAR_TILE 262144.0 /* multiply-adds */
+#define LINEAR_READ 3.0      /* columns that take as long as reading the weights */
 #define LINEAR_ROWS 32       /* tiles have a multiple of so many rows: kernels' panels */
 
 typedef struct linear_grid {
@@ -41,9 +42,12 @@ static linear_grid linear_cut(const sk_linear *w, int64_t n_cols)
     return g;
 }
 
+/* Of a tile. Weights are read and unpacked once for all columns: that counts like so many more. */
 static double linear_cost(const sk_linear *w, const linear_grid *g)
 {
-    return (double)w->n_in * (double)g->tile_rows * (double)g->tile_cols;
+    double weights = (double)w->n_in * (double)g->tile_rows;
+    double share = g->n_cols > 0 ? LINEAR_READ / (double)g->n_cols : 0;
+    return weights * (double)g->tile_cols * (1 + share);
 }
 
 /* One product of a step, of one expert or none. */

@@ -418,6 +418,15 @@ class Figures(ToolTest):
         self.assertEqual(whole["n_accepted"], whole["n_drafted"])
         self.bad(skald(*words, "-p", "0"), 2, "--draft")
 
+    def test_bench_slices(self):
+        words = ["bench", small_model(), "-p", "16", "-n", "4", "-r", "2", "-d", "8", "--slices"]
+        rows = [line.split() for line in self.good(skald(*words)).decode().splitlines()]
+        kinds = ["load", "prompt", "decode"]
+        self.assertEqual([row[0] for row in rows], ["slices", *kinds, "cancel", *kinds])
+        for row in rows[1:4]:
+            median, p99, longest = map(float, row[2:5])
+            self.assertTrue(int(row[1]) > 0 and 0 <= median <= p99 <= longest)
+
     def test_bench_against(self):
         words = ["bench", small_model(), "-p", "16", "-n", "4", "-r", "3", "--no-limits", "--json"]
         self.bad(skald(*words, "--against", temp("absent.so")), 1, "absent.so")
