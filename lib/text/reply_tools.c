@@ -6,8 +6,8 @@
  */
 #include "base/portable.h"
 
+#include "text/chat.h"
 #include "text/reply_int.h"
-#include "text/tokenize_int.h"
 
 #include <string.h>
 
@@ -73,12 +73,7 @@ int32_t sk_reply_find_texts(sk_buffer *pairs, sk_heap *heap, const char *json, u
     sk_arena arena;
     sk_json root;
     sk_arena_init(&arena, heap, TOOLS_MEMORY);
-    /* As chat.c does: a reply that comes back may have bytes that are no UTF-8. */
-    uint8_t *repaired = sk_arena_array(&arena, n, 3, "a conversation", error);
-    uint64_t n_repaired = repaired ? sk_repair_text(repaired, (const uint8_t *)json, n) : 0;
-    int32_t status = repaired
-                         ? sk_json_read(&arena, (const char *)repaired, n_repaired, &root, error)
-                         : SKALD_E_MEMORY;
+    int32_t status = sk_chat_json(&arena, json, n, &root, error);
     const sk_json *tools = status == SKALD_OK ? tool_get(&root, "tools") : NULL;
     for (uint64_t i = 0; tools && tools->kind == SK_JSON_ARRAY && i < tools->n; i++)
         if (status == SKALD_OK)
