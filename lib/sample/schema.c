@@ -201,15 +201,22 @@ static const sk_json *schema_list(schema *s, const sk_json *json, const char *ke
     return list;
 }
 
+/* Whether none of these keywords is there, as in most schemas. */
+static bool is_dull(const sk_json *json)
+{
+    for (uint32_t i = 0; i < SCHEMA_CHOICES; i++)
+        if (sk_schema_get(json, sk_schema_choices[i]))
+            return false;
+    return true;
+}
+
 /* Keywords that are other schemas. */
 static void schema_turn(schema *s, schema_terms *todo, const sk_json *json)
 {
-    static const char *const choices[] = {"if", "dependentRequired", "dependentSchemas",
-                                          "dependencies"};
     const sk_json *negated = sk_schema_get(json, "not");
     const char *why = NULL;
-    for (int i = 0; i < 4 && schema_ok(s); i++) {
-        const sk_json *choice = sk_schema_choice(s, json, choices[i]);
+    for (uint32_t i = 0; i < SCHEMA_CHOICES && schema_ok(s) && !is_dull(json); i++) {
+        const sk_json *choice = sk_schema_choice(s, json, i);
         if (choice && schema_ok(s))
             sk_schema_add_term(s, todo, choice, SCHEMA_WHOLE);
     }
@@ -463,19 +470,6 @@ static void schema_or(schema *s, schema_ways *ways, sk_frag f)
     ways->any = true;
 }
 
-/* What a schema says that is of no one type, or cannot be said at all. */
-static void schema_check(schema *s, const sk_json *own)
-{
-    static const char *const rest[] = {"unevaluatedProperties", "unevaluatedItems"};
-    static const char *const others[] = {
-        "$ref", "allOf", "anyOf", "oneOf", "if", "not", "dependentSchemas", "contains"};
-    for (int i = 0; i < 2; i++)
-        for (size_t k = 0; k < sizeof others / sizeof *others; k++)
-            if (sk_schema_get(own, rest[i]) && !schema_is_true(sk_schema_get(own, rest[i])) &&
-                sk_schema_get(own, others[k]))
-                sk_schema_refuse(s, rest[i], "beside schemas that may evaluate more");
-}
-
 static sk_frag schema_list_values(schema *s, const schema_terms *own, const sk_json *list,
                                   uint64_t n)
 {
@@ -543,7 +537,6 @@ static sk_frag schema_own(schema *s, const schema_terms *own)
     uint32_t types = SCHEMA_ALL;
     uint64_t n = 0;
     for (uint32_t i = 0; i < own->n; i++) {
-        schema_check(s, own->items[i].schema);
         types &= sk_schema_types(s, own->items[i].schema);
     }
     const sk_json *list = schema_listed(s, own, &n);

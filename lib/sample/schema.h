@@ -8,7 +8,8 @@
  * plain strings; minLength, maxLength, pattern, format; minimum, maximum, exclusiveMinimum,
  * exclusiveMaximum, multipleOf of integers; allOf, anyOf, oneOf, not, if, then, else; $ref within
  * the schema, recursion included, also by an $id or an $anchor within; $defs, definitions;
- * $dynamicRef where but one place can be meant.
+ * $dynamicRef where but one place can be meant; unevaluatedProperties and unevaluatedItems beside
+ * $ref, allOf and one of anyOf, oneOf, if.
  *
  * Refused, unless the host lists them to be ignored (json_schema_ignore):
  *     $ref              to other documents
@@ -16,7 +17,8 @@
  *     uniqueItems       of what is not plain strings, or beside contains
  *     patternProperties but for one pattern beside additionalProperties: false
  *     propertyNames     beside listed keys
- *     unevaluatedProperties, unevaluatedItems   beside $ref, allOf, anyOf, oneOf, not, if, contains
+ *     unevaluatedProperties, unevaluatedItems   beside patternProperties, contains,
+ *                       dependentSchemas, several choices, choices within choices
  *     multipleOf        of fractions, of more than 1024, or beside a minimum or maximum
  *     minLength, maxLength, pattern   beside a pattern or format that allows others
  *     format            iri, iri-reference, uri-reference, uri-template, idn-..., regex

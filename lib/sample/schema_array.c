@@ -29,7 +29,7 @@ static const sk_json *array_rest(const sk_json *own)
                   *rest = sk_schema_get(own, "unevaluatedItems");
     if (items && items->kind == SK_JSON_ARRAY)
         items = sk_schema_get(own, "additionalItems");
-    return items ? items : rest;
+    return items || sk_schema_evaluates(own) ? items : rest;
 }
 
 static void array_add_place(schema *s, schema_terms *terms, const sk_json *own, uint64_t place)

@@ -108,6 +108,9 @@ static inline bool schema_ok(const schema *s)
 
 /* The value of a keyword, or NULL. */
 const sk_json *sk_schema_get(const sk_json *value, const char *keyword);
+/* Whether schemas in it evaluate the same value, so that its unevaluated... are not its own alone.
+ */
+bool sk_schema_evaluates(const sk_json *own);
 /* The values that a place's must be none of, or NULL (schema_not.c). */
 const sk_json *sk_schema_other_than(const sk_json *own);
 bool sk_schema_is_text(const sk_json *value, const char *text);

@@ -372,7 +372,7 @@ static void not_keyword(not_ways *w, const char *name, const sk_json *value)
     else if (strcmp(name, "properties") == 0)
         not_properties(w, value);
     else if (strcmp(name, "prefixItems") == 0 && is_list)
-        not_prefix(w, name, value);
+        not_prefix(w, "prefixItems", value); /* a text that stays */
     else if (strcmp(name, "items") == 0)
         not_items(w, value);
     else if (strcmp(name, "contains") == 0)
@@ -503,6 +503,11 @@ const sk_json *sk_schema_opposite(schema *s, const sk_json *own, const char *cau
     return known->value;
 }
 
+const char *const sk_schema_choices[] = {
+    "if",           "dependentRequired",     "dependentSchemas",
+    "dependencies", "unevaluatedProperties", "unevaluatedItems"};
+enum { CHOICE_IF = 0, CHOICE_REST = 4 };
+
 /* ---- Keywords that are choices -------------------------------------------------------------- */
 
 static sk_json not_conditional(schema *s, const sk_json *own, const sk_json *condition)
@@ -539,24 +544,85 @@ static sk_json not_depending(schema *s, const sk_json *value)
     return NOT_OBJECT(s, {"allOf", not_array(s, all, value->n)});
 }
 
-const sk_json *sk_schema_choice(schema *s, const sk_json *own, const char *keyword)
+sk_json sk_schema_all_of(schema *s, const sk_json *list, uint64_t n)
+{
+    return n ? NOT_OBJECT(s, {"allOf", not_array(s, list, n)}) : not_true;
+}
+
+sk_json sk_schema_any_of(schema *s, const sk_json *list, uint64_t n)
+{
+    return NOT_OBJECT(s, {"anyOf", not_array(s, list, n)});
+}
+
+sk_json sk_schema_negated(schema *s, const sk_json *own, const char *cause)
+{
+    return not_wrap(s, *own, cause);
+}
+
+sk_json sk_schema_closing(schema *s, const sk_json *const *names, uint64_t n, const sk_json *rest)
+{
+    sk_json *items = sk_arena_array(&s->arena, n + 1, sizeof *items, "a JSON schema", s->error);
+    sk_json_member *members =
+        sk_arena_array(&s->arena, n + 1, sizeof *members, "a JSON schema", s->error);
+    if (!items || !members) {
+        s->b.status = SKALD_E_MEMORY;
+        return not_true;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        items[i] = not_true;
+        if (names)
+            members[i] = (sk_json_member){*names[i], not_true};
+    }
+    if (!names)
+        return NOT_OBJECT(s, {"prefixItems", not_array(s, items, n)}, {"items", *rest});
+    sk_json properties = {.kind = SK_JSON_OBJECT, .n = n, .as.members = members};
+    return NOT_OBJECT(s, {"properties", properties}, {"additionalProperties", *rest});
+}
+
+/* Whether a schema evaluates its value beside its own keywords. */
+bool sk_schema_evaluates(const sk_json *own)
+{
+    static const char *const others[] = {"$ref", "$dynamicRef",      "allOf",   "anyOf", "oneOf",
+                                         "if",   "dependentSchemas", "contains"};
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        if (sk_schema_get(own, others[k]))
+            return true;
+    return false;
+}
+
+/* What a keyword stands for; false: nothing. */
+static bool not_translate(schema *s, const sk_json *own, uint32_t what, const char *keyword,
+                          sk_json *out)
 {
     const sk_json *value = sk_schema_get(own, keyword);
-    bool is_if = strcmp(keyword, "if") == 0;
-    uint32_t what = is_if                                       ? 1
-                    : strcmp(keyword, "dependentRequired") == 0 ? 2
-                    : strcmp(keyword, "dependentSchemas") == 0  ? 3
-                                                                : 4;
-    if (!value || (is_if && !sk_schema_get(own, "then") && !sk_schema_get(own, "else")) ||
-        (!is_if && (value->kind != SK_JSON_OBJECT || value->n == 0)))
-        return NULL;
-    schema_made *made = not_find(s, own, what);
+    if (!value)
+        return false;
+    if (what == CHOICE_IF) {
+        if (!sk_schema_get(own, "then") && !sk_schema_get(own, "else"))
+            return false;
+        *out = not_conditional(s, own, value);
+    } else if (what >= CHOICE_REST) {
+        return !not_is_true(value) && sk_schema_evaluates(own) &&
+               sk_schema_rest(s, own, keyword, out);
+    } else {
+        if (value->kind != SK_JSON_OBJECT || value->n == 0)
+            return false;
+        *out = not_depending(s, value);
+    }
+    return true;
+}
+
+const sk_json *sk_schema_choice(schema *s, const sk_json *own, uint32_t what)
+{
+    schema_made *made = not_find(s, own, what + 1);
     if (!made) {
-        const sk_json *fresh =
-            not_keep(s, is_if ? not_conditional(s, own, value) : not_depending(s, value));
-        made = not_new(s, own, what);
+        sk_json fresh;
+        const sk_json *kept = not_translate(s, own, what, sk_schema_choices[what], &fresh)
+                                  ? not_keep(s, fresh)
+                                  : NULL;
+        made = not_new(s, own, what + 1);
         if (made)
-            made->value = fresh;
+            made->value = kept;
     }
     return made ? made->value : NULL;
 }

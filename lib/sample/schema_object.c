@@ -96,7 +96,7 @@ static void object_list_all(schema *s, object_shape *shape, const sk_json *own)
 static const sk_json *object_rest(const sk_json *own)
 {
     const sk_json *rest = sk_schema_get(own, "additionalProperties");
-    return rest ? rest : sk_schema_get(own, "unevaluatedProperties");
+    return rest || sk_schema_evaluates(own) ? rest : sk_schema_get(own, "unevaluatedProperties");
 }
 
 static bool object_is_false(const sk_json *value)

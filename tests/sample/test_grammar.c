@@ -136,6 +136,13 @@ static const struct {
     {'s', "{\"not\":{\"type\":\"string\"}}", "1~null", "\"\""},
     {'s', "{\"not\":{\"enum\":[1,\"a\",null,true]}}", "1.5~2~0~\"b\"~\"aa\"~false~[1]",
      "1~1.0~\"a\"~null~true"},
+    {'s', "{\"type\":\"array\",\"not\":{\"prefixItems\":[true,{\"const\":1}]}}", "[1,2]~[3,\"\"]",
+     "[2,1]~[]~[1]"},
+    {'s',
+     "{\"type\":\"object\",\"oneOf\":[{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]},{"
+     "\"properties\":{\"b\":{\"type\":\"null\"}},\"required\":[\"b\"]}],\"unevaluatedProperties\":"
+     "false}",
+     "{\"a\":1}~{\"b\":null}", "{}~{\"a\":1,\"c\":1}~{\"a\":1,\"b\":null}~{\"a\":1,\"b\":2}"},
     {'s', "{\"not\":{\"required\":[\"a\"]},\"type\":\"object\"}", "{}~{\"b\":1}", "{\"a\":1}~1"},
     {'s', "{\"type\":\"number\",\"not\":{\"type\":\"integer\"}}", "1.5~-0.25", "1~1.0~10"},
     {'s',
@@ -207,7 +214,7 @@ static const struct {
     {'s', "{\"oneOf\":[{\"pattern\":\"a\"},{\"pattern\":\"b\"}]}", "\"oneOf\""},
     {'s', "{\"contains\":{\"pattern\":\"a\"},\"maxContains\":2}", "\"contains\""},
     {'s', "{\"allOf\":[{\"contains\":{}},{\"contains\":{\"type\":\"null\"}}]}", "\"contains\""},
-    {'s', "{\"unevaluatedItems\":false,\"anyOf\":[{}]}", "\"unevaluatedItems\""},
+    {'s', "{\"unevaluatedItems\":false,\"contains\":{}}", "\"unevaluatedItems\""},
     {'s', "{\"patternProperties\":{\"a\":{}}}", "\"patternProperties\""},
     {'s', "{\"type\":\"number\",\"multipleOf\":0.1}", "\"multipleOf\""},
     {'s', "{\"type\":\"string\",\"pattern\":\"a\",\"maxLength\":3}", "\"maxLength\""},
