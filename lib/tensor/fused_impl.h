@@ -75,19 +75,20 @@ SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind)
     TIER(tile_store)(a, acc, 1, n);
 }
 
-/* A row's last n weights, fewer than a unit, of a type with groups of 32. */
-static SK_APART void TIER(fused_tail)(int dtype, TIER(panel_kind) * kind, const uint8_t *w,
+/* A row's last n weights, fewer than a unit, of a type with groups of 32, times n_col columns. */
+static SK_APART void TIER(fused_tail)(TIER(panel_kind) * kind, int dtype, const uint8_t *w,
                                       size_t row_size, const uint8_t *const *x,
-                                      float (*acc)[PANEL_ROWS], int n)
+                                      float (*acc)[PANEL_ROWS], int n, int n_col)
 {
     const sk_coding *f = sk_coding_get(dtype);
     TIER(panel) panel;
     kind->n_group = n / f->group;
     TIER(panel_fill)(&panel, dtype, f, w, row_size, LANES, n);
-    if (f->min)
-        TIER(tile_32)(&panel, kind, x, acc, true, 8, false, 1, 1);
-    else
-        TIER(tile_32)(&panel, kind, x, acc, false, 8, false, 1, 1);
+    for (int c = 0; c < n_col; c++)
+        if (f->min)
+            TIER(tile_32)(&panel, kind, x + c, acc + c, true, 8, false, 1, 1);
+        else
+            TIER(tile_32)(&panel, kind, x + c, acc + c, false, 8, false, 1, 1);
 }
 
 /* Whole units of LANES rows times a column, `kind` moving on with them. */
@@ -123,7 +124,7 @@ SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_
         TIER(fused_units)(dtype, &kind, w, m->row_size, &x, n_unit, acc);
     if (left)
         TIER(fused_tail)
-    (dtype, &kind, w + (size_t)n_unit * layout.size, m->row_size, &x, acc, (int)left);
+    (&kind, dtype, w + (size_t)n_unit * layout.size, m->row_size, &x, acc, (int)left, 1);
     memcpy(TIER(outputs)(m, c) + r, acc[0], LANES * sizeof(float));
 }
 
