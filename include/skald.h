@@ -136,7 +136,8 @@ SKALD_API const char *skald_error_message(void);
 /*
  * What the host may provide. The first member is the size of the struct as the host knows it;
  * fields are only ever appended. The library copies the table when it is set; `user` is handed
- * back in every call and must outlive the handles made with it.
+ * back in every call and must outlive the handles made with it. What the host provides always
+ * returns: neither an exception nor a longjmp may leave it through the library.
  */
 
 /* Memory. `alloc` returns memory aligned to `align` bytes (a power of two, at most 64) or NULL;
@@ -210,18 +211,23 @@ typedef struct skald_sampler {
  *   both      allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler pooling normalise infill_order infill_extra
+ *             draft n_draft draft_model draft_p_min
  *   room      when_full n_keep shift       (from here on they can be changed while a context lives)
- *   text      parse_special n_predict stop ignore_eos
+ *   text      parse_special n_predict stop banned ignore_eos
  *             reply_format reasoning_budget
  *             time_limit_ms
- *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger
+ *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger _regex _token
  *   sampling  seed temperature top_k top_p min_p samplers n_probs
  *             repeat_penalty presence_penalty frequency_penalty penalty_last_n logit_bias
  *             typical_p, top_n_sigma, and those of xtc, dynatemp, dry, mirostat, adaptive-p
  *
- * With a grammar, what a turn generates is of it, from its first token on or from a trigger; tokens
- * that alone may follow are taken without the model ("n_forced" counts them). Sampling options
- * that are not set are as the model's file recommends.
+ * With a grammar, what a turn generates is of it, from its first token on, or behind the reasoning that
+ * a chat's prompt has opened, or from a trigger; tokens that alone may follow are taken without the
+ * model ("n_forced" counts them). Sampling options that are not set are as the model's file recommends.
+ *
+ * A text that is "banned" is never shown: tokens in which one may begin are held back (their steps
+ * have no text), and taken back when it is complete ("n_tokens" shrinks); then others are chosen. It
+ * passes where nothing else could be written.
  */
 typedef struct skald_options skald_options;
 
@@ -236,7 +242,7 @@ SKALD_API void skald_options_free(skald_options *options); /* NULL does nothing 
 
 /* Sets one option. Strings are copied; the text of a number sets a number, so that a command line
  * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed,
- * `threads_of` until it is opened.
+ * `threads_of` until it is opened, `draft_model` until the context is made.
  * Errors: OPTION (unknown key, wrong type, out of range), ARGUMENT (an incomplete table), MEMORY. */
 SKALD_API int32_t skald_options_set_int(skald_options *options, const char *key, int64_t value);
 SKALD_API int32_t skald_options_set_float(skald_options *options, const char *key, double value);
@@ -395,6 +401,7 @@ SKALD_API int32_t skald_model_tensor(const skald_model *model, int64_t index, co
 #define SKALD_ADD_SPECIAL 1   /* tokenize: BOS and EOS as the model wants; detokenize: drop them */
 #define SKALD_PARSE_SPECIAL 2 /* tokenize: the texts of control tokens become those tokens;
                                  detokenize: control tokens are written out */
+#define SKALD_CLEAN_UP 4      /* detokenize: blanks go that stand before punctuation and 's, 've, ... */
 
 /* Tokenises `n` bytes of `text` (-1: up to its NUL) into `ids`, which has room for `capacity`;
  * `*needed` is the number of tokens, also when they did not fit. `flags`: SKALD_ADD_SPECIAL |
@@ -547,11 +554,20 @@ SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
  *   recompute  it is evaluated again: the logits depend on the tokens that are left, and on nothing
  *              else. That is half a context of work for each drop, in slices like all work.
  *   rotate     it is kept and moved, its keys turned to their new positions, where the model allows it
- *              ("can_shift"): a thousand times less work, and logits that still know a little of what
+ *              ("can_shift"): in a fiftieth of the time, and logits that still know a little of what
  *              is gone. It allows it unless it has recurrent layers, learned positions, norms behind
  *              the rotation, chunks, or keys cached as q8_0 or q4_0; then it is recompute after all.
  * Both give the same bits on every machine, number of threads and slicing. "n_exact" says how many
  * of the first tokens are as evaluated; skald_set_text and its like build on no others.
+ */
+
+/*
+ * Guessing ahead. With the option "draft" up to n_draft tokens are guessed and evaluated in one batch
+ * with the last one. All that a host sees stays the same, bit for bit; steps bring one token each.
+ *   lookup  guesses what followed when the last tokens stood in the context before: for answers that
+ *           repeat their prompt (edits, extracts, code)
+ *   model   asks "draft_model", loaded, smaller, of the same vocabulary, while it is sure (draft_p_min)
+ * "n_drafted" and "n_accepted" tell whether it pays: with recurrent layers it pays less.
  */
 
 /* ---- Chat ----------------------------------------------------------------------------------- */
@@ -708,7 +724,7 @@ SKALD_API int32_t skald_state_load_file(skald_context *ctx, const char *path);
 
 /* Changes an option of a living context: those of sampling and stopping (temperature, top_k,
  * top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, penalty_last_n, logit_bias,
- * seed, n_predict, stop, ignore_eos, parse_special; reply_format and reasoning_budget, from the next
+ * seed, n_predict, stop, banned, ignore_eos, parse_special; reply_format and reasoning_budget, from the next
  * turn on). They hold for the next token on; setting
  * n_predict begins a new count. Errors: OPTION, BUSY. */
 SKALD_API int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value);
@@ -726,6 +742,7 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  *           on, whose cache was not moved) can_shift (1: shift=rotate does something here)
  *           n_prompt n_generated n_forced (tokens evaluated as prompt; generated, and of these the
  *           ones that a grammar forced; since creation)
+ *           n_drafted n_accepted (tokens guessed and evaluated, and those that came true)
  *           prompt_us decode_us (time spent so) token_last (-1: none)
  *           cache_size (bytes of cache in use, those that forks share included)
  *           memory_live memory_peak n_alloc (bytes, and allocations so far; of all contexts that

@@ -115,7 +115,7 @@ local skald = {
     E_GRAMMAR = -16, E_NUMERIC = -17, E_CHANGED = -18, E_STATE = -19, E_BUFFER = -20,
     E_TEMPLATE = -21,
     EVENT_TEXT = 1, EVENT_REASONING = 2, EVENT_TOOL_CALL = 3, EVENT_DROPPED = 4,
-    ADD_SPECIAL = 1, PARSE_SPECIAL = 2,
+    ADD_SPECIAL = 1, PARSE_SPECIAL = 2, CLEAN_UP = 4,
     TYPE_INT = 1, TYPE_FLOAT = 2, TYPE_STRING = 3, TYPE_POINTER = 4,
 }
 
@@ -183,6 +183,8 @@ local function set_option(prefix, handle, key, value)
         return C[prefix .. "_set_int"](handle, key, value)
     elseif type(value) == "string" then
         return C[prefix .. "_set_string"](handle, key, value)
+    elseif type(value) == "table" and value.handle and prefix == "skald_options" then -- a model
+        return C.skald_options_set_pointer(handle, key, value.handle)
     elseif type(value) == "table" then
         local code = C[prefix .. "_set_string"](handle, key, value[1] or "")
         for i = 2, #value do

@@ -48,6 +48,14 @@
       "recompute|rotate: evaluate again what follows removed tokens, or move it if possible") \
     X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
       "1: keep the logits of every token of the last batch") \
+    X(DRAFT, "draft", STRING, "off", 0, 0, SK_OPTION_CHOICE, \
+      "off|lookup|model: guess tokens ahead, from the text so far or by draft_model; text stays") \
+    X(N_DRAFT, "n_draft", INT, "7", 1, 255, 0, \
+      "tokens that are guessed and verified in one batch at most, less than n_batch") \
+    X(DRAFT_MODEL, "draft_model", POINTER, "", 0, 0, 0, \
+      "of draft=model: a loaded skald_model, smaller and of the same vocabulary") \
+    X(DRAFT_P_MIN, "draft_p_min", FLOAT, "0.5", 0, 1, 0, \
+      "of draft=model: its guesses end before one that it gives a lower probability") \
     X(POOLING, "pooling", STRING, "off", 0, 0, SK_OPTION_CHOICE, \
       "off|model|none|mean|cls|last|rank: give vectors of texts, pooled so, instead of text") \
     X(NORMALISE, "normalise", INT, "1", 0, 1, 0, "1: vectors have the length 1, but for scores") \
@@ -71,6 +79,8 @@
       "tokens to generate at most; -1: until the end, 0: only evaluate") \
     X(STOP, "stop", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
       "text at which generation stops; it is not part of the output (a list)") \
+    X(BANNED, "banned", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "text that is not written: other tokens are chosen where it begins (a list)") \
     X(TIME_LIMIT_MS, "time_limit_ms", INT, "0", 0, 9.2e15, SK_OPTION_LIVE, \
       "milliseconds from a turn's first step to its end, the prompt included; 0: no limit") \
     X(IGNORE_EOS, "ignore_eos", INT, "0", 0, 1, SK_OPTION_LIVE, \
@@ -143,6 +153,12 @@
       "what is generated matches this regular expression as a whole") \
     X(GRAMMAR_TRIGGER, "grammar_trigger", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
       "the grammar binds from the first of these texts on, and nothing before it (a list)") \
+    X(GRAMMAR_TRIGGER_REGEX, "grammar_trigger_regex", STRING, "", 0, 0, \
+      SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "the same at a match of one of these expressions; a group says where the grammar begins") \
+    X(GRAMMAR_TRIGGER_TOKEN, "grammar_trigger_token", STRING, "", 0, 0, \
+      SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "the same at one of these tokens, by text, or by id in brackets: [123] (a list)") \
     X(LOGIT_BIAS, "logit_bias", STRING, "", 0, 0, SK_OPTION_LIVE, \
       "added to logits: 'ID:BIAS,ID:BIAS', where BIAS may be -inf")
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cost: a token takes the sum over the layers of n_head_kv * (dk + dv) elements. Growing is one
+ * Cost: a token takes the sum over the layers of n_head_kv * (dk + dv) elements, of latent
+ * attention, whose values lie in its keys, of dk. Growing is one
  * allocation per 64 tokens; the table of blocks is 8 bytes per 64 tokens of n_ctx. Fresh blocks are
  * not cleared: a row is written before it is read, also in its own batch. A fork takes its table,
  * and one block when it writes into the last block that it shares.
@@ -41,14 +42,13 @@ static void block_release(const sk_cache *cache, void *data)
         sk_free(cache->heap, block);
 }
 
-/* Adds the space of `n_head` heads of `n` elements; false when it does not fit. */
-static bool cache_place(uint64_t *size, int dtype, int64_t n_head, int64_t n, size_t *offset,
+/* Adds the space of `n_rows` rows of `n` elements; false when it does not fit. */
+static bool cache_place(uint64_t *size, int dtype, int64_t n_rows, int64_t n, size_t *offset,
                         size_t *row)
 {
     uint64_t row_size, all;
     if (!sk_dtype_row_size((uint64_t)dtype, (uint64_t)n, &row_size) ||
-        !sk_mul(row_size, (uint64_t)n_head * SK_KEY_BLOCK, &all) ||
-        !sk_align_up(*size, SK_ALIGN, size))
+        !sk_mul(row_size, (uint64_t)n_rows, &all) || !sk_align_up(*size, SK_ALIGN, size))
         return false;
     *offset = (size_t)*size;
     *row = (size_t)row_size;
@@ -72,11 +72,18 @@ static int32_t cache_layout(sk_cache *cache, const sk_plan *plan, sk_error *erro
     for (uint64_t i = 0; i < plan->n_kv; i++) {
         const sk_kv *kv = &plan->kvs[i];
         sk_cache_layer *l = &cache->layers[i];
+        l->n_row = kv->each < SK_KEY_BLOCK ? SK_KEY_BLOCK / kv->each : 1;
+        int64_t n_rows = kv->n_head * l->n_row;
+        l->v_dtype = kv->joint ? cache->k_dtype : cache->v_dtype;
         if (cache_check(cache->k_dtype, kv->dk, "keys", error) != SKALD_OK ||
-            cache_check(cache->v_dtype, kv->dv, "values", error) != SKALD_OK)
+            cache_check(l->v_dtype, kv->dv, "values", error) != SKALD_OK)
             return SKALD_E_ARGUMENT;
-        if (!cache_place(&size, cache->k_dtype, kv->n_head, kv->dk, &l->k_offset, &l->k_row) ||
-            !cache_place(&size, cache->v_dtype, kv->n_head, kv->dv, &l->v_offset, &l->v_row))
+        if (!cache_place(&size, cache->k_dtype, n_rows, kv->dk, &l->k_offset, &l->k_row))
+            return sk_fail(error, SKALD_E_MEMORY, "a block of the cache does not fit memory");
+        l->v_offset = l->k_offset;
+        l->v_row = l->k_row;
+        if (!kv->joint &&
+            !cache_place(&size, cache->v_dtype, n_rows, kv->dv, &l->v_offset, &l->v_row))
             return sk_fail(error, SKALD_E_MEMORY, "a block of the cache does not fit memory");
     }
     cache->block_size = (size_t)size;
@@ -210,13 +217,19 @@ static uint64_t cache_cost(const void *part, int64_t n_tokens)
 size_t sk_cache_k_offset(const sk_cache *cache, int32_t layer, int64_t head)
 {
     const sk_cache_layer *l = &cache->layers[layer];
-    return l->k_offset + (size_t)head * SK_KEY_BLOCK * l->k_row;
+    return l->k_offset + (size_t)(head * l->n_row) * l->k_row;
 }
 
 size_t sk_cache_v_offset(const sk_cache *cache, int32_t layer, int64_t head)
 {
     const sk_cache_layer *l = &cache->layers[layer];
-    return l->v_offset + (size_t)head * SK_KEY_BLOCK * l->v_row;
+    return l->v_offset + (size_t)(head * l->n_row) * l->v_row;
+}
+
+sk_cache_place sk_cache_find(const sk_cache *cache, int32_t layer, int64_t row)
+{
+    int64_t each = cache->plan->kvs[layer].each, last = row * each + each - 1;
+    return (sk_cache_place){last / SK_KEY_BLOCK, last % SK_KEY_BLOCK / each};
 }
 
 /* ---- Saving ---------------------------------------------------------------------------------- */
@@ -231,7 +244,9 @@ static uint64_t cache_layout_hash(const void *part, uint64_t hash)
         const sk_kv *kv = &cache->plan->kvs[i];
         hash = sk_hash_word(hash, (uint64_t)kv->n_head);
         hash = sk_hash_word(hash, (uint64_t)kv->dk);
-        hash = sk_hash_word(hash, (uint64_t)kv->dv);
+        hash = sk_hash_word(hash, (uint64_t)(kv->joint ? 0 : kv->dv));
+        if (kv->each > 1)
+            hash = sk_hash_word(hash, (uint64_t)kv->each);
     }
     return hash;
 }
@@ -239,11 +254,13 @@ static uint64_t cache_layout_hash(const void *part, uint64_t hash)
 static uint64_t cache_save_size(const void *part, int64_t n_tokens)
 {
     const sk_cache *cache = part;
-    uint64_t row = 0;
-    for (uint64_t i = 0; i < cache->plan->n_kv; i++)
-        row += (uint64_t)cache->plan->kvs[i].n_head *
-               (cache->layers[i].k_row + cache->layers[i].v_row);
-    return row * (uint64_t)n_tokens;
+    uint64_t size = 0;
+    for (uint64_t i = 0; i < cache->plan->n_kv; i++) {
+        const sk_kv *kv = &cache->plan->kvs[i];
+        size += (uint64_t)(kv->n_head * (n_tokens / kv->each)) *
+                (cache->layers[i].k_row + (kv->joint ? 0 : cache->layers[i].v_row));
+    }
+    return size;
 }
 
 /* Numbers of a cache's type from or to little-endian bytes; blocks are such bytes already. */
@@ -275,11 +292,15 @@ static void cache_each(const sk_cache *cache, int64_t n_tokens,
         uint8_t *block = cache->blocks[first / SK_KEY_BLOCK];
         for (uint64_t i = 0; i < 2 * cache->plan->n_kv; i++) {
             const sk_cache_layer *l = &cache->layers[i / 2];
+            const sk_kv *kv = &cache->plan->kvs[i / 2];
+            if (i % 2 && kv->joint)
+                continue;
+            int64_t rows = (first + n) / kv->each - first / kv->each;
             size_t row = i % 2 ? l->v_row : l->k_row;
             uint8_t *at = block + (i % 2 ? l->v_offset : l->k_offset);
             int dtype = i % 2 ? cache->v_dtype : cache->k_dtype;
-            for (int64_t h = 0; h < cache->plan->kvs[i / 2].n_head; h++, at += SK_KEY_BLOCK * row)
-                visit(user, &(cache_run){at, (size_t)n * row, dtype});
+            for (int64_t h = 0; h < kv->n_head; h++, at += (size_t)l->n_row * row)
+                visit(user, &(cache_run){at, (size_t)rows * row, dtype});
         }
     }
 }

@@ -39,6 +39,7 @@ static int32_t apply_sampling(sk_context *ctx)
     sk_sampler_params params;
     sk_dry *dry = NULL;
     sk_sampler_read_options(&params, &ctx->options);
+    params.vocab = sk_model_vocab(ctx->model);
     params.bias = bias;
     params.n_bias = n_bias;
     status =
@@ -63,10 +64,9 @@ static int32_t apply_sampling(sk_context *ctx)
 
 int32_t sk_context_make_output(sk_context *ctx, const sk_options *options, sk_output *output)
 {
-    const sk_option_value *stop = &options->values[SK_OPT_STOP];
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
-    return sk_output_set_stops(output, (const char *const *)stop->strings, stop->n_strings,
-                               vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
+    return sk_output_set(output, &options->values[SK_OPT_STOP], &options->values[SK_OPT_BANNED],
+                         vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
 }
 
 static int32_t apply_stops(sk_context *ctx)
@@ -111,6 +111,7 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
 {
     switch (id) {
     case SK_OPT_STOP:
+    case SK_OPT_BANNED:
         return apply_stops(ctx);
     case SK_OPT_N_PREDICT:
     case SK_OPT_TIME_LIMIT_MS: /* counting begins anew */
@@ -126,6 +127,8 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
     case SK_OPT_GRAMMAR:
     case SK_OPT_REGEX:
     case SK_OPT_GRAMMAR_TRIGGER:
+    case SK_OPT_GRAMMAR_TRIGGER_REGEX:
+    case SK_OPT_GRAMMAR_TRIGGER_TOKEN:
         return apply_constraint(ctx);
     case SK_OPT_PARSE_SPECIAL:
     case SK_OPT_WHEN_FULL:
@@ -267,8 +270,10 @@ static int32_t fill(sk_context *ctx, sk_context *source)
         status = make_sampler(ctx);
     if (status == SKALD_OK)
         status = apply_sampling(ctx);
+    if (status == SKALD_OK)
+        status = sk_draft_init(ctx, source);
     if (status == SKALD_OK && source)
-        status = sk_constraint_fork(&ctx->constraint, source->constraint, &ctx->error);
+        status = sk_constraint_fork(&ctx->constraint, source->constraint, o, &ctx->error);
     else if (status == SKALD_OK)
         status = apply_constraint(ctx);
     return status == SKALD_OK ? apply_stops(ctx) : status;
@@ -367,6 +372,7 @@ static void copy_progress(sk_context *to, const sk_context *from)
     memcpy(to->logits, from->logits, (size_t)(from->n_logits * from->n_vocab) * sizeof *to->logits);
     to->logits_first = from->logits_first;
     to->n_logits = from->n_logits;
+    to->draft.n_ahead = from->draft.n_ahead; /* the state has them too */
     to->token = from->token;
     to->bytes = from->bytes;
     to->n_bytes = from->n_bytes;
@@ -401,9 +407,12 @@ int32_t sk_context_fork(sk_context **out, sk_context *ctx)
     if (status < 0)
         return status;
     copy_progress(*out, ctx);
+    sk_draft_drop(*out);
     status = copy_reply(*out, ctx);
     if (status == SKALD_OK)
         status = sk_pooling_copy(*out, ctx);
+    if (status == SKALD_OK)
+        status = sk_context_copy_vetoes(*out, ctx);
     if (status == SKALD_OK)
         status = sk_snippets_copy(*out, ctx);
     if (status < 0) {
@@ -423,6 +432,7 @@ void sk_context_free(sk_context *ctx)
     sk_state_free(ctx->state);
     sk_pooling_free(ctx);
     sk_snippets_free(ctx);
+    sk_draft_free(ctx);
     sk_sampler_free(ctx->sampler);
     sk_output_free(&ctx->output);
     sk_reply_free(ctx->chat.reply);
@@ -430,6 +440,8 @@ void sk_context_free(sk_context *ctx)
     sk_options_clear(&ctx->options);
     sk_constraint_free(ctx->constraint);
     sk_dry_free(ctx->dry);
+    sk_free(ctx->heap, ctx->vetoed);
+    sk_free(ctx->heap, ctx->vetoes);
     sk_free(ctx->heap, ctx->bias);
     sk_free(ctx->heap, ctx->logits);
     sk_free(ctx->heap, ctx->tokens);

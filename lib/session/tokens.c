@@ -22,6 +22,7 @@ void sk_context_begin_turn(sk_context *ctx, const char *text, uint64_t n)
     ctx->is_rewound = true;
     ctx->sampling = (sk_sampler_state){0, 0, 0};
     ctx->turn_us = 0;
+    ctx->n_vetoes = 0;
     ctx->token = ctx->forced = -1;
     sk_output_reset(&ctx->output);
     sk_context_begin_reply(ctx, text, n);
@@ -148,6 +149,7 @@ int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
 void sk_context_forget(sk_context *ctx, int64_t n_tokens, int64_t n_evaluated)
 {
     sk_context_ungroup(ctx);
+    sk_draft_drop(ctx);
     ctx->n_tokens = n_tokens;
     ctx->n_logits = 0;
     if (ctx->n_evaluated > n_evaluated) {

@@ -135,14 +135,8 @@ SK_INLINE __m512i TIER(byrow_k4_scales)(__m512i head)
 /* The minimums, times the sums of their 32 codes, of each unit. */
 SK_INLINE __m128i TIER(byrow_k4_low)(__m512i scales, const uint8_t *const *sum)
 {
-    const __m512i ones = _mm512_set1_epi16(1);
-    __m512i a = _mm512_castsi256_si512(Y_LOAD(sum[0])), b = _mm512_castsi256_si512(Y_LOAD(sum[2]));
-    a = _mm512_madd_epi16(_mm512_mask_broadcast_i64x4(a, 0xf0, Y_LOAD(sum[1])), ones);
-    b = _mm512_madd_epi16(_mm512_mask_broadcast_i64x4(b, 0xf0, Y_LOAD(sum[3])), ones);
-    const __m512i sums = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7),
-                                                  _mm512_packs_epi32(a, b));
     const __m512i min = _mm512_unpackhi_epi8(scales, _mm512_setzero_si512());
-    __m512i t = _mm512_madd_epi16(min, sums);
+    __m512i t = _mm512_madd_epi16(min, TIER(byrow_four)(sum));
     t = _mm512_add_epi32(t, _mm512_shuffle_epi32(t, 0xb1));
     t = _mm512_add_epi32(t, _mm512_shuffle_epi32(t, 0x4e));
     return _mm512_castsi512_si128(_mm512_permutexvar_epi32(
@@ -214,7 +208,7 @@ SK_INLINE void TIER(byrow_256)(int dtype, const uint8_t *p, const TIER(byrow_col
         SK_UNROLL
         for (size_t j = 0; j < 4; j++) {
             w[j] = p + (j < n ? j : n - 1) * size;
-            sum[j] = x->sum + (j < n ? j : n - 1) * 32;
+            sum[j] = x->sum + (j < n ? j : n - 1) * 16;
         }
         const __m512i t = TIER(byrow_k4_scales)(TIER(byrow_four)(w));
         _mm512_store_si512((void *)scales, t);
@@ -263,7 +257,7 @@ SK_INLINE void TIER(byrow_row_256)(int dtype, const uint8_t *p, TIER(byrow_colum
         p += 4 * layout.size;
         ahead += 4 * layout.size;
         x.code += 4 * SK_UNIT;
-        x.sum += 4 * 32;
+        x.sum += 4 * (dtype == SK_Q6_K ? 32 : 16);
     }
 }
 
@@ -369,7 +363,7 @@ SK_INLINE void TIER(byrow_rows)(int dtype, TIER(panel_kind) * kind, const uint8_
         w += (size_t)n * layout.size;
         kind->code += (size_t)n * SK_UNIT;
         kind->d += (size_t)(n * in_unit) * 4;
-        kind->sum += (size_t)n * (layout.group == 256 ? 32 : 16);
+        kind->sum += (size_t)n * (dtype == SK_Q6_K ? 32 : 16);
     }
     vf_store(acc, a);
 }

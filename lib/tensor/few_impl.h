@@ -65,7 +65,7 @@ SK_INLINE void TIER(few_32)(int dtype, TIER(panel) * p, const TIER(panel_kind) *
             vi s;
             vf a;
             TIER(tile_load)(&a, acc + c, 1, 1);
-            TIER(begin_32)(p, kind, g, x + c, &s, !layout.min, 1, 1);
+            TIER(tile_begin)(p, kind, g, x + c, &s, !layout.min, 1, 1);
             vs t = vs_from(s);
             SK_UNROLL
             for (size_t j = 0; j < 8; j++)

@@ -150,8 +150,10 @@ def _set_option(prefix: str, handle: ctypes.c_void_p, key: str, value: Any) -> N
             if code >= 0:
                 code = getattr(_lib, prefix + setter)(handle, name, _option_text(key, item))
             setter = "_add_string"
+    elif isinstance(value, Model) and prefix == "skald_options":
+        code = _lib.skald_options_set_pointer(handle, name, value._handle)
     else:
-        raise TypeError("option %s: %s is no int, float, str or list" % (key, type(value).__name__))
+        raise TypeError("option %s: %s is no int, float, str, list or Model" % (key, type(value).__name__))
     _check(code, getattr(_lib, prefix + "_message")(handle))
 
 
@@ -282,11 +284,12 @@ class Model(_Handle):
                 capacity = needed.value
 
     def detokenize(self, ids: Sequence[int], drop_special: bool = False,
-                   write_special: bool = False) -> bytes:
+                   write_special: bool = False, clean_up: bool = False) -> bytes:
         """The bytes of tokens. `drop_special`: without BOS and EOS; `write_special`: control
-        tokens are written out."""
+        tokens are written out; `clean_up`: blanks before punctuation go."""
         array, needed = (ctypes.c_int32 * len(ids))(*ids), ctypes.c_size_t()
-        flags = _C["ADD_SPECIAL"] * drop_special | _C["PARSE_SPECIAL"] * write_special
+        flags = (_C["ADD_SPECIAL"] * drop_special | _C["PARSE_SPECIAL"] * write_special |
+                 _C["CLEAN_UP"] * clean_up)
         size = 16 * len(ids) + 16
         with self._lock:
             while True:
