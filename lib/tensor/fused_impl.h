@@ -7,6 +7,8 @@
 
 #define FUSED_COLS 1 /* columns for which nothing is stored */
 
+#include "tensor/byrow_impl.h"
+
 /* One unit of LANES rows times n columns; `dtype` and n are constants. */
 SK_INLINE void TIER(fused_256)(int dtype, TIER(panel) * p, const TIER(panel_kind) * kind,
                                const uint8_t *w, size_t row_size, const uint8_t *const *x,
@@ -73,43 +75,63 @@ SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind)
     TIER(tile_store)(a, acc, 1, n);
 }
 
-/* All whole units of rows [r, r + LANES) times n columns. */
-SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_t first, int n)
+/* A row's last n weights, fewer than a unit, of a type with groups of 32, times n_col columns. */
+static SK_APART void TIER(fused_tail)(TIER(panel_kind) * kind, int dtype, const uint8_t *w,
+                                      size_t row_size, const uint8_t *const *x,
+                                      float (*acc)[PANEL_ROWS], int n, int n_col)
 {
     const sk_coding *f = sk_coding_get(dtype);
-    const TIER(layout) layout = TIER(layout_of)(dtype);
-    const size_t row_size = m->row_size;
-    const uint8_t *w = (const uint8_t *)m->w + (size_t)r * row_size, *x[FUSED_COLS];
-    uintptr_t ahead = (uintptr_t)w + LANES * row_size;
-    TIER(panel_kind) kind = TIER(panel_first)(m);
     TIER(panel) panel;
-    _Alignas(64) float acc[FUSED_COLS][PANEL_ROWS] = {{0}};
-    int64_t i = 0;
-    SK_UNROLL
-    for (int c = 0; c < n; c++)
-        x[c] = TIER(column)(m, first + c);
+    kind->n_group = n / f->group;
+    TIER(panel_fill)(&panel, dtype, f, w, row_size, LANES, n);
+    for (int c = 0; c < n_col; c++)
+        if (f->min)
+            TIER(tile_32)(&panel, kind, x + c, acc + c, true, 8, false, 1, 1);
+        else
+            TIER(tile_32)(&panel, kind, x + c, acc + c, false, 8, false, 1, 1);
+}
+
+/* Whole units of LANES rows times a column, `kind` moving on with them. */
+SK_INLINE void TIER(fused_units)(int dtype, TIER(panel_kind) * kind, const uint8_t *w,
+                                 size_t row_size, const uint8_t *const *x, int64_t n_unit,
+                                 float (*acc)[PANEL_ROWS])
+{
+    const TIER(layout) layout = TIER(layout_of)(dtype);
+    uintptr_t ahead = (uintptr_t)w + LANES * row_size;
+    TIER(panel) panel;
     panel.bias = layout.bias;
-    for (; i + SK_UNIT <= m->n; i += SK_UNIT, w += layout.size, ahead += LANES * layout.size) {
+    for (; n_unit > 0; n_unit--, w += layout.size, ahead += LANES * layout.size) {
         TIER(unpack_head)(dtype, &panel, w, row_size);
         if (layout.group == 256)
-            TIER(fused_256)(dtype, &panel, &kind, w, row_size, x, ahead, acc, n);
+            TIER(fused_256)(dtype, &panel, kind, w, row_size, x, ahead, acc, 1);
         else
-            TIER(fused_32)(dtype, &panel, &kind, w, row_size, x, ahead, acc, n);
-        TIER(panel_next)(&kind);
+            TIER(fused_32)(dtype, &panel, kind, w, row_size, x, ahead, acc, 1);
+        TIER(panel_next)(kind);
     }
-    if (i < m->n) { /* of a group of 32 */
-        kind.n_group = (int)(m->n - i) / f->group;
-        TIER(panel_fill)(&panel, dtype, f, w, row_size, LANES, (int)(m->n - i));
-        TIER(tile_32)(&panel, &kind, x, acc, layout.min, 8, false, 1, n);
-    }
-    for (int c = 0; c < n; c++)
-        memcpy(TIER(outputs)(m, first + c) + r, acc[c], LANES * sizeof(float));
+}
+
+/* Rows [r, r + LANES) times a column. */
+SK_INLINE void TIER(fused_rows)(int dtype, const sk_matmul *m, int64_t r, int64_t c)
+{
+    const TIER(layout) layout = TIER(layout_of)(dtype);
+    const uint8_t *w = (const uint8_t *)m->w + (size_t)r * m->row_size, *x = TIER(column)(m, c);
+    const int64_t n_unit = m->n / SK_UNIT, left = m->n % SK_UNIT;
+    TIER(panel_kind) kind = TIER(panel_first)(m);
+    _Alignas(64) float acc[1][PANEL_ROWS] = {{0}};
+    if (TIER(is_byrow)(dtype))
+        TIER(byrow_rows)(dtype, &kind, w, m->row_size, x, n_unit, acc[0]);
+    else
+        TIER(fused_units)(dtype, &kind, w, m->row_size, &x, n_unit, acc);
+    if (left)
+        TIER(fused_tail)
+    (&kind, dtype, w + (size_t)n_unit * layout.size, m->row_size, &x, acc, (int)left, 1);
+    memcpy(TIER(outputs)(m, c) + r, acc[0], LANES * sizeof(float));
 }
 
 #define X(type, name) \
-    static void TIER(fused_##name)(const sk_matmul *m, int64_t r, int64_t c) \
+    static SK_APART void TIER(fused_##name)(const sk_matmul *m, int64_t r, int64_t c) \
     { \
-        TIER(fused_rows)(type, m, r, c, 1); \
+        TIER(fused_rows)(type, m, r, c); \
     }
 FUSED_TYPES(X)
 #undef X

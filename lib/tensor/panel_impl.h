@@ -575,6 +575,8 @@ static void TIER(panel_chunk)(const sk_matmul *m, int64_t r, int n_row, int64_t 
 
 #if PANEL_FUSED
 #include "tensor/fused_impl.h"
+
+#include "tensor/few_impl.h"
 #endif
 
 /* Rows [r, r + n_row) times columns [col0, col1). */
@@ -582,6 +584,8 @@ static void TIER(panel_rows)(const sk_matmul *m, int64_t r, int n_row, int64_t c
 {
 #if PANEL_FUSED
     if (col1 - col0 == 1 && n_row % LANES == 0 && TIER(fused)(m, r, n_row, col0))
+        return;
+    if (n_row % LANES == 0 && TIER(few)(m, r, n_row, col0, col1 - col0))
         return;
 #endif
     for (int64_t c = col0; c < col1; c += PANEL_COLS) {
@@ -608,3 +612,4 @@ static void TIER(matmul_panels)(const sk_matmul *m, int64_t row0, int64_t row1, 
 #undef PANEL_COLS
 #undef UNPACK_TYPES
 #undef FUSED_TYPES
+#undef FEW_COLS
