@@ -207,7 +207,8 @@ typedef struct skald_sampler {
  * skald_options_describe lists every key with its type, default and help text:
  *
  *   model     load memory memory_size reader n_threads threads_of executor cpu log
- *   both      allocator max_memory
+ *   adapter   memory memory_size reader layer_first layer_last
+ *   all       allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler pooling normalise infill_order infill_extra
  *   room      when_full n_keep shift       (from here on they can be changed while a context lives)
@@ -632,6 +633,45 @@ SKALD_API int32_t skald_set_infill(skald_context *ctx, const char *before, int64
 SKALD_API int32_t skald_add_snippet(skald_context *ctx, const char *name, const char *text,
                                     int64_t n);
 
+/* ---- Adapters --------------------------------------------------------------------------------- */
+
+/*
+ *     skald_adapter *poet, *terse;
+ *     skald_adapter_load(model, "poet-lora.gguf", NULL, &poet);
+ *     skald_adapter_load(model, "terse.gguf", NULL, &terse);
+ *     skald_set_adapters(a, (skald_adapter *[]){poet, terse}, (double[]){1, 0.5}, 2);
+ *     skald_set_adapters(b, &terse, NULL, 1);
+ *
+ * An adapter changes what a model computes, for the contexts that have it, and none of its weights:
+ * a LoRA file (low-rank products beside some of the matrices), or a control vector (directions that
+ * are added to what layers give). It is loaded once, for one model, is immutable and counted, and
+ * any number of contexts on any threads may use it, each with a scale of its own. They are stepped
+ * together like others, to the same bits as alone.
+ */
+typedef struct skald_adapter skald_adapter;
+
+/* Reads the adapter at `path`, or, where that is NULL, what the options "memory" or "reader" say;
+ * "allocator" and max_memory are its own, layer_first and layer_last bound a control vector. It
+ * counts as a user of the model. The caller owns one count of `*out`. Errors: those of opening a
+ * file; ARGUMENT (it is none, or is another model's), ARCHITECTURE (a kind that is not known, such
+ * as an activated LoRA), TYPE, CORRUPT, MEMORY, STATE. */
+SKALD_API int32_t skald_adapter_load(skald_model *model, const char *path,
+                                     const skald_options *options, skald_adapter **out);
+SKALD_API void skald_adapter_retain(skald_adapter *adapter);  /* NULL does nothing */
+SKALD_API void skald_adapter_release(skald_adapter *adapter); /* NULL does nothing */
+
+/* n_matrices n_directions max_rank memory_live memory_peak. Errors: NOT_FOUND. */
+SKALD_API int32_t skald_adapter_get_int(const skald_adapter *adapter, const char *key,
+                                        int64_t *value);
+
+/* Gives a context these `n` adapters, in this order, in place of those that it had; `scales` may be
+ * NULL: 1 each; one of 0 is left out. The context counts as their user. With others than before,
+ * all its tokens are evaluated again when it is next stepped. Forks have the same; a saved state's
+ * cache is believed by a context that has. On failure nothing is changed. Errors: ARGUMENT, MEMORY,
+ * BUSY. */
+SKALD_API int32_t skald_set_adapters(skald_context *ctx, skald_adapter *const *adapters,
+                                     const double *scales, size_t n);
+
 /* ---- Vectors and scores ----------------------------------------------------------------------- */
 
 /*
@@ -724,6 +764,7 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  *           n_reused (tokens that needed no evaluation when they were last set or loaded)
  *           n_dropped (tokens, since all were last set) n_exact (evaluated tokens, from the first
  *           on, whose cache was not moved) can_shift (1: shift=rotate does something here)
+ *           n_adapters
  *           n_prompt n_generated n_forced (tokens evaluated as prompt; generated, and of these the
  *           ones that a grammar forced; since creation)
  *           prompt_us decode_us (time spent so) token_last (-1: none)

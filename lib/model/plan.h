@@ -114,6 +114,7 @@ enum {
     X(PREDICT, "predict") \
     X(CORRECT, "correct") \
     X(SPREAD, "spread") \
+    X(STEER, "steer") \
     X(SELECT, "select") \
     X(CHECK, "check")
 

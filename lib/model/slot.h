@@ -256,8 +256,11 @@ typedef struct sk_linear {
     int64_t bias_stride; /* from one expert's to the next's */
     size_t row_size;     /* bytes */
     int dtype;
-    int slot;        /* its role, for people */
-    bool scale_bias; /* (W x + bias) * scale, instead of (W x) * scale + bias */
+    int slot;                 /* its role, for people */
+    int32_t tensor;           /* of the file, */
+    int64_t row;              /* and which row of it the first one is: what adapters go by; */
+    const int32_t *tensor_of; /* [n_expert] where each expert has a tensor, else NULL */
+    bool scale_bias;          /* (W x + bias) * scale, instead of (W x) * scale + bias */
 } sk_linear;
 
 typedef struct sk_own sk_own;

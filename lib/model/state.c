@@ -181,9 +181,14 @@ int64_t sk_state_length(const sk_state *state)
     return state->n_held;
 }
 
+void sk_state_wear(sk_state *state, const sk_adapters *adapters)
+{
+    state->adapters = adapters;
+}
+
 uint64_t sk_state_layout(const sk_state *state)
 {
-    uint64_t hash = SK_HASH_START;
+    uint64_t hash = sk_adapters_hash(state->adapters, SK_HASH_START);
     for (uint64_t i = 0; i < state->model->plan.n_rope; i++) {
         const sk_rotary *rotary = &state->model->plan.ropes[i];
         hash = sk_hash_word(hash, sk_rotary_for(rotary, state->n_ctx) == &rotary->longer);

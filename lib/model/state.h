@@ -10,6 +10,7 @@
 #ifndef SK_MODEL_STATE_H
 #define SK_MODEL_STATE_H
 
+#include "model/adapter.h"
 #include "model/model.h"
 
 typedef struct sk_state sk_state;
@@ -25,6 +26,11 @@ void sk_state_free(sk_state *state); /* NULL does nothing */
  * memory until one of them writes to it. What was reserved beyond the tokens held is to be reserved
  * again in both. The two may go on in different threads. Errors: MEMORY. */
 int32_t sk_state_fork(sk_state **out, sk_state *state, sk_error *error);
+
+/* Whose adapters tokens are evaluated with from now on, a fork's as well, which begins without;
+ * borrowed until others are set or the state is freed; NULL: none. What it holds is taken to be of
+ * theirs: forget it first where it is not. */
+void sk_state_wear(sk_state *state, const sk_adapters *adapters);
 
 /* Commits memory for `n_tokens` tokens in all. Errors: CONTEXT_FULL, MEMORY; what was reserved
  * before stays. */
@@ -68,7 +74,7 @@ uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
 /* ---- Saving ---------------------------------------------------------------------------------- */
 
 /* What saved bytes depend on beside model, tokens and numeric version: kinds of memory, types,
- * sizes, which of two lists of rope factors holds. */
+ * sizes, which of two lists of rope factors holds, adapters. */
 uint64_t sk_state_layout(const sk_state *state);
 
 /* Where bytes go, in pieces. */

@@ -56,6 +56,7 @@ struct sk_state {
     sk_cache *cache;   /* the part of that kind, NULL: none */
     sk_memory *memory; /* the same */
     sk_shift shift;
+    const sk_adapters *adapters; /* of all its tokens; borrowed, NULL: none */
 };
 
 #endif
