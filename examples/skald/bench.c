@@ -246,7 +246,8 @@ static int bench_begin(bench *b)
     const bench_values *v = b->v;
     tool *t = b->tool;
     const int n = v->n_batch > 1 ? (int)v->n_batch : 1;
-    const int64_t n_new = v->n_prompt > v->n_decode ? v->n_prompt : v->n_decode;
+    int64_t n_new = v->n_prompt > v->n_decode ? v->n_prompt : v->n_decode;
+    n_new = v->load && n_new < BENCH_LOAD_PROMPT ? BENCH_LOAD_PROMPT : n_new;
     int code = tool_load(t);
     if (code == EXIT_DONE && skald_options_set_int(t->options, "n_ctx", v->n_depth + n_new + 2) < 0)
         code = tool_fail(t, "%s", skald_options_message(t->options));

@@ -36,6 +36,7 @@ typedef struct bench_library {
 } bench_library;
 
 #define BENCH_CONTEXTS 64
+#define BENCH_LOAD_PROMPT 16 /* tokens behind which the first one is timed */
 
 /* One library's half of a comparison. */
 typedef struct bench_side {

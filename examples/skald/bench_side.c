@@ -195,7 +195,7 @@ int bench_load(bench_side *s, const bench_values *v, double *seconds)
     } else {
         fresh.n_ctx = 1;
         s->lib.skald_context_set_int(fresh.ctx[0], "n_predict", 1);
-        code = append_noise(&fresh, fresh.ctx[0], 16);
+        code = append_noise(&fresh, fresh.ctx[0], BENCH_LOAD_PROMPT);
     }
     if (code == EXIT_DONE && s->lib.skald_step(fresh.ctx[0], -1) != SKALD_TOKEN)
         code = side_fail(s, fresh.ctx[0]);
