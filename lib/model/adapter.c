@@ -292,27 +292,31 @@ static int32_t read_lora_tensor(adapter_loader *l, const sk_gguf_tensor *t)
                    t->name);
 }
 
-/* A string of the file's, or "". */
-static const char *adapter_text(const adapter_loader *l, const char *key)
+/* The beginning of a string of the file's, or "". */
+static const char *adapter_text(const adapter_loader *l, const char *key, char out[64])
 {
-    sk_gguf_string text;
-    return sk_gguf_get_string(l->gguf, key, &text, NULL) == SKALD_OK ? text.text : "";
+    sk_gguf_string text = {"", 0};
+    sk_gguf_get_string(l->gguf, key, &text, NULL);
+    sk_format(out, 64, "%s", text.text);
+    return out;
 }
 
 static int32_t check_lora(adapter_loader *l)
 {
-    const char *arch = adapter_text(l, "general.architecture"), *own = l->model->arch->name;
-    const char *kind = adapter_text(l, "adapter.type");
+    const char *own = l->model->arch->name;
+    char arch[64], kind[64];
+    adapter_text(l, "general.architecture", arch);
+    adapter_text(l, "adapter.type", kind);
     if (strcmp(kind, "lora") != 0)
-        return sk_fail(l->error, SKALD_E_ARCHITECTURE,
-                       "adapter: its type is \"%.64s\", wanted lora", kind);
+        return sk_fail(l->error, SKALD_E_ARCHITECTURE, "adapter: its type is \"%s\", wanted lora",
+                       kind);
     if (sk_gguf_find(l->gguf, "adapter.alora.invocation_tokens"))
         return sk_fail(l->error, SKALD_E_ARCHITECTURE,
                        "adapter: it is an activated LoRA, which begins at certain tokens; wanted "
                        "one that is always active");
     if (strcmp(arch, own) != 0)
         return sk_fail(l->error, SKALD_E_ARGUMENT,
-                       "adapter: it is for the architecture \"%.64s\", the model is \"%s\"", arch,
+                       "adapter: it is for the architecture \"%s\", the model is \"%s\"", arch,
                        own);
     int32_t status =
         sk_gguf_get_float(l->gguf, "adapter.lora.alpha", -1e30, 1e30, &l->alpha, l->error);
@@ -434,14 +438,14 @@ static uint64_t hash_header(const adapter_loader *l)
 
 static int32_t load_contents(adapter_loader *l)
 {
-    const char *type = adapter_text(l, "general.type");
-    bool control = strcmp(adapter_text(l, "general.architecture"), "controlvector") == 0;
+    char type[64], arch[64];
+    bool control = strcmp(adapter_text(l, "general.architecture", arch), "controlvector") == 0;
+    adapter_text(l, "general.type", type);
     if (!control && strcmp(type, "adapter") != 0)
-        return sk_fail(
-            l->error, SKALD_E_ARGUMENT,
-            "adapter: the file's general.type is \"%.64s\", wanted adapter, or a control "
-            "vector",
-            type);
+        return sk_fail(l->error, SKALD_E_ARGUMENT,
+                       "adapter: the file's general.type is \"%s\", wanted adapter, or a control "
+                       "vector",
+                       type);
     l->adapter->fingerprint = hash_header(l);
     int32_t status = control ? load_control(l) : load_lora(l);
     uint64_t bits = sk_f64_bits(l->alpha);

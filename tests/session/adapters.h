@@ -81,24 +81,23 @@ static inline bool adapter_changes(const char *name)
 
 /* Feed-forward matrices with a scale: the reference scales what is added to them as well, which is
  * not what it was trained with; in files with such scales it refuses adapters for them. */
-static inline bool adapter_is_odd(const sk_gguf *model, const char *name)
+static inline bool adapter_is_odd(const sk_gguf *of, const char *name)
 {
     char scale[96];
     if (!strstr(name, ".ffn_") || strstr(name, "_exps."))
         return false;
     snprintf(scale, sizeof scale, "%.*s.scale", (int)(strlen(name) - strlen(".weight")), name);
-    return sk_gguf_tensor_find(model, scale) != NULL;
+    return sk_gguf_tensor_find(of, scale) != NULL;
 }
 
-static inline bool adapter_takes(const adapter_recipe *recipe, const sk_gguf *model,
-                                 const char *name)
+static inline bool adapter_takes(const adapter_recipe *recipe, const sk_gguf *of, const char *name)
 {
     if (recipe->only)
         return strcmp(name, recipe->only) == 0;
     if (recipe->take)
         return recipe->take(name);
     return !(recipe->without && strcmp(name, recipe->without) == 0) && adapter_changes(name) &&
-           !adapter_is_odd(model, name);
+           !adapter_is_odd(of, name);
 }
 
 static inline void adapter_put(made_adapter *made, sk_gguf_writer *w, const adapter_recipe *recipe,
@@ -119,18 +118,18 @@ static inline void adapter_put(made_adapter *made, sk_gguf_writer *w, const adap
 }
 
 static inline void adapter_put_lora(made_adapter *made, sk_gguf_writer *w,
-                                    const adapter_recipe *recipe, const sk_gguf *model)
+                                    const adapter_recipe *recipe, const sk_gguf *of)
 {
-    const char *arch = sk_gguf_find(model, "general.architecture")->strings[0].text;
+    const char *arch = sk_gguf_find(of, "general.architecture")->strings[0].text;
     int count = 0;
     sk_gguf_put_string(w, "general.type", "adapter", 7);
     sk_gguf_put_string(w, "general.architecture", arch, strlen(arch));
     sk_gguf_put_string(w, "adapter.type", "lora", 4);
     if (recipe->alpha != 0)
         sk_gguf_put_float(w, "adapter.lora.alpha", SK_GGUF_F32, recipe->alpha);
-    for (uint64_t i = 0; i < sk_gguf_n_tensors(model); i++) {
-        const sk_gguf_tensor *t = sk_gguf_tensor_at(model, i);
-        if (!adapter_takes(recipe, model, t->name) || count++ % recipe->every != 0)
+    for (uint64_t i = 0; i < sk_gguf_n_tensors(of); i++) {
+        const sk_gguf_tensor *t = sk_gguf_tensor_at(of, i);
+        if (!adapter_takes(recipe, of, t->name) || count++ % recipe->every != 0)
             continue;
         uint64_t r = recipe->rank, in = t->ne[0], out = t->ne[1], k = t->ne[2];
         bool table = strstr(t->name, "token_embd.weight") != NULL;
@@ -141,18 +140,18 @@ static inline void adapter_put_lora(made_adapter *made, sk_gguf_writer *w,
 }
 
 static inline void adapter_put_control(made_adapter *made, sk_gguf_writer *w,
-                                       const adapter_recipe *recipe, const sk_gguf *model)
+                                       const adapter_recipe *recipe, const sk_gguf *of)
 {
-    uint64_t n_embd = sk_gguf_tensor_find(model, "token_embd.weight")->ne[0];
+    uint64_t n_embd = sk_gguf_tensor_find(of, "token_embd.weight")->ne[0];
     sk_gguf_put_string(w, "general.architecture", "controlvector", 13);
     for (int layer = 1;; layer++) {
         char name[64];
         snprintf(name, sizeof name, "blk.%d.ffn_down.weight", layer);
-        const sk_gguf_tensor *one = sk_gguf_tensor_find(model, name);
+        const sk_gguf_tensor *one = sk_gguf_tensor_find(of, name);
         snprintf(name, sizeof name, "blk.%d.ffn_down_exps.weight", layer);
-        bool experts = sk_gguf_tensor_find(model, name) != NULL;
+        bool experts = sk_gguf_tensor_find(of, name) != NULL;
         snprintf(name, sizeof name, "blk.%d.channel_mix_key.weight", layer);
-        if (!one && !experts && !sk_gguf_tensor_find(model, name))
+        if (!one && !experts && !sk_gguf_tensor_find(of, name))
             break;
         snprintf(name, sizeof name, "direction.%d", layer);
         adapter_put(made, w, recipe, name, "", (uint64_t[]){n_embd, 1, 1});
@@ -166,24 +165,24 @@ static inline made_adapter *adapter_make(const void *data, size_t size,
     static sk_heap heap;
     sk_error error = {0, ""};
     sk_source *source;
-    sk_gguf *model;
+    sk_gguf *of;
     sk_gguf_writer *w;
     made_adapter *made = calloc(1, sizeof *made);
     sk_heap_init(&heap, NULL, 0, NULL);
     if (sk_source_open_memory(&source, &heap, data, size, &error) < 0 ||
-        sk_gguf_open(&model, &heap, source, NULL, true, &error) < 0 ||
+        sk_gguf_open(&of, &heap, source, NULL, true, &error) < 0 ||
         sk_gguf_writer_new(&w, &heap, &error) < 0)
         exit(1);
     if (recipe->control)
-        adapter_put_control(made, w, recipe, model);
+        adapter_put_control(made, w, recipe, of);
     else
-        adapter_put_lora(made, w, recipe, model);
+        adapter_put_lora(made, w, recipe, of);
     if (sk_gguf_finish_memory(w, &made->data, &made->size, &error) < 0) {
         fprintf(stderr, "adapter: %s\n", error.text);
         exit(1);
     }
     sk_gguf_writer_free(w);
-    sk_gguf_close(model);
+    sk_gguf_close(of);
     for (int i = 0; i < made->n_bytes; i++)
         free(made->bytes[i]);
     return made;
@@ -208,12 +207,12 @@ static inline skald_options *adapter_options(const void *data, size_t size, cons
     return o;
 }
 
-static inline skald_adapter *adapter_load(skald_model *model, const made_adapter *made,
+static inline skald_adapter *adapter_load(skald_model *for_model, const made_adapter *made,
                                           const char *more)
 {
     skald_adapter *adapter = NULL;
     skald_options *o = adapter_options(made->data, made->size, more);
-    int32_t status = skald_adapter_load(model, NULL, o, &adapter);
+    int32_t status = skald_adapter_load(for_model, NULL, o, &adapter);
     CHECKF(status == 0, "%s", skald_error_message());
     skald_options_free(o);
     return adapter;
