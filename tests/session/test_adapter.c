@@ -8,6 +8,8 @@
 
 #include "adapters.h"
 
+#include <pthread.h>
+
 enum { POET, TERSE, STEER, N_ADAPTERS };
 static made_adapter *files[N_ADAPTERS];
 static skald_adapter *adapters[N_ADAPTERS];
@@ -336,6 +338,28 @@ static void test_memory(void)
     skald_context_free(ctx);
 }
 
+/* Contexts of several threads share adapters, which are let go of while others use them. */
+static void *thread_main(void *wanted)
+{
+    for (int i = 0; i < N_WAYS; i++) {
+        record r = alone(i, options, 100);
+        CHECKF(same(&r, (const record *)wanted + i), "way %d, beside other threads", i);
+    }
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    static record wanted[N_WAYS];
+    pthread_t threads[3];
+    for (int i = 0; i < N_WAYS; i++)
+        wanted[i] = alone(i, options, -1);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, thread_main, wanted), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(pthread_join(threads[i], NULL), 0);
+}
+
 int main(void)
 {
     test_bits(false);
@@ -347,6 +371,7 @@ int main(void)
     test_states();
     test_arguments();
     test_memory();
+    test_threads();
     test_lifetime();
     close_all();
     return test_end();
