@@ -95,18 +95,20 @@ static void scratch_give(sk_attending *t, int32_t i)
 
 static void store_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
-    const sk_attn *attn = step->attn;
+    const sk_kv *kv = &p->plan->kvs[step->kv];
     for (int64_t i = first; i < last; i++) {
         const sk_cache *cache = p->rows[i].state->cache;
-        const sk_cache_layer *layer = &cache->layers[attn->kv];
+        const sk_cache_layer *layer = &cache->layers[step->kv];
         uint8_t *block = cache->blocks[p->rows[i].position / SK_KEY_BLOCK];
         size_t row = (size_t)(p->rows[i].position % SK_KEY_BLOCK);
-        const float *k = sk_pass_reg(p, SK_R_K, i), *v = sk_pass_reg(p, SK_R_V, i);
-        for (int64_t h = 0; h < attn->n_head_kv; h++) {
-            uint8_t *k_to = block + sk_cache_k_offset(cache, attn->kv, h) + row * layer->k_row;
-            uint8_t *v_to = block + sk_cache_v_offset(cache, attn->kv, h) + row * layer->v_row;
-            p->k->kv_store(cache->k_dtype, k_to, k + h * attn->dk, attn->dk);
-            p->k->kv_store(cache->v_dtype, v_to, v + h * attn->dv, attn->dv);
+        const float *k = sk_pass_reg(p, step->src, i);
+        for (int64_t h = 0; h < kv->n_head; h++) {
+            uint8_t *k_to = block + sk_cache_k_offset(cache, step->kv, h) + row * layer->k_row;
+            uint8_t *v_to = block + sk_cache_v_offset(cache, step->kv, h) + row * layer->v_row;
+            p->k->kv_store(cache->k_dtype, k_to, k + h * kv->dk, kv->dk);
+            if (!kv->joint && kv->dv > 0)
+                p->k->kv_store(cache->v_dtype, v_to, sk_pass_reg(p, SK_R_V, i) + h * kv->dv,
+                               kv->dv);
         }
     }
 }
@@ -244,7 +246,7 @@ static sk_attend attend_make(const sk_pass *p, const sk_step *step, int64_t run,
                        .k_offset = sk_cache_k_offset(cache, attn->kv, head),
                        .v_offset = sk_cache_v_offset(cache, attn->kv, head),
                        .k_dtype = cache->k_dtype,
-                       .v_dtype = cache->v_dtype,
+                       .v_dtype = cache->layers[attn->kv].v_dtype,
                        .k_size = cache->layers[attn->kv].k_row,
                        .v_size = cache->layers[attn->kv].v_row,
                        .scale = attn->scale,

@@ -350,15 +350,23 @@ static int plan_gate_out(sk_builder *b, const sk_attn *attn)
     return SK_R_A_GATE;
 }
 
+void sk_plan_store(sk_builder *b, int32_t kv, int keys)
+{
+    if (b->status != SKALD_OK)
+        return;
+    const sk_kv *of = &b->plan->kvs[kv];
+    sk_step *step = sk_plan_step(b, SK_OP_STORE, SK_SET_ROWS);
+    step->src = keys;
+    step->kv = kv;
+    step->n = of->n_head * (of->dk + (of->joint ? 0 : of->dv));
+}
+
 void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src)
 {
     if (!attn)
         return;
-    if (!attn->shared) {
-        sk_step *store = sk_plan_step(b, SK_OP_STORE, SK_SET_ROWS);
-        store->attn = attn;
-        store->n = attn->n_head_kv * (attn->dk + attn->dv);
-    }
+    if (!attn->shared)
+        sk_plan_store(b, attn->kv, SK_R_K);
     sk_step *step = sk_plan_step(b, SK_OP_ATTEND, SK_SET_ROWS);
     step->attn = attn;
     step->dst = SK_R_A;

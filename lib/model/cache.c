@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cost: a token takes the sum over the layers of n_head_kv * (dk + dv) elements. Growing is one
+ * Cost: a token takes the sum over the layers of n_head_kv * (dk + dv) elements, of latent
+ * attention, whose values lie in its keys, of dk. Growing is one
  * allocation per 64 tokens; the table of blocks is 8 bytes per 64 tokens of n_ctx. Fresh blocks are
  * not cleared: a row is written before it is read, also in its own batch. A fork takes its table,
  * and one block when it writes into the last block that it shares.
@@ -72,10 +73,15 @@ static int32_t cache_layout(sk_cache *cache, const sk_plan *plan, sk_error *erro
     for (uint64_t i = 0; i < plan->n_kv; i++) {
         const sk_kv *kv = &plan->kvs[i];
         sk_cache_layer *l = &cache->layers[i];
+        l->v_dtype = kv->joint ? cache->k_dtype : cache->v_dtype;
         if (cache_check(cache->k_dtype, kv->dk, "keys", error) != SKALD_OK ||
-            cache_check(cache->v_dtype, kv->dv, "values", error) != SKALD_OK)
+            cache_check(l->v_dtype, kv->dv, "values", error) != SKALD_OK)
             return SKALD_E_ARGUMENT;
-        if (!cache_place(&size, cache->k_dtype, kv->n_head, kv->dk, &l->k_offset, &l->k_row) ||
+        if (!cache_place(&size, cache->k_dtype, kv->n_head, kv->dk, &l->k_offset, &l->k_row))
+            return sk_fail(error, SKALD_E_MEMORY, "a block of the cache does not fit memory");
+        l->v_offset = l->k_offset;
+        l->v_row = l->k_row;
+        if (!kv->joint &&
             !cache_place(&size, cache->v_dtype, kv->n_head, kv->dv, &l->v_offset, &l->v_row))
             return sk_fail(error, SKALD_E_MEMORY, "a block of the cache does not fit memory");
     }
@@ -231,7 +237,7 @@ static uint64_t cache_layout_hash(const void *part, uint64_t hash)
         const sk_kv *kv = &cache->plan->kvs[i];
         hash = sk_hash_word(hash, (uint64_t)kv->n_head);
         hash = sk_hash_word(hash, (uint64_t)kv->dk);
-        hash = sk_hash_word(hash, (uint64_t)kv->dv);
+        hash = sk_hash_word(hash, (uint64_t)(kv->joint ? 0 : kv->dv));
     }
     return hash;
 }
@@ -242,7 +248,7 @@ static uint64_t cache_save_size(const void *part, int64_t n_tokens)
     uint64_t row = 0;
     for (uint64_t i = 0; i < cache->plan->n_kv; i++)
         row += (uint64_t)cache->plan->kvs[i].n_head *
-               (cache->layers[i].k_row + cache->layers[i].v_row);
+               (cache->layers[i].k_row + (cache->plan->kvs[i].joint ? 0 : cache->layers[i].v_row));
     return row * (uint64_t)n_tokens;
 }
 
@@ -275,6 +281,8 @@ static void cache_each(const sk_cache *cache, int64_t n_tokens,
         uint8_t *block = cache->blocks[first / SK_KEY_BLOCK];
         for (uint64_t i = 0; i < 2 * cache->plan->n_kv; i++) {
             const sk_cache_layer *l = &cache->layers[i / 2];
+            if (i % 2 && cache->plan->kvs[i / 2].joint)
+                continue;
             size_t row = i % 2 ? l->v_row : l->k_row;
             uint8_t *at = block + (i % 2 ? l->v_offset : l->k_offset);
             int dtype = i % 2 ? cache->v_dtype : cache->k_dtype;

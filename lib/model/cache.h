@@ -19,6 +19,7 @@
 typedef struct sk_cache_layer {
     size_t k_offset, v_offset; /* bytes from a block's beginning to head 0, row 0 */
     size_t k_row, v_row;       /* bytes of a row */
+    int v_dtype;               /* of values that lie in keys, that of keys */
 } sk_cache_layer;
 
 typedef struct sk_cache {

@@ -410,7 +410,9 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_angles(line, plan, step, " by angles ", "");
         break;
     case SK_OP_STORE:
-        put_int(line, "k v, ", step->n, " elements");
+        put(line, sk_reg_name(step->src));
+        put(line, plan->kvs[step->kv].joint || plan->kvs[step->kv].dv == 0 ? "" : " v");
+        put_int(line, ", ", step->n, " elements");
         break;
     case SK_OP_ATTEND:
         put_attention(line, step);

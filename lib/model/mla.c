@@ -107,6 +107,7 @@ void sk_plan_mla(sk_builder *b, int src, int dst)
     if (!attn)
         return;
     b->plan->kvs[attn->kv].turn = hp->unfolded ? hp->dk_mla - n_turn : n;
+    b->plan->kvs[attn->kv].joint = !hp->unfolded;
     mla_inputs(b, src);
     sk_plan_norm_as(b, SK_R_V, SK_R_T, SK_T_MLA_KV_NORM, 1, n, false, 0);
     sk_plan_turn(b, SK_R_Q, rope, n_head, hp->dk_mla, hp->dk_mla - n_turn);

@@ -266,7 +266,7 @@ int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv)
     sk_kv *kv = plan_grow(b, &array, &plan->n_kv, &plan->kv_capacity, sizeof *plan->kvs);
     plan->kvs = array;
     if (kv)
-        *kv = (sk_kv){n_head, dk, dv, false, -1, 0};
+        *kv = (sk_kv){.n_head = n_head, .dk = dk, .dv = dv, .rope = -1};
     return (int32_t)plan->n_kv - 1;
 }
 

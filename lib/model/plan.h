@@ -227,6 +227,7 @@ typedef struct sk_step {
     int64_t to_stride; /* and how far apart; 0: n */
     sk_fn fn;          /* of GLU, GATE; GLU with src -1 has no second factor */
     int rope;          /* index in the plan's ropes */
+    int32_t kv;        /* of STORE: which cached layer; values are register v */
     const sk_attn *attn;
     const sk_moe *moe;
     const sk_taps *taps;
@@ -237,6 +238,7 @@ typedef struct sk_step {
  * rotation: then it can be turned to another position (shift.c). */
 typedef struct sk_kv {
     int64_t n_head, dk, dv;
+    bool joint;   /* values are the first elements of keys, and not kept beside them */
     bool turns;   /* it can be turned */
     int rope;     /* by this way to rotate, -1: it needs none, */
     int64_t turn; /* from this element of each head's key on */
@@ -346,6 +348,8 @@ void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, i
 /* Queries of n elements grow with their position, where they do. */
 void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n);
 int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
+/* Keys, of a register, and values, of v, to the cache. */
+void sk_plan_store(sk_builder *b, int32_t kv, int keys);
 /* Where n floats of a recurrent layer lie in a state's memory. */
 int64_t sk_plan_memory(sk_builder *b, int64_t n);
 /* dst = src, n elements */

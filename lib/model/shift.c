@@ -114,8 +114,9 @@ static void shift_head(sk_state *state, int32_t layer, int64_t head)
         int64_t from = row + state->shift.n;
         uint8_t *k_from = shift_row(cache, from, k_at, l->k_row);
         uint8_t *k_to = shift_row(cache, row, k_at, l->k_row);
-        memcpy(shift_row(cache, row, v_at, l->v_row), shift_row(cache, from, v_at, l->v_row),
-               l->v_row);
+        if (!kv->joint)
+            memcpy(shift_row(cache, row, v_at, l->v_row), shift_row(cache, from, v_at, l->v_row),
+                   l->v_row);
         if (!rope) {
             memcpy(k_to, k_from, l->k_row);
             continue;
