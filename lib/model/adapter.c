@@ -187,7 +187,7 @@ static int32_t read_matrix(adapter_loader *l, const sk_gguf_tensor *t, uint64_t 
 }
 
 /* The shapes of both tensors, given the model's and the rank. */
-static int32_t check_pair(adapter_loader *l, const sk_gguf_tensor *base, int use,
+static int32_t check_ranks(adapter_loader *l, const sk_gguf_tensor *base, int use,
                           const sk_gguf_tensor *a, const sk_gguf_tensor *b, uint64_t rank)
 {
     bool table = (use & USE_TABLE) != 0;
@@ -212,7 +212,7 @@ static int32_t add_map(adapter_loader *l, const sk_gguf_tensor *base, const sk_g
         return sk_fail(l->error, SKALD_E_ARGUMENT,
                        "adapter: tensor %s changes one that is no matrix which adapters can change",
                        a->name);
-    int32_t status = check_pair(l, base, use, a, b, b->ne[0]);
+    int32_t status = check_ranks(l, base, use, a, b, b->ne[0]);
     void *array = adapter->maps;
     if (status == SKALD_OK)
         status = sk_grow(&adapter->heap, &array, &l->map_room, (uint64_t)adapter->n_maps + 1,

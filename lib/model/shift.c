@@ -32,7 +32,7 @@
 bool sk_state_shifts(const sk_state *state)
 {
     const sk_plan *plan = &state->model->plan;
-    if (state->memory || !state->cache || plan->max_position > 0)
+    if (state->memory || !state->cache || plan->max_position > 0 || plan->whole)
         return false;
     int type = state->cache->k_dtype;
     bool is_float = type == SK_F32 || type == SK_F16 || type == SK_BF16;

@@ -27,6 +27,15 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Where the second text of a pair begins, when `n` tokens take the place of `n_remove` from `at` on:
+ * what is put across its beginning belongs to the first. */
+static void move_second(sk_context *ctx, int64_t at, int64_t n_remove, int64_t n)
+{
+    int64_t *second = &ctx->pooling.second, end = at + n_remove;
+    if (at < *second)
+        *second += end < *second ? n - n_remove : at + n - *second;
+}
+
 /* Takes tokens [at, at + n) out, which are there. Errors: MEMORY. */
 static int32_t take_out(sk_context *ctx, int64_t at, int64_t n)
 {
@@ -43,6 +52,7 @@ static int32_t take_out(sk_context *ctx, int64_t at, int64_t n)
     } else {
         sk_context_forget(ctx, ctx->n_tokens, smaller(at, n_left > 0 ? n_left - 1 : 0));
     }
+    move_second(ctx, at, n, 0);
     memmove(ctx->tokens + at, ctx->tokens + at + n, (size_t)(n_left - at) * sizeof *ctx->tokens);
     ctx->n_tokens = n_left;
     return SKALD_OK;
@@ -80,6 +90,7 @@ int32_t sk_context_splice(sk_context *ctx, int64_t at, int64_t n_remove, const i
         int64_t n_behind = ctx->n_tokens - at - n_remove;
         int32_t *place = ctx->tokens + at;
         sk_context_forget(ctx, ctx->n_tokens, at);
+        move_second(ctx, at, n_remove, (int64_t)n);
         memmove(place + n, place + n_remove, (size_t)n_behind * sizeof *place);
         memcpy(place, ids, (size_t)n * sizeof *place);
         ctx->n_tokens += (int64_t)n - n_remove;

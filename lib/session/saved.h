@@ -19,6 +19,8 @@
  *               may be passed over: n is then n_predicted, the state that of a beginning
  *     MOVED     u64 n_dropped, u64 n_settled, u64 n_exact (2^64 - 1: all): see edit.c; may be
  *               passed over where nothing of the cache was moved
+ *     PAIR      u64 the first token of the second of two texts, 0: there is none; may be passed over
+ *               then
  *     text      u32 n, n bytes, a 0
  *
  * Every later version reads this. The first four sections are always there, each once; the cache is
@@ -48,6 +50,7 @@ enum {
     SK_SAVED_CACHE,
     SK_SAVED_BOUND, /* optional */
     SK_SAVED_MOVED, /* optional where no row was moved */
+    SK_SAVED_PAIR,  /* optional where there is none */
     SK_SAVED_N      /* ids end here */
 };
 
