@@ -136,7 +136,8 @@ SKALD_API const char *skald_error_message(void);
 /*
  * What the host may provide. The first member is the size of the struct as the host knows it;
  * fields are only ever appended. The library copies the table when it is set; `user` is handed
- * back in every call and must outlive the handles made with it.
+ * back in every call and must outlive the handles made with it. What the host provides always
+ * returns: neither an exception nor a longjmp may leave it through the library.
  */
 
 /* Memory. `alloc` returns memory aligned to `align` bytes (a power of two, at most 64) or NULL;

@@ -10,6 +10,21 @@
 
 #include <string.h>
 
+/* The `n` bytes, fewer than eight, as a word of their own among texts of that length: names are
+ * short, and a call of memcpy would take longer than the hash. */
+static uint64_t hash_tail(const char *text, uint64_t n)
+{
+    uint32_t low = 0, high = 0;
+    if (n >= 4) {
+        memcpy(&low, text, 4);
+        memcpy(&high, text + n - 4, 4);
+    } else if (n > 0) {
+        low = (uint32_t)(uint8_t)text[0] | (uint32_t)(uint8_t)text[n / 2] << 8 |
+              (uint32_t)(uint8_t)text[n - 1] << 16;
+    }
+    return (uint64_t)high << 32 | low;
+}
+
 static uint32_t hash_text(uint64_t seed, const char *text, uint64_t n)
 {
     uint64_t hash = seed ^ n, word;
@@ -18,9 +33,7 @@ static uint32_t hash_text(uint64_t seed, const char *text, uint64_t n)
         hash = (hash ^ word) * 0xBF58476D1CE4E5B9ULL;
         hash ^= hash >> 29;
     }
-    word = 0;
-    memcpy(&word, text, (size_t)n);
-    hash = (hash ^ word) * 0x94D049BB133111EBULL;
+    hash = (hash ^ hash_tail(text, n)) * 0x94D049BB133111EBULL;
     hash ^= hash >> 32;
     return (uint32_t)hash;
 }
