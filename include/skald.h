@@ -307,7 +307,7 @@ typedef struct skald_model skald_model;
  * doing all but what is large: no weights are copied, no cache is made, and the option "allocator"
  * is not used. What max_memory must allow: a model LOADING, a context the sum of CONTEXT,
  * WORKSPACE and CACHE. That sum is exact for a context that is filled token by token; a bound where
- * layers are recurrent; texts, chats, grammars and turns of keys take some more while they are read.
+ * layers are recurrent or have windows; texts, chats, grammars and turns of keys take some more while they are read.
  * Contexts that are always stepped together with another need no WORKSPACE of their own.
  * Errors: those of skald_model_load and skald_context_new. */
 SKALD_API int32_t skald_estimate(const char *path, const skald_options *options, int64_t *costs,

@@ -238,6 +238,7 @@ typedef struct sk_step {
  * rotation: then it can be turned to another position (shift.c). */
 typedef struct sk_kv {
     int64_t n_head, dk, dv;
+    int64_t window; /* tokens that any layer which reads it sees; 0: all */
     bool joint;   /* values are the first elements of keys, and not kept beside them */
     bool turns;   /* it can be turned */
     int rope;     /* by this way to rotate, -1: it needs none, */

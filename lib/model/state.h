@@ -54,18 +54,27 @@ void sk_state_truncate(sk_state *state, int64_t n_tokens);
  * position by a rotation at most, and is held as a float that can be turned. */
 bool sk_state_shifts(const sk_state *state);
 
-/* Takes tokens [first, first + n) out, all of them held; what follows moves up, its keys turned to
- * their new positions. They are not the keys that evaluating those tokens would give. The moving is
- * begun: the state is not to be read or grown before sk_state_shift_run has returned true. Errors:
- * MEMORY; then nothing is changed. */
+/* The same for tokens [first, first + n) of so many: of layers with windows of their own caches,
+ * all that will be seen must lie behind. */
+bool sk_state_shifts_there(const sk_state *state, int64_t n_held, int64_t first, int64_t n);
+
+/* Takes tokens [first, first + n) out, all of them held and sk_state_shifts_there; what follows
+ * moves up, its keys turned to their new positions. They are not the keys that evaluating those
+ * tokens would give. The moving is begun: the state is not to be read or grown before
+ * sk_state_shift_run has returned true. Errors: MEMORY; then nothing is changed. */
 int32_t sk_state_shift(sk_state *state, int64_t first, int64_t n, sk_error *error);
 
 /* Moves on until `deadline_us` of sk_clock_us; false: some is left. Calls that change the state
  * bring it to its end themselves. */
 bool sk_state_shift_run(sk_state *state, int64_t deadline_us);
 
-/* Bytes that it takes at most with so many tokens, beyond its tables, and that a token adds. */
-uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens);
+/* The tokens held now are a place that can be gone back to exactly, or to the one before, until it
+ * is somewhere else. */
+void sk_state_settle(sk_state *state);
+
+/* Bytes that it takes at most with so many tokens, n_rows of them at once, beyond its tables; and
+ * that a token adds. */
+uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens, int64_t n_rows);
 uint64_t sk_state_cost_token(const sk_state *state);
 
 int64_t sk_state_length(const sk_state *state); /* tokens held */

@@ -27,8 +27,8 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Where the second text of a pair begins, when `n` tokens take the place of `n_remove` from `at` on:
- * what is put across its beginning belongs to the first. */
+/* Where the second text of a pair begins, when `n` tokens take the place of `n_remove` from `at`
+ * on: what is put across its beginning belongs to the first. */
 static void move_second(sk_context *ctx, int64_t at, int64_t n_remove, int64_t n)
 {
     int64_t *second = &ctx->pooling.second, end = at + n_remove;
@@ -41,9 +41,12 @@ static int32_t take_out(sk_context *ctx, int64_t at, int64_t n)
 {
     int64_t n_left = ctx->n_tokens - n, rows = smaller(ctx->n_settled, ctx->n_tokens - 1);
     bool moves = strcmp(sk_opt_string(&ctx->options, SK_OPT_SHIFT), "rotate") == 0 &&
-                 at + n < rows && sk_state_shifts(ctx->state);
+                 at + n < rows && sk_state_shifts_there(ctx->state, rows, at, n);
     if (moves) {
         sk_context_forget(ctx, ctx->n_tokens, rows);
+        moves = sk_state_length(ctx->state) == rows;
+    }
+    if (moves) {
         int32_t status = sk_state_shift(ctx->state, at, n, &ctx->error);
         if (status < 0)
             return status;

@@ -33,7 +33,7 @@ static int32_t estimate_context(const sk_options *options, sk_model *model, int6
         status =
             sk_pass_new(&ctx->pass, ctx->heap, model, ctx->n_batch, ctx->n_logit_rows, &ctx->error);
     costs[SKALD_COST_WORKSPACE] = live_in(ctx->heap) - costs[SKALD_COST_CONTEXT];
-    costs[SKALD_COST_CACHE] = (int64_t)sk_state_cost(ctx->state, ctx->n_ctx);
+    costs[SKALD_COST_CACHE] = (int64_t)sk_state_cost(ctx->state, ctx->n_ctx, ctx->n_batch);
     costs[SKALD_COST_TOKEN] = (int64_t)sk_state_cost_token(ctx->state);
     if (status < 0)
         *error = ctx->error;
