@@ -464,7 +464,7 @@ SKALD_API int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, si
 /* Makes the context hold exactly this text or these tokens, as if it had been empty and they were
  * appended. What they share with what it held, from the first token on, is kept and not evaluated
  * again ("n_reused" says how much): give the whole prompt anew for every turn, and only what
- * changed costs time. Of models with recurrent layers what is kept ends where a turn began or
+ * changed costs time. Of models with recurrent layers or windows it may end where a turn began or
  * ended, or at another position that the context remembers. On failure nothing is changed. Errors: those of appending. */
 SKALD_API int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
 SKALD_API int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
@@ -551,7 +551,8 @@ SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
  *   rotate     it is kept and moved, its keys turned to their new positions, where the model allows it
  *              ("can_shift"): a thousand times less work, and logits that still know a little of what
  *              is gone. It allows it unless it has recurrent layers, learned positions, norms behind
- *              the rotation, chunks, or keys cached as q8_0 or q4_0; then it is recompute after all.
+ *              the rotation, chunks, sight to both sides, or keys cached as q8_0 or q4_0, or windows
+ *              that reach to what is removed; then it is recompute after all.
  * Both give the same bits on every machine, number of threads and slicing. "n_exact" says how many
  * of the first tokens are as evaluated; skald_set_text and its like build on no others.
  */

@@ -145,50 +145,100 @@ static int32_t check_shape(adapter_loader *l, const sk_gguf_tensor *t, const uin
                    (unsigned long long)ne[0], (unsigned long long)ne[1], (unsigned long long)ne[2]);
 }
 
-/* Rows [0, n) of a tensor, of ne[0] elements each, `size` bytes apart in `out`. */
-static int32_t read_rows(adapter_loader *l, const sk_gguf_tensor *t, uint64_t n, int dtype,
-                         uint8_t *out, size_t size)
+/* The next row of a tensor as it is in the file, which has row_size bytes. */
+static int32_t read_row(adapter_loader *l, const sk_gguf_tensor *t, uint64_t i, uint8_t *row,
+                        uint64_t row_size)
 {
-    uint64_t raw;
-    sk_dtype_row_size(t->dtype, t->ne[0], &raw);
-    uint8_t *row = sk_alloc(&l->adapter->heap, raw, "a row", l->error);
-    int32_t status = row ? SKALD_OK : SKALD_E_MEMORY;
-    for (uint64_t i = 0; i < n && status == SKALD_OK; i++) {
-        status = sk_gguf_tensor_read(l->gguf, t, i * raw, row, raw, l->error);
-        uint64_t *hash = &l->adapter->fingerprint;
-        *hash = status == SKALD_OK ? sk_hash_bytes(*hash, row, raw) : *hash;
-        if (status == SKALD_OK && dtype == (int)t->dtype)
-            memcpy(out + i * size, row, raw);
-        else if (status == SKALD_OK)
-            sk_dequantise((int)t->dtype, row, (float *)(void *)(out + i * size), (int64_t)t->ne[0]);
-    }
-    sk_free(&l->adapter->heap, row);
+    uint64_t *hash = &l->adapter->fingerprint;
+    int32_t status = sk_gguf_tensor_read(l->gguf, t, i * row_size, row, row_size, l->error);
+    if (status == SKALD_OK)
+        *hash = sk_hash_bytes(*hash, row, row_size);
     return status;
 }
 
-/* A matrix of the file in memory, rows of `wide` elements, as floats of some type. */
-static int32_t read_matrix(adapter_loader *l, const sk_gguf_tensor *t, uint64_t wide,
-                           const uint8_t **out, int *dtype, size_t *size)
+static int32_t check_type(adapter_loader *l, const sk_gguf_tensor *t)
+{
+    if (sk_dtype_get(t->dtype)->weight)
+        return SKALD_OK;
+    return sk_fail(l->error, SKALD_E_TYPE, "adapter: tensor %s is of type %s, wanted floats",
+                   t->name, sk_dtype_get(t->dtype)->name);
+}
+
+/* A matrix of the file as rows of floats of some type. */
+static int32_t read_matrix(adapter_loader *l, const sk_gguf_tensor *t, const uint8_t **out,
+                           int *dtype, size_t *size)
 {
     bool kept = t->dtype == SK_F32 || t->dtype == SK_F16 || t->dtype == SK_BF16;
-    uint64_t n_row = t->ne[1] * t->ne[2], row_size;
-    if (!sk_dtype_get(t->dtype)->weight)
-        return sk_fail(l->error, SKALD_E_TYPE, "adapter: tensor %s is of type %s, wanted floats",
-                       t->name, sk_dtype_get(t->dtype)->name);
+    uint64_t n_row = t->ne[1] * t->ne[2], raw_size, row_size;
+    int32_t status = check_type(l, t);
     *dtype = kept ? (int)t->dtype : SK_F32;
-    if (!sk_mul(wide, *dtype == SK_F32 ? 4 : 2, &row_size))
+    if (status < 0)
+        return status;
+    if (!sk_dtype_row_size(t->dtype, t->ne[0], &raw_size) ||
+        !sk_dtype_row_size((uint64_t)*dtype, t->ne[0], &row_size))
         return sk_fail(l->error, SKALD_E_CORRUPT, "adapter: tensor %s is too large", t->name);
     uint8_t *rows = adapter_keep(l, n_row, row_size);
-    if (!rows)
-        return SKALD_E_MEMORY;
+    uint8_t *raw = rows ? sk_alloc(&l->adapter->heap, raw_size, "a row", l->error) : NULL;
+    status = raw ? SKALD_OK : SKALD_E_MEMORY;
+    for (uint64_t i = 0; i < n_row && status == SKALD_OK; i++) {
+        status = read_row(l, t, i, raw, raw_size);
+        uint8_t *row = rows + i * row_size;
+        if (status == SKALD_OK && kept)
+            memcpy(row, raw, row_size);
+        else if (status == SKALD_OK)
+            sk_dequantise((int)t->dtype, raw, (float *)(void *)row, (int64_t)t->ne[0]);
+    }
+    sk_free(&l->adapter->heap, raw);
     *out = rows;
     *size = (size_t)row_size;
-    return read_rows(l, t, n_row, *dtype, rows, *size);
+    return status;
+}
+
+/* Element k of row o becomes element o of row k, in each part. */
+static void put_column(const sk_gguf_tensor *t, uint64_t o, const uint8_t *raw, const float *floats,
+                       void *out)
+{
+    uint64_t rank = t->ne[0], n_out = t->ne[1], at = o / n_out * rank * n_out + o % n_out;
+    float *to = out;
+    uint16_t *half = out;
+    for (uint64_t k = 0; k < rank; k++, at += n_out)
+        if (floats)
+            to[at] = floats[k];
+        else
+            half[at] = sk_le16(raw + 2 * k);
+}
+
+/* B, transposed. */
+static int32_t read_transposed(adapter_loader *l, const sk_gguf_tensor *t, sk_lowrank *map)
+{
+    uint64_t n_row = t->ne[1] * t->ne[2], raw_size, n;
+    int32_t status = check_type(l, t);
+    map->b_half = t->dtype == SK_F16;
+    if (status < 0)
+        return status;
+    if (!sk_dtype_row_size(t->dtype, t->ne[0], &raw_size) || !sk_mul(n_row, t->ne[0], &n))
+        return sk_fail(l->error, SKALD_E_CORRUPT, "adapter: tensor %s is too large", t->name);
+    void *columns = adapter_keep(l, n, map->b_half ? 2 : 4);
+    uint8_t *raw = columns ? sk_alloc(&l->adapter->heap, raw_size, "a row", l->error) : NULL;
+    float *floats =
+        raw ? sk_alloc_array(&l->adapter->heap, t->ne[0], sizeof *floats, "a row", l->error) : NULL;
+    status = floats ? SKALD_OK : SKALD_E_MEMORY;
+    for (uint64_t i = 0; i < n_row && status == SKALD_OK; i++) {
+        status = read_row(l, t, i, raw, raw_size);
+        if (status == SKALD_OK && !map->b_half)
+            sk_dequantise((int)t->dtype, raw, floats, (int64_t)t->ne[0]);
+        if (status == SKALD_OK)
+            put_column(t, i, raw, map->b_half ? NULL : floats, columns);
+    }
+    sk_free(&l->adapter->heap, raw);
+    sk_free(&l->adapter->heap, floats);
+    map->b = columns;
+    return status;
 }
 
 /* The shapes of both tensors, given the model's and the rank. */
 static int32_t check_ranks(adapter_loader *l, const sk_gguf_tensor *base, int use,
-                          const sk_gguf_tensor *a, const sk_gguf_tensor *b, uint64_t rank)
+                           const sk_gguf_tensor *a, const sk_gguf_tensor *b, uint64_t rank)
 {
     bool table = (use & USE_TABLE) != 0;
     uint64_t n = use & USE_SEVERAL ? base->ne[2] : 1;
@@ -221,13 +271,12 @@ static int32_t add_map(adapter_loader *l, const sk_gguf_tensor *base, const sk_g
     if (status < 0)
         return status;
     sk_lowrank map = {.rank = (int64_t)b->ne[0], .n_part = (int64_t)b->ne[2]};
-    map.wide = (map.rank + 15) / 16 * 16;
     map.n_in = (int64_t)base->ne[0];
     map.n_out = (int64_t)b->ne[1];
     map.factor = l->alpha != 0 ? l->alpha / (double)map.rank : 1;
-    status = read_matrix(l, a, a->ne[0], &map.a, &map.a_dtype, &map.a_size);
+    status = read_matrix(l, a, &map.a, &map.a_dtype, &map.a_size);
     if (status == SKALD_OK)
-        status = read_matrix(l, b, (uint64_t)map.wide, &map.b, &map.b_dtype, &map.b_size);
+        status = read_transposed(l, b, &map);
     if (status < 0)
         return status;
     adapter->max_rank = map.rank > adapter->max_rank ? map.rank : adapter->max_rank;
@@ -379,7 +428,7 @@ static int32_t read_direction(adapter_loader *l, const sk_gguf_tensor *t)
     if (t->dtype != SK_F32)
         return sk_fail(l->error, SKALD_E_TYPE, "adapter: tensor %s is of type %s, wanted F32",
                        t->name, sk_dtype_get(t->dtype)->name);
-    status = read_matrix(l, t, n, &row, &dtype, &size);
+    status = read_matrix(l, t, &row, &dtype, &size);
     if (status < 0 || layer < l->layer_first || layer > l->layer_last)
         return status;
     l->adapter->direction[layer] = (const float *)(const void *)row;

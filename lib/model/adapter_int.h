@@ -7,15 +7,15 @@
 
 #define SK_MAX_RANK 2048
 
-/* The companion of a linear map, or of each of its experts or heads. Rows of B are filled up with
- * zeros to whole vectors of 16. */
+/* The companion of a linear map, or of each of its experts or heads. B lies transposed: a column of
+ * it is added to all outputs at once. */
 typedef struct sk_lowrank {
     const uint8_t *a; /* [n_part][rank] rows of n_in; of a table [n_in] rows of rank */
-    const uint8_t *b; /* [n_part][n_out] rows of `wide` */
-    int a_dtype, b_dtype;
-    size_t a_size, b_size; /* bytes of a row */
-    int64_t rank, wide;    /* rank, and that to whole vectors */
-    int64_t n_in, n_out, n_part;
+    const void *b;    /* [n_part][rank][n_out], float or uint16_t */
+    bool b_half;      /* the latter, half precision in the host's byte order */
+    int a_dtype;
+    size_t a_size; /* bytes of a row */
+    int64_t rank, n_in, n_out, n_part;
     double factor; /* what multiplies its scale */
 } sk_lowrank;
 

@@ -4,7 +4,7 @@
  * so nothing here is known when the plan is made: a step of products, when it is done, begins
  * another round if any row of the pass has an adapter with a companion for one of its matrices.
  *
- *   u = A x;  y = fma(B u, scale, y)     sums of A and B as those of float weights (CONTRACT.md)
+ *   u = A x;  y += B (u * scale), column after column of B      (CONTRACT.md has the order)
  *
  * x is the step's source as it is, in F32, also where the weights are quantised and read codes of
  * it. A tile is some columns by some rows of the matrix, and works out u for itself: for a matrix
@@ -25,7 +25,7 @@ enum {
     LOWRANK_COLS = 16,    /* columns of a tile, */
     LOWRANK_FEW = 4,      /* or so many where ranks are high, */
     LOWRANK_SUMS = 512,   /* and the more, up to so many elements of u, the lower they are */
-    LOWRANK_ROWS = 64,    /* outputs worked out at a time */
+    LOWRANK_ROWS = 256,   /* outputs that the columns of B pass by at a time */
     LOWRANK_BLOCK = 1024, /* rows of a tile, at least */
 };
 
@@ -165,7 +165,7 @@ static lowrank_cols lowrank_gather(const lowrank_job *job, int64_t c, int64_t en
     return cols;
 }
 
-/* u of n columns: [n][wide], the rest of a row zero. */
+/* u of n columns: [n][rank]. */
 static void lowrank_down(const lowrank_job *job, const sk_lowrank *map, int64_t piece,
                          const int32_t *in, int64_t n, float *low)
 {
@@ -179,31 +179,37 @@ static void lowrank_down(const lowrank_job *job, const sk_lowrank *map, int64_t 
                    .act_size = (size_t)p->stride[src] * sizeof(float),
                    .in_col = in,
                    .out = low,
-                   .out_stride = map->wide};
-    memset(low, 0, (size_t)(n * map->wide) * sizeof *low);
+                   .out_stride = map->rank};
     p->k->matmul(&m, 0, map->rank, 0, n);
 }
 
-/* Outputs [r0, r1) of n columns += B u * scale; `row` is the first output's row of B. */
-static void lowrank_up(const lowrank_job *job, const sk_lowrank *map, int64_t row, double scale,
-                       const float *low, const int32_t *out, int64_t n, int64_t r0, int64_t r1)
+/* Elements [at, at + n) of B as floats, where they are or in `room`. */
+static const float *lowrank_b(const sk_pass *p, const sk_lowrank *map, int64_t at, int64_t n,
+                              float *room)
 {
-    _Alignas(64) float sums[LOWRANK_COLS * LOWRANK_ROWS];
+    if (!map->b_half)
+        return (const float *)map->b + at;
+    p->k->from_f16(room, (const uint16_t *)map->b + at, n);
+    return room;
+}
+
+/* Outputs [r0, r1) of n columns += B (u * scale); `row` is the first output's row of B. */
+static void lowrank_up(const lowrank_job *job, const sk_lowrank *map, int64_t piece, int64_t row,
+                       double scale, const float *low, const int32_t *out, int64_t n, int64_t r0,
+                       int64_t r1)
+{
+    _Alignas(64) float room[LOWRANK_ROWS];
     const sk_pass *p = job->p;
-    sk_matmul m = {.dtype = map->b_dtype,
-                   .row_size = map->b_size,
-                   .n = map->wide,
-                   .act = low,
-                   .act_size = (size_t)map->wide * sizeof(float),
-                   .out = sums,
-                   .out_stride = LOWRANK_ROWS};
+    float s = (float)(scale * map->factor);
     for (int64_t r = r0; r < r1; r += LOWRANK_ROWS) {
         int64_t n_row = r1 - r < LOWRANK_ROWS ? r1 - r : LOWRANK_ROWS;
-        m.w = map->b + (size_t)(row + r) * map->b_size;
-        p->k->matmul(&m, 0, n_row, 0, n);
-        for (int64_t c = 0; c < n; c++)
-            p->k->fma(sk_pass_reg(p, job->dst, out[c]) + r, sums + c * LOWRANK_ROWS,
-                      (float)(scale * map->factor), n_row);
+        for (int64_t k = 0; k < map->rank; k++) {
+            int64_t at = (piece * map->rank + k) * map->n_out + row + r;
+            const float *b = lowrank_b(p, map, at, n_row, room);
+            for (int64_t c = 0; c < n; c++)
+                p->k->fma(sk_pass_reg(p, job->dst, out[c]) + r, b, low[c * map->rank + k] * s,
+                          n_row);
+        }
     }
 }
 
@@ -215,12 +221,11 @@ static void lowrank_apply(const lowrank_job *job, const sk_worn *worn, const low
     const sk_lowrank *map = lowrank_of(job, worn->adapter);
     if (!map)
         return;
-    int64_t piece = job->w->tensor_of ? 0 : job->piece, step = SK_MAX_RANK / map->wide;
+    int64_t piece = job->w->tensor_of ? 0 : job->piece, step = SK_MAX_RANK / map->rank;
     for (int64_t c = 0; c < cols->n; c += step) {
         int64_t n = cols->n - c < step ? cols->n - c : step;
         lowrank_down(job, map, piece, cols->in + c, n, low);
-        lowrank_up(job, map, piece * map->n_out + job->w->row, worn->scale, low, cols->out + c, n,
-                   r0, r1);
+        lowrank_up(job, map, piece, job->w->row, worn->scale, low, cols->out + c, n, r0, r1);
     }
 }
 
@@ -264,10 +269,9 @@ void sk_lowrank_embed(sk_pass *p, const sk_step *step, int64_t i)
         const sk_lowrank *map = lowrank_of(&job, set->worn[k].adapter);
         if (!map)
             continue;
-        memset(low, 0, (size_t)map->wide * sizeof *low);
         sk_dequantise(map->a_dtype, map->a + (size_t)p->rows[i].token * map->a_size, low,
                       map->rank);
-        lowrank_up(&job, map, 0, set->worn[k].scale, low, &(int32_t){(int32_t)i}, 1, 0, step->n);
+        lowrank_up(&job, map, 0, 0, set->worn[k].scale, low, &(int32_t){(int32_t)i}, 1, 0, step->n);
     }
 }
 

@@ -239,10 +239,10 @@ typedef struct sk_step {
 typedef struct sk_kv {
     int64_t n_head, dk, dv;
     int64_t window; /* tokens that any layer which reads it sees; 0: all */
-    bool joint;   /* values are the first elements of keys, and not kept beside them */
-    bool turns;   /* it can be turned */
-    int rope;     /* by this way to rotate, -1: it needs none, */
-    int64_t turn; /* from this element of each head's key on */
+    bool joint;     /* values are the first elements of keys, and not kept beside them */
+    bool turns;     /* it can be turned */
+    int rope;       /* by this way to rotate, -1: it needs none, */
+    int64_t turn;   /* from this element of each head's key on */
 } sk_kv;
 
 typedef struct sk_plan {
