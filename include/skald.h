@@ -213,17 +213,21 @@ typedef struct skald_sampler {
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler pooling normalise infill_order infill_extra
  *   room      when_full n_keep shift       (from here on they can be changed while a context lives)
- *   text      parse_special n_predict stop ignore_eos
+ *   text      parse_special n_predict stop banned ignore_eos
  *             reply_format reasoning_budget
  *             time_limit_ms
- *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger
+ *   grammar   json_schema json_schema_ignore grammar regex grammar_trigger _regex _token
  *   sampling  seed temperature top_k top_p min_p samplers n_probs
  *             repeat_penalty presence_penalty frequency_penalty penalty_last_n logit_bias
  *             typical_p, top_n_sigma, and those of xtc, dynatemp, dry, mirostat, adaptive-p
  *
- * With a grammar, what a turn generates is of it, from its first token on or from a trigger; tokens
- * that alone may follow are taken without the model ("n_forced" counts them). Sampling options
- * that are not set are as the model's file recommends.
+ * With a grammar, what a turn generates is of it, from its first token on, or behind the reasoning that
+ * a chat's prompt has opened, or from a trigger; tokens that alone may follow are taken without the
+ * model ("n_forced" counts them). Sampling options that are not set are as the model's file recommends.
+ *
+ * A text that is "banned" is never shown: tokens in which one may begin are held back (their steps
+ * have no text), and taken back when it is complete ("n_tokens" shrinks); then others are chosen. It
+ * passes where nothing else could be written.
  */
 typedef struct skald_options skald_options;
 
@@ -397,6 +401,7 @@ SKALD_API int32_t skald_model_tensor(const skald_model *model, int64_t index, co
 #define SKALD_ADD_SPECIAL 1   /* tokenize: BOS and EOS as the model wants; detokenize: drop them */
 #define SKALD_PARSE_SPECIAL 2 /* tokenize: the texts of control tokens become those tokens;
                                  detokenize: control tokens are written out */
+#define SKALD_CLEAN_UP 4      /* detokenize: blanks go that stand before punctuation and 's, 've, ... */
 
 /* Tokenises `n` bytes of `text` (-1: up to its NUL) into `ids`, which has room for `capacity`;
  * `*needed` is the number of tokens, also when they did not fit. `flags`: SKALD_ADD_SPECIAL |
@@ -750,7 +755,7 @@ SKALD_API int32_t skald_state_load_file(skald_context *ctx, const char *path);
 
 /* Changes an option of a living context: those of sampling and stopping (temperature, top_k,
  * top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, penalty_last_n, logit_bias,
- * seed, n_predict, stop, ignore_eos, parse_special; reply_format and reasoning_budget, from the next
+ * seed, n_predict, stop, banned, ignore_eos, parse_special; reply_format and reasoning_budget, from the next
  * turn on). They hold for the next token on; setting
  * n_predict begins a new count. Errors: OPTION, BUSY. */
 SKALD_API int32_t skald_context_set_int(skald_context *ctx, const char *key, int64_t value);

@@ -326,7 +326,7 @@ int32_t skald_detokenize(const skald_model *model, const int32_t *ids, size_t n,
         return status;
     if ((!ids && n > 0) || (!buffer && size > 0))
         return fail_null(!ids && n > 0 ? "ids" : "buffer");
-    if (flags & ~TEXT_FLAGS)
+    if (flags & ~(TEXT_FLAGS | SKALD_CLEAN_UP))
         return fail_here(SKALD_E_ARGUMENT, "flags has unknown bits");
     for (size_t i = 0; i < n; i++)
         if ((status = check_token(vocab, ids[i])) < 0)

@@ -74,6 +74,8 @@
       "tokens to generate at most; -1: until the end, 0: only evaluate") \
     X(STOP, "stop", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
       "text at which generation stops; it is not part of the output (a list)") \
+    X(BANNED, "banned", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "text that is not written: other tokens are chosen where it begins (a list)") \
     X(TIME_LIMIT_MS, "time_limit_ms", INT, "0", 0, 9.2e15, SK_OPTION_LIVE, \
       "milliseconds from a turn's first step to its end, the prompt included; 0: no limit") \
     X(IGNORE_EOS, "ignore_eos", INT, "0", 0, 1, SK_OPTION_LIVE, \
@@ -146,6 +148,12 @@
       "what is generated matches this regular expression as a whole") \
     X(GRAMMAR_TRIGGER, "grammar_trigger", STRING, "", 0, 0, SK_OPTION_LIST | SK_OPTION_LIVE, \
       "the grammar binds from the first of these texts on, and nothing before it (a list)") \
+    X(GRAMMAR_TRIGGER_REGEX, "grammar_trigger_regex", STRING, "", 0, 0, \
+      SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "the same at a match of one of these expressions; a group says where the grammar begins") \
+    X(GRAMMAR_TRIGGER_TOKEN, "grammar_trigger_token", STRING, "", 0, 0, \
+      SK_OPTION_LIST | SK_OPTION_LIVE, \
+      "the same at one of these tokens, by text, or by id in brackets: [123] (a list)") \
     X(LOGIT_BIAS, "logit_bias", STRING, "", 0, 0, SK_OPTION_LIVE, \
       "added to logits: 'ID:BIAS,ID:BIAS', where BIAS may be -inf")
 

@@ -3,10 +3,15 @@
  * Linear probing at a load of at most one half. The hash takes eight bytes at a time. It is seeded
  * by where the map happens to lie, so that a file cannot be made whose names all collide; nothing
  * depends on the order of the slots.
+ *
+ * A byte of each slot says whether it is taken, and whether it may be the one: the bytes stay near
+ * when the slots do not, and only they need to be cleared.
  */
 #include "base/portable.h"
 
 #include "base/strmap.h"
+
+#include "base/checked.h"
 
 #include <string.h>
 
@@ -40,14 +45,20 @@ static uint32_t hash_text(uint64_t seed, const char *text, uint64_t n)
 
 int32_t sk_strmap_init(sk_strmap *map, sk_heap *heap, uint64_t n, sk_error *error)
 {
-    uint64_t size = 16;
+    uint64_t size = 16, whole;
     while (size < n * 2 && size < (UINT64_MAX >> 8))
         size *= 2;
     map->mask = size - 1;
-    map->slots = sk_alloc_array(heap, size, sizeof *map->slots, "index of names", error);
+    if (!sk_mul(size, sizeof *map->slots + 1, &whole))
+        whole = UINT64_MAX;
+    map->slots = sk_alloc(heap, whole, "index of names", error);
+    if (!map->slots)
+        return SKALD_E_MEMORY;
+    map->tags = (uint8_t *)(map->slots + size);
+    memset(map->tags, 0, (size_t)size);
     map->seed = (uint64_t)(uintptr_t)map->slots * 0x9E3779B97F4A7C15ULL;
     map->seed ^= map->seed >> 32;
-    return map->slots ? SKALD_OK : SKALD_E_MEMORY;
+    return SKALD_OK;
 }
 
 void sk_strmap_free(sk_strmap *map, sk_heap *heap)
@@ -56,25 +67,33 @@ void sk_strmap_free(sk_strmap *map, sk_heap *heap)
     map->slots = NULL;
 }
 
-/* The slot of the text, or the empty one where it would go. */
-static sk_strmap_slot *find_slot(const sk_strmap *map, const char *text, uint64_t n, uint32_t hash)
+static uint8_t tag_of_hash(uint32_t hash)
 {
-    for (uint64_t i = hash & map->mask;; i = (i + 1) & map->mask) {
-        sk_strmap_slot *slot = &map->slots[i];
-        if (!slot->used ||
-            (slot->hash == hash && slot->n == n && memcmp(slot->text, text, (size_t)n) == 0))
-            return slot;
+    return (uint8_t)(hash >> 24 | 1);
+}
+
+/* The slot of the text, or the empty one where it would go. */
+static uint64_t find_slot(const sk_strmap *map, const char *text, uint64_t n, uint32_t hash)
+{
+    uint8_t tag = tag_of_hash(hash);
+    uint64_t i = hash & map->mask;
+    for (; map->tags[i]; i = (i + 1) & map->mask) {
+        const sk_strmap_slot *slot = &map->slots[i];
+        if (map->tags[i] == tag && slot->n == n && memcmp(slot->text, text, (size_t)n) == 0)
+            return i;
     }
+    return i;
 }
 
 bool sk_strmap_put(sk_strmap *map, const char *text, uint64_t n, uint32_t value, uint32_t *old)
 {
     uint32_t hash = hash_text(map->seed, text, n);
-    sk_strmap_slot *slot = find_slot(map, text, n, hash);
-    bool fresh = !slot->used;
+    uint64_t i = find_slot(map, text, n, hash);
+    bool fresh = !map->tags[i];
     if (!fresh && old)
-        *old = slot->value;
-    *slot = (sk_strmap_slot){text, (uint32_t)n, hash, value, 1};
+        *old = map->slots[i].value;
+    map->slots[i] = (sk_strmap_slot){text, (uint32_t)n, value};
+    map->tags[i] = tag_of_hash(hash);
     return fresh;
 }
 
@@ -82,10 +101,10 @@ bool sk_strmap_get(const sk_strmap *map, const char *text, uint64_t n, uint32_t 
 {
     if (n > UINT32_MAX)
         return false;
-    const sk_strmap_slot *slot = find_slot(map, text, n, hash_text(map->seed, text, n));
-    if (slot->used)
-        *value = slot->value;
-    return slot->used;
+    uint64_t i = find_slot(map, text, n, hash_text(map->seed, text, n));
+    if (map->tags[i])
+        *value = map->slots[i].value;
+    return map->tags[i] != 0;
 }
 
 #if defined(__GNUC__)
@@ -96,11 +115,14 @@ bool sk_strmap_get(const sk_strmap *map, const char *text, uint64_t n, uint32_t 
 
 void sk_strmap_prefetch(const sk_strmap *map, const char *text, uint64_t n, bool of_text)
 {
-    const sk_strmap_slot *slot = &map->slots[hash_text(map->seed, text, n) & map->mask];
-    if (!of_text)
-        STRMAP_PREFETCH(slot);
-    else if (slot->used)
-        STRMAP_PREFETCH(slot->text);
+    uint64_t i = hash_text(map->seed, text, n) & map->mask;
+    if (of_text) {
+        if (map->tags[i])
+            STRMAP_PREFETCH(map->slots[i].text);
+        return;
+    }
+    STRMAP_PREFETCH(&map->tags[i]);
+    STRMAP_PREFETCH(&map->slots[i]);
 }
 
 #undef STRMAP_PREFETCH

@@ -10,14 +10,12 @@
 
 typedef struct sk_strmap_slot {
     const char *text;
-    uint32_t n;
-    uint32_t hash;
-    uint32_t value;
-    uint32_t used;
+    uint32_t n, value;
 } sk_strmap_slot;
 
 typedef struct sk_strmap {
-    sk_strmap_slot *slots; /* owned */
+    sk_strmap_slot *slots; /* owned, [mask + 1] */
+    uint8_t *tags;         /* behind the slots, [mask + 1] 0: empty, else bits of the hash */
     uint64_t mask, seed;
 } sk_strmap;
 

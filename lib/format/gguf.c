@@ -7,6 +7,8 @@
  * file says which one it is (split.no) and of how many (split.count), and the first how many
  * tensors they have together; all three are checked, so that a file of another model or a set
  * with a file missing is not taken for whole.
+ *
+ * Opening goes in pieces: of a header, or what joins them.
  */
 #include "base/portable.h"
 
@@ -23,6 +25,13 @@ struct sk_gguf {
     sk_gguf_tensor *tensors; /* [n_tensors] those of all parts, in order */
     uint64_t n_tensors, tensor_size;
     sk_strmap names; /* name -> index in tensors */
+
+    /* While it is being opened. */
+    sk_gguf_cursor *cursor; /* owned: of the last part, until its header is read */
+    const char *path;       /* borrowed, of the first file, or NULL */
+    char *sibling;          /* owned: of the last part, when it is not the first */
+    uint32_t n_files;       /* that there are to be */
+    bool map;
 };
 
 /* ---- Opening --------------------------------------------------------------------------------- */
@@ -30,14 +39,14 @@ struct sk_gguf {
 /* Puts the file's path before the message of a failure in it. */
 static int32_t gguf_in_file(const char *path, int32_t status, sk_error *e)
 {
-    if (status == 0 || !path || !e)
+    if (status >= 0 || !path || !e)
         return status;
     sk_error inner = *e;
     return sk_fail(e, status, "%s: %s", path, inner.text);
 }
 
-/* Parses one more file; `source` is transferred, also on failure. */
-static int32_t gguf_add_part(sk_gguf *g, sk_source *source, const char *path, sk_error *e)
+/* Begins to parse one more file; `source` is transferred, also on failure. */
+static int32_t gguf_add_part(sk_gguf *g, sk_source *source, sk_error *e)
 {
     void *parts = g->parts;
     int32_t status = sk_grow(g->heap, &parts, &g->part_capacity, g->n_parts + 1, sizeof *g->parts,
@@ -49,7 +58,7 @@ static int32_t gguf_add_part(sk_gguf *g, sk_source *source, const char *path, sk
     }
     sk_gguf_part *part = &g->parts[g->n_parts++];
     *part = (sk_gguf_part){.source = source};
-    return gguf_in_file(path, sk_gguf_parse(part, g->heap, e), e);
+    return sk_gguf_parse_begin(&g->cursor, part, g->heap, e);
 }
 
 /* A key about splitting, 0 when it is absent. */
@@ -61,61 +70,58 @@ static int32_t gguf_split_key(const sk_gguf_part *part, const char *key, int64_t
     return status == SKALD_E_NOT_FOUND ? SKALD_OK : status;
 }
 
-/* Opens file `no` of `count`; `path` has room for its name. */
-static int32_t gguf_add_sibling(sk_gguf *g, const char *first, char *path, uint32_t no,
-                                uint32_t count, bool map, sk_error *e)
+/* Begins with the next file of a split set. */
+static int32_t gguf_add_sibling(sk_gguf *g, sk_error *e)
 {
     sk_source *source;
-    int64_t found_no, found_count;
-    if (!sk_gguf_split_path(path, first, no, count))
+    if (!g->sibling)
+        g->sibling = sk_alloc(g->heap, strlen(g->path) + 1, "a path", e);
+    if (!g->sibling)
+        return SKALD_E_MEMORY;
+    if (!sk_gguf_split_path(g->sibling, g->path, (uint32_t)g->n_parts, g->n_files))
         return sk_fail(e, SKALD_E_NOT_FOUND,
                        "%s is the first of %u files, but it is not named like that (the first of "
                        "three is model-00001-of-00003.gguf), so the others cannot be found",
-                       first, (unsigned)count);
-    int32_t status = sk_source_open_file(&source, g->heap, path, map, e);
-    if (status < 0)
-        return status;
-    status = gguf_add_part(g, source, path, e);
-    if (status < 0)
-        return status;
-    const sk_gguf_part *part = &g->parts[no];
-    status = gguf_split_key(part, "split.no", UINT16_MAX, &found_no, e);
-    if (status == 0)
-        status = gguf_split_key(part, "split.count", UINT16_MAX, &found_count, e);
-    if (status == 0 && (found_no != no || found_count != count))
-        status = sk_fail(e, SKALD_E_CORRUPT, "it says it is file %lld of %lld, wanted %u of %u",
-                         (long long)found_no + 1, (long long)found_count, (unsigned)no + 1,
-                         (unsigned)count);
-    return gguf_in_file(path, status, e);
+                       g->path, (unsigned)g->n_files);
+    int32_t status = sk_source_open_file(&source, g->heap, g->sibling, g->map, e);
+    return status < 0 ? status : gguf_in_file(g->sibling, gguf_add_part(g, source, e), e);
 }
 
-/* Opens the other files when the first is one of a split set. */
-static int32_t gguf_add_siblings(sk_gguf *g, const char *first, bool map, sk_error *e)
+/* A file of a split set, its header read, is the one that was wanted. */
+static int32_t gguf_check_sibling(const sk_gguf *g, sk_error *e)
+{
+    const sk_gguf_part *part = &g->parts[g->n_parts - 1];
+    int64_t no, count;
+    int32_t status = gguf_split_key(part, "split.no", UINT16_MAX, &no, e);
+    if (status == 0)
+        status = gguf_split_key(part, "split.count", UINT16_MAX, &count, e);
+    if (status == 0 && (no != (int64_t)g->n_parts - 1 || count != g->n_files))
+        status = sk_fail(e, SKALD_E_CORRUPT, "it says it is file %lld of %lld, wanted %u of %u",
+                         (long long)no + 1, (long long)count, (unsigned)g->n_parts,
+                         (unsigned)g->n_files);
+    return status;
+}
+
+/* How many files there are, by the first one's header. */
+static int32_t gguf_count_files(sk_gguf *g, sk_error *e)
 {
     int64_t no, count;
     int32_t status = gguf_split_key(&g->parts[0], "split.no", UINT16_MAX, &no, e);
     if (status == 0)
         status = gguf_split_key(&g->parts[0], "split.count", SK_GGUF_MAX_FILES, &count, e);
     if (status < 0)
-        return gguf_in_file(first, status, e);
-    if (count <= 1)
-        return SKALD_OK;
-    if (no != 0)
+        return gguf_in_file(g->path, status, e);
+    if (count > 1 && no != 0)
         return sk_fail(e, SKALD_E_ARGUMENT,
                        "%s is file %lld of %lld of a split set; open the first one",
-                       first ? first : "this", (long long)no + 1, (long long)count);
-    if (!first)
+                       g->path ? g->path : "this", (long long)no + 1, (long long)count);
+    if (count > 1 && !g->path)
         return sk_fail(e, SKALD_E_NOT_FOUND,
                        "this is the first of %lld files; the others are found only when it is "
                        "opened by its path",
                        (long long)count);
-    char *path = sk_alloc(g->heap, strlen(first) + 1, "a path", e);
-    if (!path)
-        return SKALD_E_MEMORY;
-    for (uint32_t i = 1; i < count && status == 0; i++)
-        status = gguf_add_sibling(g, first, path, i, (uint32_t)count, map, e);
-    sk_free(g->heap, path);
-    return status;
+    g->n_files = count > 1 ? (uint32_t)count : 1;
+    return SKALD_OK;
 }
 
 static int32_t gguf_count_tensors(sk_gguf *g, sk_error *e)
@@ -162,8 +168,8 @@ static int32_t gguf_join(sk_gguf *g, sk_error *e)
     return status;
 }
 
-int32_t sk_gguf_open(sk_gguf **out, sk_heap *heap, sk_source *source, const char *path, bool map,
-                     sk_error *e)
+int32_t sk_gguf_begin(sk_gguf **out, sk_heap *heap, sk_source *source, const char *path, bool map,
+                      sk_error *e)
 {
     *out = NULL;
     sk_gguf *g = sk_alloc_zero(heap, sizeof *g, "a GGUF file", e);
@@ -172,11 +178,9 @@ int32_t sk_gguf_open(sk_gguf **out, sk_heap *heap, sk_source *source, const char
         return SKALD_E_MEMORY;
     }
     g->heap = heap;
-    int32_t status = gguf_add_part(g, source, path, e);
-    if (status == 0)
-        status = gguf_add_siblings(g, path, map, e);
-    if (status == 0)
-        status = gguf_in_file(path, gguf_join(g, e), e);
+    g->path = path;
+    g->map = map;
+    int32_t status = gguf_add_part(g, source, e);
     if (status == 0)
         *out = g;
     else
@@ -184,10 +188,55 @@ int32_t sk_gguf_open(sk_gguf **out, sk_heap *heap, sk_source *source, const char
     return status;
 }
 
+/* A piece of the last part's header. */
+static int32_t gguf_read_part(sk_gguf *g, sk_error *e)
+{
+    bool first = g->n_parts == 1;
+    const char *path = first ? g->path : g->sibling;
+    int32_t status = gguf_in_file(path, sk_gguf_parse_step(g->cursor, e), e);
+    if (status != SKALD_OK)
+        return status;
+    sk_gguf_parse_end(g->cursor);
+    g->cursor = NULL;
+    status = first ? gguf_count_files(g, e) : gguf_in_file(path, gguf_check_sibling(g, e), e);
+    return status < 0 ? status : SKALD_PENDING;
+}
+
+int32_t sk_gguf_step(sk_gguf *g, sk_error *e)
+{
+    if (g->cursor)
+        return gguf_read_part(g, e);
+    if (g->n_parts < g->n_files) {
+        int32_t status = gguf_add_sibling(g, e);
+        return status < 0 ? status : SKALD_PENDING;
+    }
+    sk_free(g->heap, g->sibling);
+    g->sibling = NULL;
+    return gguf_in_file(g->path, gguf_join(g, e), e);
+}
+
+int32_t sk_gguf_open(sk_gguf **out, sk_heap *heap, sk_source *source, const char *path, bool map,
+                     sk_error *e)
+{
+    int32_t status = sk_gguf_begin(out, heap, source, path, map, e);
+    if (status < 0)
+        return status;
+    do
+        status = sk_gguf_step(*out, e);
+    while (status == SKALD_PENDING);
+    if (status == SKALD_OK)
+        return SKALD_OK;
+    sk_gguf_close(*out);
+    *out = NULL;
+    return status;
+}
+
 void sk_gguf_close(sk_gguf *g)
 {
     if (!g)
         return;
+    sk_gguf_parse_end(g->cursor);
+    sk_free(g->heap, g->sibling);
     for (uint64_t i = 0; i < g->n_parts; i++)
         sk_gguf_part_clear(&g->parts[i], g->heap);
     sk_strmap_free(&g->names, g->heap);

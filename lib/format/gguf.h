@@ -88,6 +88,13 @@ int32_t sk_gguf_open(sk_gguf **out, sk_heap *heap, sk_source *source, const char
                      sk_error *error);
 void sk_gguf_close(sk_gguf *gguf); /* NULL does nothing */
 
+/* The same in pieces, of some 64 KiB of a header: sk_gguf_step returns PENDING until it returns OK
+ * or an error, after either of which it is not called again. Before it has returned OK the handle
+ * can only be closed. `path` must last until then. */
+int32_t sk_gguf_begin(sk_gguf **out, sk_heap *heap, sk_source *source, const char *path, bool map,
+                      sk_error *error);
+int32_t sk_gguf_step(sk_gguf *gguf, sk_error *error);
+
 /* CHANGED when one of the files is no longer what it was when it was opened. */
 int32_t sk_gguf_check(const sk_gguf *gguf, sk_error *error);
 

@@ -33,8 +33,13 @@ typedef struct sk_gguf_part {
     sk_gguf_chunk *chunks; /* hold every name, string and array above */
 } sk_gguf_part;
 
-/* Reads the header of `part->source`. On failure the part is to be cleared all the same. */
-int32_t sk_gguf_parse(sk_gguf_part *part, sk_heap *heap, sk_error *error);
+/* Reads the header of `part->source` in pieces: PENDING, OK or an error. `part` stays where it is
+ * meanwhile; on failure it is to be cleared all the same. */
+typedef struct sk_gguf_cursor sk_gguf_cursor;
+int32_t sk_gguf_parse_begin(sk_gguf_cursor **out, sk_gguf_part *part, sk_heap *heap,
+                            sk_error *error);
+int32_t sk_gguf_parse_step(sk_gguf_cursor *cursor, sk_error *error);
+void sk_gguf_parse_end(sk_gguf_cursor *cursor);             /* NULL does nothing */
 void sk_gguf_part_clear(sk_gguf_part *part, sk_heap *heap); /* closes the source too */
 
 /* The two steps of parsing that are about layout (gguf_layout.c). The first checks type and shape

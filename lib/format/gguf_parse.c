@@ -57,7 +57,7 @@ struct sk_gguf_chunk {
     _Alignas(8) uint8_t data[];
 };
 
-typedef struct gguf_cursor {
+struct sk_gguf_cursor {
     sk_gguf_part *part;
     sk_heap *heap;
     uint64_t at, size; /* the next byte; those of the file */
@@ -66,10 +66,16 @@ typedef struct gguf_cursor {
     char item[96]; /* what is being read, for messages */
     int32_t status;
     sk_error *error;
-} gguf_cursor;
+    int phase;               /* GGUF_... */
+    uint64_t i;              /* the next entry or tensor */
+    sk_gguf_string *strings; /* where the next string of an array of them goes */
+    uint64_t n_strings;      /* how many are left of it */
+};
+
+enum { GGUF_HEADER, GGUF_KVS, GGUF_TENSORS, GGUF_PLACE, GGUF_DONE };
 
 /* `n` bytes aligned to `align`, 1 or 8, which live as long as the part; NULL on failure. */
-static void *gguf_keep(gguf_cursor *c, uint64_t n, uint64_t align)
+static void *gguf_keep(sk_gguf_cursor *c, uint64_t n, uint64_t align)
 {
     sk_gguf_chunk *chunk = c->part->chunks;
     uint64_t at = chunk ? (chunk->used + align - 1) & ~(align - 1) : 0;
@@ -91,7 +97,7 @@ static void *gguf_keep(gguf_cursor *c, uint64_t n, uint64_t align)
 /* ---- The cursor ------------------------------------------------------------------------------ */
 
 /* Whether the file has `n` more items of at least `size` bytes. */
-static bool gguf_have(gguf_cursor *c, uint64_t n, uint64_t size)
+static bool gguf_have(sk_gguf_cursor *c, uint64_t n, uint64_t size)
 {
     if (c->status < 0)
         return false;
@@ -109,7 +115,7 @@ static bool gguf_have(gguf_cursor *c, uint64_t n, uint64_t size)
 }
 
 /* Brings the bytes at the cursor into the window. */
-static void gguf_fill(gguf_cursor *c)
+static void gguf_fill(sk_gguf_cursor *c)
 {
     uint64_t left = c->size - c->at;
     c->window_at = c->at;
@@ -118,7 +124,7 @@ static void gguf_fill(gguf_cursor *c)
 }
 
 /* The next `n` bytes, copied to `out`. */
-static void gguf_take(gguf_cursor *c, void *out, uint64_t n)
+static void gguf_take(sk_gguf_cursor *c, void *out, uint64_t n)
 {
     if (!gguf_have(c, n, 1))
         return;
@@ -136,21 +142,21 @@ static void gguf_take(gguf_cursor *c, void *out, uint64_t n)
     }
 }
 
-static uint32_t gguf_take_u32(gguf_cursor *c)
+static uint32_t gguf_take_u32(sk_gguf_cursor *c)
 {
     uint8_t bytes[4] = {0};
     gguf_take(c, bytes, sizeof bytes);
     return c->status < 0 ? 0 : sk_le32(bytes);
 }
 
-static uint64_t gguf_take_u64(gguf_cursor *c)
+static uint64_t gguf_take_u64(sk_gguf_cursor *c)
 {
     uint8_t bytes[8] = {0};
     gguf_take(c, bytes, sizeof bytes);
     return c->status < 0 ? 0 : sk_le64(bytes);
 }
 
-static sk_gguf_string gguf_take_string(gguf_cursor *c, uint64_t max)
+static sk_gguf_string gguf_take_string(sk_gguf_cursor *c, uint64_t max)
 {
     sk_gguf_string s = {"", 0};
     uint64_t n = gguf_take_u64(c);
@@ -169,7 +175,7 @@ static sk_gguf_string gguf_take_string(gguf_cursor *c, uint64_t max)
 }
 
 /* A key or a tensor's name: a C string. */
-static const char *gguf_take_name(gguf_cursor *c, uint64_t max)
+static const char *gguf_take_name(sk_gguf_cursor *c, uint64_t max)
 {
     sk_gguf_string s = gguf_take_string(c, max);
     if (c->status < 0)
@@ -181,7 +187,7 @@ static const char *gguf_take_name(gguf_cursor *c, uint64_t max)
 }
 
 /* How many records follow, of at least `size` bytes each. */
-static uint64_t gguf_take_count(gguf_cursor *c, const char *what, uint64_t max)
+static uint64_t gguf_take_count(sk_gguf_cursor *c, const char *what, uint64_t max)
 {
     uint64_t n = gguf_take_u64(c);
     if (n > max && c->status == 0)
@@ -205,15 +211,14 @@ static void gguf_to_host(void *data, uint64_t n, uint32_t size)
     }
 }
 
-static void gguf_take_strings(gguf_cursor *c, sk_gguf_kv *kv)
+static void gguf_take_strings(sk_gguf_cursor *c, sk_gguf_kv *kv)
 {
-    sk_gguf_string *strings = gguf_keep(c, kv->n * sizeof *strings, 8);
-    for (uint64_t i = 0; i < kv->n && c->status == 0; i++)
-        strings[i] = gguf_take_string(c, SK_GGUF_MAX_STRING);
-    kv->strings = strings;
+    c->strings = gguf_keep(c, kv->n * sizeof *c->strings, 8);
+    c->n_strings = c->status == 0 ? kv->n : 0; /* they are taken in pieces */
+    kv->strings = c->strings;
 }
 
-static void gguf_take_numbers(gguf_cursor *c, sk_gguf_kv *kv, uint32_t size)
+static void gguf_take_numbers(sk_gguf_cursor *c, sk_gguf_kv *kv, uint32_t size)
 {
     uint8_t *data = gguf_keep(c, kv->n * size, 8);
     if (!data)
@@ -227,7 +232,7 @@ static void gguf_take_numbers(gguf_cursor *c, sk_gguf_kv *kv, uint32_t size)
     kv->data = data;
 }
 
-static void gguf_take_value(gguf_cursor *c, sk_gguf_kv *kv)
+static void gguf_take_value(sk_gguf_cursor *c, sk_gguf_kv *kv)
 {
     kv->type = gguf_take_u32(c);
     kv->is_array = kv->type == SK_GGUF_ARRAY;
@@ -251,25 +256,23 @@ static void gguf_take_value(gguf_cursor *c, sk_gguf_kv *kv)
         gguf_take_numbers(c, kv, type->size);
 }
 
-static void gguf_take_kvs(gguf_cursor *c)
+static void gguf_take_kv(sk_gguf_cursor *c)
 {
     sk_gguf_part *part = c->part;
-    for (uint64_t i = 0; i < part->n_kv && c->status == 0; i++) {
-        sk_gguf_kv *kv = &part->kvs[i];
-        uint32_t old;
-        sk_format(c->item, sizeof c->item, "metadata entry %llu", (unsigned long long)i);
-        kv->key = gguf_take_name(c, SK_GGUF_MAX_KEY);
-        sk_format(c->item, sizeof c->item, "the metadata key %s", kv->key);
-        gguf_take_value(c, kv);
-        if (c->status == 0 &&
-            !sk_strmap_put(&part->keys, kv->key, strlen(kv->key), (uint32_t)i, &old))
-            c->status = sk_fail(c->error, SKALD_E_CORRUPT, "%s occurs twice", c->item);
-    }
+    sk_gguf_kv *kv = &part->kvs[c->i];
+    uint32_t old;
+    sk_format(c->item, sizeof c->item, "metadata entry %llu", (unsigned long long)c->i);
+    kv->key = gguf_take_name(c, SK_GGUF_MAX_KEY);
+    sk_format(c->item, sizeof c->item, "the metadata key %s", kv->key);
+    gguf_take_value(c, kv);
+    if (c->status == 0 &&
+        !sk_strmap_put(&part->keys, kv->key, strlen(kv->key), (uint32_t)c->i, &old))
+        c->status = sk_fail(c->error, SKALD_E_CORRUPT, "%s occurs twice", c->item);
 }
 
 /* ---- Tensors --------------------------------------------------------------------------------- */
 
-static void gguf_take_tensor(gguf_cursor *c, sk_gguf_tensor *t)
+static void gguf_take_tensor(sk_gguf_cursor *c, sk_gguf_tensor *t)
 {
     t->name = gguf_take_name(c, SK_GGUF_MAX_NAME);
     sk_format(c->item, sizeof c->item, "tensor %s", t->name);
@@ -285,19 +288,11 @@ static void gguf_take_tensor(gguf_cursor *c, sk_gguf_tensor *t)
         c->status = sk_gguf_check_shape(t, c->error);
 }
 
-static void gguf_take_tensors(gguf_cursor *c)
-{
-    for (uint64_t i = 0; i < c->part->n_tensors && c->status == 0; i++) {
-        sk_format(c->item, sizeof c->item, "tensor %llu", (unsigned long long)i);
-        gguf_take_tensor(c, &c->part->tensors[i]);
-    }
-}
-
 /* ---- The file -------------------------------------------------------------------------------- */
 
 /* The magic and the version; even a file that is too short is told apart from one of another kind.
  */
-static void gguf_take_version(gguf_cursor *c)
+static void gguf_take_version(sk_gguf_cursor *c)
 {
     uint8_t magic[4] = {0};
     uint64_t n = c->size < sizeof magic ? c->size : sizeof magic;
@@ -319,7 +314,7 @@ static void gguf_take_version(gguf_cursor *c)
                             (unsigned)version);
 }
 
-static void gguf_take_header(gguf_cursor *c)
+static void gguf_take_header(sk_gguf_cursor *c)
 {
     sk_gguf_part *part = c->part;
     gguf_take_version(c);
@@ -336,20 +331,57 @@ static void gguf_take_header(gguf_cursor *c)
         c->status = sk_strmap_init(&part->keys, c->heap, part->n_kv, c->error);
 }
 
-int32_t sk_gguf_parse(sk_gguf_part *part, sk_heap *heap, sk_error *e)
+/* The next record. */
+static void gguf_advance(sk_gguf_cursor *c)
 {
-    gguf_cursor c = {.part = part, .heap = heap, .error = e, .item = "the header"};
-    c.size = sk_source_size(part->source);
-    c.window = sk_alloc(heap, GGUF_WINDOW, "metadata", e);
-    if (!c.window)
+    sk_gguf_part *part = c->part;
+    if (c->n_strings > 0) {
+        c->n_strings--;
+        *c->strings++ = gguf_take_string(c, SK_GGUF_MAX_STRING);
+    } else if (c->phase == GGUF_KVS && c->i < part->n_kv) {
+        gguf_take_kv(c);
+        c->i++;
+    } else if (c->phase == GGUF_TENSORS && c->i < part->n_tensors) {
+        sk_format(c->item, sizeof c->item, "tensor %llu", (unsigned long long)c->i);
+        gguf_take_tensor(c, &part->tensors[c->i++]);
+    } else {
+        if (c->phase == GGUF_HEADER)
+            gguf_take_header(c);
+        else if (c->phase == GGUF_PLACE)
+            c->status = sk_gguf_place(part, c->at, c->heap, c->error);
+        c->phase++;
+        c->i = 0;
+    }
+}
+
+int32_t sk_gguf_parse_begin(sk_gguf_cursor **out, sk_gguf_part *part, sk_heap *heap, sk_error *e)
+{
+    sk_gguf_cursor *c = *out = sk_alloc_zero(heap, sizeof *c, "metadata", e);
+    if (!c)
         return SKALD_E_MEMORY;
-    gguf_take_header(&c);
-    gguf_take_kvs(&c);
-    gguf_take_tensors(&c);
-    if (c.status == 0)
-        c.status = sk_gguf_place(part, c.at, heap, e);
-    sk_free(heap, c.window);
-    return c.status;
+    c->part = part;
+    c->heap = heap;
+    c->size = sk_source_size(part->source);
+    sk_format(c->item, sizeof c->item, "the header");
+    c->window = sk_alloc(heap, GGUF_WINDOW, "metadata", e);
+    return c->window ? SKALD_OK : SKALD_E_MEMORY;
+}
+
+int32_t sk_gguf_parse_step(sk_gguf_cursor *c, sk_error *e)
+{
+    uint64_t end = c->at + GGUF_WINDOW;
+    c->error = e;
+    while (c->status == 0 && c->phase != GGUF_DONE && c->at < end)
+        gguf_advance(c);
+    return c->status < 0 ? c->status : c->phase == GGUF_DONE ? SKALD_OK : SKALD_PENDING;
+}
+
+void sk_gguf_parse_end(sk_gguf_cursor *c)
+{
+    if (!c)
+        return;
+    sk_free(c->heap, c->window);
+    sk_free(c->heap, c);
 }
 
 void sk_gguf_part_clear(sk_gguf_part *part, sk_heap *heap)

@@ -321,7 +321,7 @@ static int32_t read_lora_pair(adapter_loader *l, const sk_gguf_tensor *a, const 
     const sk_gguf_tensor *base = find_base(l, a);
     if (!base)
         return SKALD_E_ARGUMENT;
-    if (!l->model->weights.used[base - sk_gguf_tensor_at(l->model->gguf, 0)])
+    if (l->model->weights.used[base - sk_gguf_tensor_at(l->model->gguf, 0)] != SK_USED)
         return pass_over(l, a, "the model does not use the matrix");
     return add_map(l, base, a, b);
 }

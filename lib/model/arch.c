@@ -13,10 +13,9 @@
 
 static const sk_arch arch_table[] = {
     {.name = "afmoe",
-     .keys = "expert_feed_forward_length! expert_shared_count! "
-             "leading_dense_block_count expert_gating_func expert_weights_scale "
-             "expert_weights_norm attention.sliding_window "
-             "attention.sliding_window_pattern rope.freq_base_swa",
+     .keys = "expert_feed_forward_length! expert_shared_count! leading_dense_block_count "
+             "expert_gating_func expert_weights_scale expert_weights_norm "
+             "attention.sliding_window attention.sliding_window_pattern rope.freq_base_swa",
      .norm_place = SK_PLACE_SANDWICH,
      .turn = SK_TURN_NEOX,
      .turns = SK_TURNS_NOT_FOURTH,
@@ -49,16 +48,15 @@ static const sk_arch arch_table[] = {
      .alibi = SK_ALIBI_8_IF_40,
      .moe_layers = SK_MOE_NEVER},
     {.name = "bailingmoe",
-     .keys = "expert_feed_forward_length! expert_shared_count! "
-             "expert_weights_scale expert_weights_norm",
+     .keys = "expert_feed_forward_length! expert_shared_count! expert_weights_scale "
+             "expert_weights_norm",
      .attn_scale = SK_ATTN_RSQRT_ROT,
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .moe_weights = SK_WEIGHTS_KEY,
      .shared = SK_SHARED_COUNT},
     {.name = "bailingmoe2",
-     .keys = "expert_feed_forward_length! expert_shared_count! "
-             "expert_gating_func! leading_dense_block_count "
-             "expert_shared_feed_forward_length expert_weights_scale "
+     .keys = "expert_feed_forward_length! expert_shared_count! expert_gating_func! "
+             "leading_dense_block_count expert_shared_feed_forward_length expert_weights_scale "
              "expert_weights_norm nextn_predict_layers",
      .turn = SK_TURN_NEOX,
      .qk_norm = SK_QK_NORM_HEAD,
@@ -97,8 +95,7 @@ static const sk_arch arch_table[] = {
      .turn_plain = 1,
      .moe_layers = SK_MOE_NEVER},
     {.name = "cohere2",
-     .keys = "attention.sliding_window! logit_scale! "
-             "attention.sliding_window_pattern",
+     .keys = "attention.sliding_window! logit_scale! attention.sliding_window_pattern",
      .norm = SK_NORM_LAYER,
      .norm_place = SK_PLACE_PARALLEL,
      .turns = SK_TURNS_WINDOWED,
@@ -109,9 +106,8 @@ static const sk_arch arch_table[] = {
      .keys = "attention.sliding_window! logit_scale! leading_dense_block_count! "
              "expert_feed_forward_length! attention.sliding_window_pattern "
              "attention.layer_norm_epsilon attention.layer_norm_rms_epsilon "
-             "expert_shared_feed_forward_length expert_shared_count "
-             "expert_weights_norm expert_weights_scale expert_gating_func "
-             "nextn_predict_layers",
+             "expert_shared_feed_forward_length expert_shared_count expert_weights_norm "
+             "expert_weights_scale expert_gating_func nextn_predict_layers",
      .norm = SK_NORM_KEY,
      .norm_place = SK_PLACE_PARALLEL,
      .turns = SK_TURNS_WINDOWED_OR_LEAD,
@@ -135,18 +131,17 @@ static const sk_arch arch_table[] = {
      .turn = SK_TURN_NEOX},
     {.name = "deci", .gaps = 1, .moe_layers = SK_MOE_NEVER},
     {.name = "deepseek",
-     .keys = "expert_feed_forward_length! expert_shared_count! "
-             "leading_dense_block_count expert_weights_scale",
+     .keys = "expert_feed_forward_length! expert_shared_count! leading_dense_block_count "
+             "expert_weights_scale",
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .moe_weights = SK_WEIGHTS_PLAIN,
      .shared = SK_SHARED_COUNT},
     {.name = "deepseek2",
-     .keys = "attention.kv_lora_rank! attention.q_lora_rank "
-             "attention.key_length_mla attention.value_length_mla "
-             "attention.temperature_scale attention.temperature_length "
-             "rope.scaling.yarn_log_multiplier expert_feed_forward_length! "
-             "expert_shared_count leading_dense_block_count expert_weights_scale "
-             "expert_weights_norm expert_gating_func nextn_predict_layers",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank attention.key_length_mla "
+             "attention.value_length_mla attention.temperature_scale attention.temperature_length "
+             "rope.scaling.yarn_log_multiplier expert_feed_forward_length! expert_shared_count "
+             "leading_dense_block_count expert_weights_scale expert_weights_norm "
+             "expert_gating_func nextn_predict_layers",
      .latent = 1,
      .attn_scale = SK_ATTN_YARN_MLA,
      .yarn_log = SK_YARN_LOG_CANCELS,
@@ -155,10 +150,43 @@ static const sk_arch arch_table[] = {
      .moe_gating = SK_GATING_KEY_OR_SIZE,
      .moe_weights = SK_WEIGHTS_KEY,
      .shared = SK_SHARED_COUNT},
-    {.name = "dots1",
-     .keys = "expert_feed_forward_length! expert_shared_count! "
+    {.name = "deepseek32",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank! attention.key_length_mla! "
+             "attention.value_length_mla! attention.indexer.head_count! "
+             "attention.indexer.key_length! attention.indexer.top_k! "
+             "rope.scaling.yarn_log_multiplier expert_feed_forward_length! expert_shared_count! "
              "leading_dense_block_count expert_weights_scale expert_weights_norm "
-             "expert_gating_func!",
+             "expert_gating_func! nextn_predict_layers",
+     .latent = 1,
+     .index = SK_INDEX_LIGHTNING_HALVES,
+     .attn_scale = SK_ATTN_YARN_MLA,
+     .yarn_log = SK_YARN_LOG_TEN,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
+    {.name = "deepseek4",
+     .keys = "attention.q_lora_rank! attention.sliding_window! attention.indexer.head_count! "
+             "attention.indexer.key_length! attention.indexer.top_k! "
+             "attention.output_group_count! attention.output_lora_rank! "
+             "attention.compress_rope_freq_base! attention.compress_ratios! "
+             "hyper_connection.count! hyper_connection.sinkhorn_iterations! "
+             "hyper_connection.epsilon! hash_layer_count! swiglu_clamp_exp! swiglu_clamp_shexp=-1 "
+             "expert_feed_forward_length! expert_shared_count! expert_weights_scale! "
+             "expert_weights_norm! expert_gating_func! nextn_predict_layers",
+     .pooled = 1,
+     .index = SK_INDEX_POOLED,
+     .window = SK_WINDOW_PERIOD,
+     .turn_window = SK_TURN_WINDOW_PLAIN,
+     .streams = SK_STREAMS_HYPER,
+     .ffn = SK_FFN_SWIGLU_INSIDE,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
+    {.name = "dots1",
+     .keys = "expert_feed_forward_length! expert_shared_count! leading_dense_block_count "
+             "expert_weights_scale expert_weights_norm expert_gating_func!",
      .turn = SK_TURN_NEOX,
      .qk_norm = SK_QK_NORM_HEAD,
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
@@ -179,11 +207,10 @@ static const sk_arch arch_table[] = {
      .moe_layers = SK_MOE_NEVER},
     {.name = "exaone", .turn = SK_TURN_NEOX, .moe_layers = SK_MOE_NEVER},
     {.name = "exaone-moe",
-     .keys = "attention.sliding_window! expert_feed_forward_length! "
-             "expert_gating_func! attention.sliding_window_pattern "
-             "expert_shared_count expert_shared_feed_forward_length "
-             "expert_weights_scale expert_weights_norm leading_dense_block_count "
-             "nextn_predict_layers",
+     .keys = "attention.sliding_window! expert_feed_forward_length! expert_gating_func! "
+             "attention.sliding_window_pattern expert_shared_count "
+             "expert_shared_feed_forward_length expert_weights_scale expert_weights_norm "
+             "leading_dense_block_count nextn_predict_layers",
      .turn = SK_TURN_NEOX,
      .turns = SK_TURNS_WINDOWED,
      .window = SK_WINDOW_PERIOD,
@@ -194,8 +221,7 @@ static const sk_arch arch_table[] = {
      .moe_weights = SK_WEIGHTS_KEY,
      .shared = SK_SHARED_KEY_OR_COUNT},
     {.name = "exaone4",
-     .keys = "attention.sliding_window=4096 attention.sliding_window_pattern "
-             "nextn_predict_layers",
+     .keys = "attention.sliding_window=4096 attention.sliding_window_pattern nextn_predict_layers",
      .norm_place = SK_PLACE_POST,
      .turn = SK_TURN_NEOX,
      .turns = SK_TURNS_WINDOWED,
@@ -211,8 +237,8 @@ static const sk_arch arch_table[] = {
      .ffn = SK_FFN_GELU,
      .moe_layers = SK_MOE_NEVER},
     {.name = "falcon-h1",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.group_count!",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! "
+             "ssm.group_count!",
      .mixer = SK_MIXER_MAMBA2,
      .mixes = SK_MIXES_BESIDE,
      .turn = SK_TURN_NEOX,
@@ -225,8 +251,8 @@ static const sk_arch arch_table[] = {
     {.name = "gemma-embedding",
      .sees = SK_SEES_BATCH,
      .gives = SK_GIVES_DENSE,
-     .keys = "attention.sliding_window! attention.sliding_window_pattern "
-             "rope.freq_base_swa dense_2_feat_out dense_3_feat_out",
+     .keys = "attention.sliding_window! attention.sliding_window_pattern rope.freq_base_swa "
+             "dense_2_feat_out dense_3_feat_out",
      .norm_place = SK_PLACE_SANDWICH,
      .turn = SK_TURN_NEOX,
      .turn_window = SK_TURN_WINDOW_LOCAL,
@@ -237,9 +263,8 @@ static const sk_arch arch_table[] = {
      .embd_scale = SK_EMBD_SCALE_SQRT,
      .moe_layers = SK_MOE_NEVER},
     {.name = "gemma2",
-     .keys = "attention.sliding_window=4096 attention.sliding_window_pattern "
-             "rope.freq_base_swa attn_logit_softcapping=50 "
-             "final_logit_softcapping=30",
+     .keys = "attention.sliding_window=4096 attention.sliding_window_pattern rope.freq_base_swa "
+             "attn_logit_softcapping=50 final_logit_softcapping=30",
      .norm_place = SK_PLACE_SANDWICH,
      .turn = SK_TURN_NEOX,
      .turn_window = SK_TURN_WINDOW_BASE,
@@ -251,8 +276,8 @@ static const sk_arch arch_table[] = {
      .embd_scale = SK_EMBD_SCALE_SQRT,
      .moe_layers = SK_MOE_NEVER},
     {.name = "gemma3",
-     .keys = "attention.sliding_window attention.sliding_window_pattern "
-             "rope.freq_base_swa final_logit_softcapping",
+     .keys = "attention.sliding_window attention.sliding_window_pattern rope.freq_base_swa "
+             "final_logit_softcapping",
      .norm_place = SK_PLACE_SANDWICH,
      .turn = SK_TURN_NEOX,
      .turn_window = SK_TURN_WINDOW_LOCAL,
@@ -302,14 +327,26 @@ static const sk_arch arch_table[] = {
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .layer_inputs = 1,
      .embd_scale = SK_EMBD_SCALE_SQRT},
+    {.name = "glm-dsa",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank! attention.key_length_mla! "
+             "attention.value_length_mla! attention.indexer.head_count! "
+             "attention.indexer.key_length! attention.indexer.top_k! attention.indexer.types "
+             "expert_feed_forward_length! expert_shared_count! leading_dense_block_count "
+             "expert_weights_scale expert_weights_norm expert_gating_func nextn_predict_layers",
+     .latent = 1,
+     .index = SK_INDEX_LIGHTNING,
+     .attn_scale = SK_ATTN_YARN_MLA,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY_OR_SIGMOID,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "glm4",
      .keys = "nextn_predict_layers rope.dimension_sections",
      .norm_place = SK_PLACE_SANDWICH,
      .moe_layers = SK_MOE_NEVER},
     {.name = "glm4moe",
-     .keys = "expert_feed_forward_length! expert_shared_count! "
-             "leading_dense_block_count expert_weights_scale expert_weights_norm "
-             "expert_gating_func nextn_predict_layers",
+     .keys = "expert_feed_forward_length! expert_shared_count! leading_dense_block_count "
+             "expert_weights_scale expert_weights_norm expert_gating_func nextn_predict_layers",
      .ffn_norm = SK_FFN_NORM_POST_ATTN,
      .turn = SK_TURN_NEOX,
      .qk_norm = SK_QK_NORM_HEAD_IF,
@@ -343,17 +380,16 @@ static const sk_arch arch_table[] = {
      .ffn = SK_FFN_GELU,
      .moe_layers = SK_MOE_NEVER},
     {.name = "granite",
-     .keys = "logit_scale! residual_scale embedding_scale attention.scale "
-             "rope.scaling.finetuned expert_shared_feed_forward_length",
+     .keys = "logit_scale! residual_scale embedding_scale attention.scale rope.scaling.finetuned "
+             "expert_shared_feed_forward_length",
      .turns = SK_TURNS_FINETUNED,
      .attn_scale = SK_ATTN_KEY,
      .shared = SK_SHARED_KEY,
      .logit_scale = SK_LOGIT_SCALE_OVER},
     {.name = "granitehybrid",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.group_count! logit_scale! residual_scale "
-             "embedding_scale attention.scale rope.scaling.finetuned "
-             "expert_shared_feed_forward_length",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! "
+             "ssm.group_count! logit_scale! residual_scale embedding_scale attention.scale "
+             "rope.scaling.finetuned expert_shared_feed_forward_length",
      .mixer = SK_MIXER_MAMBA2,
      .mixes = SK_MIXES_KEYLESS,
      .turns = SK_TURNS_FINETUNED,
@@ -362,25 +398,31 @@ static const sk_arch arch_table[] = {
      .shared = SK_SHARED_KEY,
      .logit_scale = SK_LOGIT_SCALE_OVER},
     {.name = "granitemoe",
-     .keys = "logit_scale! residual_scale embedding_scale attention.scale "
-             "rope.scaling.finetuned expert_shared_feed_forward_length",
+     .keys = "logit_scale! residual_scale embedding_scale attention.scale rope.scaling.finetuned "
+             "expert_shared_feed_forward_length",
      .turns = SK_TURNS_FINETUNED,
      .attn_scale = SK_ATTN_KEY,
      .shared = SK_SHARED_KEY,
      .logit_scale = SK_LOGIT_SCALE_OVER},
     {.name = "grok",
      .keys = "expert_feed_forward_length logit_scale=0.5773502691896257 "
-             "embedding_scale=78.38367176906169 "
-             "attention.output_scale=0.08838834764831845 "
-             "attn_logit_softcapping=30 final_logit_softcapping "
-             "rope.scaling.yarn_ext_factor rope.scaling.yarn_attn_factor "
-             "rope.scaling.yarn_beta_fast=8 rope.scaling.yarn_beta_slow",
+             "embedding_scale=78.38367176906169 attention.output_scale=0.08838834764831845 "
+             "attn_logit_softcapping=30 final_logit_softcapping rope.scaling.yarn_ext_factor "
+             "rope.scaling.yarn_attn_factor rope.scaling.yarn_beta_fast=8 "
+             "rope.scaling.yarn_beta_slow",
      .norm_place = SK_PLACE_SANDWICH,
      .turn = SK_TURN_NEOX,
      .attn_scale = SK_ATTN_OUTPUT_SCALE,
      .ffn = SK_FFN_GEGLU,
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .moe_dense = SK_DENSE_MEAN},
+    {.name = "grovemoe",
+     .keys = "expert_feed_forward_length! expert_group_scale! experts_per_group! "
+             "expert_chunk_feed_forward_length",
+     .turn = SK_TURN_NEOX,
+     .qk_norm = SK_QK_NORM_HEAD,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_adjugate = 1},
     {.name = "hunyuan-dense",
      .keys = "rope.scaling.alpha",
      .turn = SK_TURN_NEOX,
@@ -401,9 +443,8 @@ static const sk_arch arch_table[] = {
      .qk_order = SK_QK_AFTER,
      .moe_layers = SK_MOE_NEVER},
     {.name = "hy_v3",
-     .keys = "expert_feed_forward_length! expert_shared_feed_forward_length "
-             "expert_gating_func expert_weights_scale expert_weights_norm "
-             "nextn_predict_layers",
+     .keys = "expert_feed_forward_length! expert_shared_feed_forward_length expert_gating_func "
+             "expert_weights_scale expert_weights_norm nextn_predict_layers",
      .turn = SK_TURN_NEOX,
      .qk_norm = SK_QK_NORM_HEAD,
      .moe_layers = SK_MOE_BY_TENSOR,
@@ -425,8 +466,7 @@ static const sk_arch arch_table[] = {
      .ffn = SK_FFN_RELU2,
      .moe_layers = SK_MOE_NEVER},
     {.name = "jamba",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank!",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank!",
      .mixer = SK_MIXER_MAMBA,
      .mixes = SK_MIXES_KEYLESS,
      .turn = SK_TURN_NONE,
@@ -455,10 +495,9 @@ static const sk_arch arch_table[] = {
      .ffn = SK_FFN_GELU,
      .moe_layers = SK_MOE_NEVER},
     {.name = "kimi-linear",
-     .keys = "attention.key_length_mla! attention.value_length_mla! "
-             "attention.kv_lora_rank! ssm.conv_kernel! kda.head_dim! "
-             "expert_feed_forward_length! expert_shared_count! expert_gating_func! "
-             "leading_dense_block_count expert_weights_scale",
+     .keys = "attention.key_length_mla! attention.value_length_mla! attention.kv_lora_rank! "
+             "ssm.conv_kernel! kda.head_dim! expert_feed_forward_length! expert_shared_count! "
+             "expert_gating_func! leading_dense_block_count expert_weights_scale",
      .mixer = SK_MIXER_KDA,
      .mixes = SK_MIXES_KEYLESS,
      .latent = 1,
@@ -468,11 +507,10 @@ static const sk_arch arch_table[] = {
      .moe_gating = SK_GATING_KEY,
      .shared = SK_SHARED_COUNT},
     {.name = "laguna",
-     .keys = "leading_dense_block_count! expert_feed_forward_length! "
-             "expert_gating_func expert_weights_scale expert_weights_norm "
-             "expert_shared_count=1 expert_shared_feed_forward_length "
-             "attention.sliding_window attention.sliding_window_pattern "
-             "rope.freq_base_swa",
+     .keys = "leading_dense_block_count! expert_feed_forward_length! expert_gating_func "
+             "expert_weights_scale expert_weights_norm expert_shared_count=1 "
+             "expert_shared_feed_forward_length attention.sliding_window "
+             "attention.sliding_window_pattern rope.freq_base_swa",
      .turn = SK_TURN_NEOX,
      .turn_window = SK_TURN_WINDOW_BASE_PLAIN,
      .window = SK_WINDOW_DENSE_FIRST,
@@ -511,8 +549,7 @@ static const sk_arch arch_table[] = {
     {.name = "llama"},
     {.name = "llama4",
      .keys = "expert_feed_forward_length! interleave_moe_layer_step! "
-             "attention.sliding_window=8192 attention.sliding_window_pattern "
-             "rope.freq_base_swa",
+             "attention.sliding_window=8192 attention.sliding_window_pattern rope.freq_base_swa",
      .turns = SK_TURNS_NOT_FOURTH,
      .turn_window = SK_TURN_WINDOW_BASE,
      .window = SK_WINDOW_PERIOD,
@@ -532,15 +569,14 @@ static const sk_arch arch_table[] = {
      .qk_order = SK_QK_AFTER,
      .moe_layers = SK_MOE_NEVER},
     {.name = "mamba",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.dt_b_c_rms",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! ssm.dt_b_c_rms",
      .mixer = SK_MIXER_MAMBA,
      .feeds = SK_FEEDS_NONE,
      .turn = SK_TURN_NONE,
      .moe_layers = SK_MOE_NEVER},
     {.name = "mamba2",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.group_count!",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! "
+             "ssm.group_count!",
      .mixer = SK_MIXER_MAMBA2,
      .feeds = SK_FEEDS_NONE,
      .turn = SK_TURN_NONE,
@@ -556,8 +592,8 @@ static const sk_arch arch_table[] = {
      .moe_size = SK_EXPERT_KEY_OR_SHARE},
     {.name = "mimo2",
      .keys = "expert_feed_forward_length! attention.sliding_window! "
-             "attention.sliding_window_pattern! rope.freq_base_swa "
-             "attention.value_scale nextn_predict_layers",
+             "attention.sliding_window_pattern! rope.freq_base_swa attention.value_scale "
+             "nextn_predict_layers",
      .turn = SK_TURN_NEOX,
      .turn_window = SK_TURN_WINDOW_LOCAL,
      .window = SK_WINDOW_FLAGS,
@@ -580,17 +616,30 @@ static const sk_arch arch_table[] = {
      .qk_norm = SK_QK_NORM_WHOLE,
      .moe_size = SK_EXPERT_KEY_OR_SHARE,
      .moe_gating = SK_GATING_KEY_OR_SIGMOID},
+    {.name = "minimax-m3",
+     .keys = "attention.indexer.head_count! attention.indexer.key_length! "
+             "attention.indexer.top_k! attention.indexer.block_size! "
+             "attention.indexer.local_blocks! expert_feed_forward_length! expert_shared_count! "
+             "expert_gating_func! leading_dense_block_count expert_weights_scale "
+             "expert_weights_norm",
+     .turn = SK_TURN_NEOX,
+     .qk_norm = SK_QK_NORM_HEAD,
+     .index = SK_INDEX_BLOCKS,
+     .ffn = SK_FFN_SWIGLU_OAI,
+     .moe_size = SK_EXPERT_KEY_OR_SHARE,
+     .moe_gating = SK_GATING_KEY,
+     .moe_weights = SK_WEIGHTS_KEY,
+     .shared = SK_SHARED_COUNT},
     {.name = "mistral3",
-     .keys = "attention.temperature_scale rope.scaling.yarn_beta_fast "
-             "rope.scaling.yarn_beta_slow rope.scaling.yarn_log_multiplier",
+     .keys = "attention.temperature_scale rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow "
+             "rope.scaling.yarn_log_multiplier",
      .temper = SK_TEMPER_KEY},
     {.name = "mistral4",
-     .keys = "attention.kv_lora_rank! attention.q_lora_rank "
-             "attention.key_length_mla attention.value_length_mla "
-             "attention.temperature_scale attention.temperature_length "
-             "rope.scaling.yarn_log_multiplier expert_feed_forward_length! "
-             "expert_shared_count leading_dense_block_count expert_weights_scale "
-             "expert_weights_norm expert_gating_func nextn_predict_layers",
+     .keys = "attention.kv_lora_rank! attention.q_lora_rank attention.key_length_mla "
+             "attention.value_length_mla attention.temperature_scale attention.temperature_length "
+             "rope.scaling.yarn_log_multiplier expert_feed_forward_length! expert_shared_count "
+             "leading_dense_block_count expert_weights_scale expert_weights_norm "
+             "expert_gating_func nextn_predict_layers",
      .latent = 1,
      .attn_scale = SK_ATTN_YARN_MLA,
      .yarn_log = SK_YARN_LOG_TEN,
@@ -628,10 +677,9 @@ static const sk_arch arch_table[] = {
      .ffn = SK_FFN_RELU2,
      .moe_layers = SK_MOE_NEVER},
     {.name = "nemotron_h",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.group_count! moe_latent_size "
-             "expert_feed_forward_length expert_shared_feed_forward_length "
-             "expert_weights_norm expert_weights_scale",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! "
+             "ssm.group_count! moe_latent_size expert_feed_forward_length "
+             "expert_shared_feed_forward_length expert_weights_norm expert_weights_scale",
      .mixer = SK_MIXER_MAMBA2,
      .mixes = SK_MIXES_KEYLESS,
      .feeds = SK_FEEDS_ALONE,
@@ -643,10 +691,9 @@ static const sk_arch arch_table[] = {
      .moe_weights = SK_WEIGHTS_KEY,
      .shared = SK_SHARED_KEY},
     {.name = "nemotron_h_moe",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.group_count! moe_latent_size "
-             "expert_feed_forward_length expert_shared_feed_forward_length "
-             "expert_weights_norm expert_weights_scale",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! "
+             "ssm.group_count! moe_latent_size expert_feed_forward_length "
+             "expert_shared_feed_forward_length expert_weights_norm expert_weights_scale",
      .mixer = SK_MIXER_MAMBA2,
      .mixes = SK_MIXES_KEYLESS,
      .feeds = SK_FEEDS_ALONE,
@@ -719,8 +766,7 @@ static const sk_arch arch_table[] = {
      .turn = SK_TURN_NEOX,
      .moe_layers = SK_MOE_NEVER},
     {.name = "plamo2",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank!",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank!",
      .mixer = SK_MIXER_PLAMO,
      .mixes = SK_MIXES_KEYLESS,
      .norm_place = SK_PLACE_SANDWICH,
@@ -729,8 +775,7 @@ static const sk_arch arch_table[] = {
      .attn_scale = SK_ATTN_RSQRT_DV,
      .moe_layers = SK_MOE_NEVER},
     {.name = "plamo3",
-     .keys = "attention.sliding_window attention.sliding_window_pattern "
-             "rope.freq_base_swa",
+     .keys = "attention.sliding_window attention.sliding_window_pattern rope.freq_base_swa",
      .norm_place = SK_PLACE_SANDWICH,
      .turn = SK_TURN_NEOX,
      .turn_window = SK_TURN_WINDOW_LOCAL,
@@ -756,9 +801,9 @@ static const sk_arch arch_table[] = {
      .moe_layers = SK_MOE_NEVER},
     {.name = "qwen3", .turn = SK_TURN_NEOX, .qk_norm = SK_QK_NORM_HEAD},
     {.name = "qwen35",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.group_count! attention.recurrent_layers "
-             "full_attention_interval nextn_predict_layers rope.dimension_sections",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! "
+             "ssm.group_count! attention.recurrent_layers full_attention_interval "
+             "nextn_predict_layers rope.dimension_sections",
      .mixer = SK_MIXER_DELTA,
      .mixes = SK_MIXES_INTERVAL,
      .groups = SK_GROUPS_CYCLIC,
@@ -768,10 +813,10 @@ static const sk_arch arch_table[] = {
      .attn_gate = SK_ATTN_GATE_BESIDE_Q,
      .moe_layers = SK_MOE_NEVER},
     {.name = "qwen35moe",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.group_count! attention.recurrent_layers "
-             "full_attention_interval nextn_predict_layers rope.dimension_sections "
-             "expert_feed_forward_length expert_shared_feed_forward_length",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! "
+             "ssm.group_count! attention.recurrent_layers full_attention_interval "
+             "nextn_predict_layers rope.dimension_sections expert_feed_forward_length "
+             "expert_shared_feed_forward_length",
      .mixer = SK_MIXER_DELTA,
      .mixes = SK_MIXES_INTERVAL,
      .groups = SK_GROUPS_CYCLIC,
@@ -787,10 +832,9 @@ static const sk_arch arch_table[] = {
      .qk_norm = SK_QK_NORM_HEAD,
      .moe_size = SK_EXPERT_KEY_OR_SHARE},
     {.name = "qwen3next",
-     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! "
-             "ssm.time_step_rank! ssm.group_count! attention.recurrent_layers "
-             "full_attention_interval nextn_predict_layers "
-             "expert_feed_forward_length expert_shared_feed_forward_length",
+     .keys = "ssm.conv_kernel! ssm.inner_size! ssm.state_size! ssm.time_step_rank! "
+             "ssm.group_count! attention.recurrent_layers full_attention_interval "
+             "nextn_predict_layers expert_feed_forward_length expert_shared_feed_forward_length",
      .mixer = SK_MIXER_DELTA,
      .mixes = SK_MIXES_INTERVAL,
      .ffn_norm = SK_FFN_NORM_POST_ATTN,
@@ -816,8 +860,7 @@ static const sk_arch arch_table[] = {
      .qk_norm = SK_QK_NORM_HEAD,
      .moe_size = SK_EXPERT_KEY_OR_SHARE},
     {.name = "rwkv6",
-     .keys = "wkv.head_size! time_mix_extra_dim! time_decay_extra_dim! "
-             "rescale_every_n_layers",
+     .keys = "wkv.head_size! time_mix_extra_dim! time_decay_extra_dim! rescale_every_n_layers",
      .norm = SK_NORM_LAYER,
      .embd_norm = 1,
      .mixer = SK_MIXER_RWKV6,
@@ -825,8 +868,7 @@ static const sk_arch arch_table[] = {
      .turn = SK_TURN_NONE,
      .moe_layers = SK_MOE_NEVER},
     {.name = "rwkv6qwen2",
-     .keys = "wkv.head_size! time_mix_extra_dim! time_decay_extra_dim! "
-             "rescale_every_n_layers",
+     .keys = "wkv.head_size! time_mix_extra_dim! time_decay_extra_dim! rescale_every_n_layers",
      .mixer = SK_MIXER_RWKV6,
      .turn = SK_TURN_NONE,
      .moe_layers = SK_MOE_NEVER},
@@ -844,8 +886,8 @@ static const sk_arch arch_table[] = {
      .turn = SK_TURN_NEOX,
      .moe_layers = SK_MOE_NEVER},
     {.name = "smallthinker",
-     .keys = "attention.sliding_window attention.sliding_window_pattern "
-             "rope.freq_base_swa expert_feed_forward_length expert_gating_func!",
+     .keys = "attention.sliding_window attention.sliding_window_pattern rope.freq_base_swa "
+             "expert_feed_forward_length expert_gating_func!",
      .turn = SK_TURN_NEOX,
      .turns = SK_TURNS_NOT_FIRST,
      .turn_window = SK_TURN_WINDOW_BASE,
@@ -876,9 +918,8 @@ static const sk_arch arch_table[] = {
      .moe_layers = SK_MOE_NEVER},
     {.name = "step35",
      .keys = "expert_feed_forward_length! attention.sliding_window! "
-             "attention.sliding_window_pattern! "
-             "expert_shared_feed_forward_length expert_gating_func "
-             "expert_weights_scale expert_weights_norm rope.freq_base_swa "
+             "attention.sliding_window_pattern! expert_shared_feed_forward_length "
+             "expert_gating_func expert_weights_scale expert_weights_norm rope.freq_base_swa "
              "swiglu_clamp_exp swiglu_clamp_shexp nextn_predict_layers",
      .turn = SK_TURN_NEOX,
      .turn_half = 1,
@@ -903,6 +944,15 @@ static const sk_arch arch_table[] = {
      .attn_scale = SK_ATTN_UNSCALED,
      .ffn = SK_FFN_GEGLU_OR_RELU,
      .moe_layers = SK_MOE_NEVER},
+    {.name = "talkie",
+     .keys = "logit_scale!",
+     .norm = SK_NORM_RMS_PLAIN,
+     .embd_norm = 1,
+     .embd_again = 1,
+     .turn = SK_TURN_NEOX,
+     .qk_norm = SK_QK_NORM_FACTORS,
+     .qk_order = SK_QK_AFTER,
+     .moe_layers = SK_MOE_NEVER},
     {.name = "xverse", .moe_layers = SK_MOE_NEVER},
 };
 
@@ -922,10 +972,14 @@ const sk_arch *sk_arch_find(const char *name, size_t n)
     return NULL;
 }
 
-const char *sk_arch_near(const char *name)
+int sk_arch_near(const char *name, const char **near, int most)
 {
     const char *names[ARCH_COUNT];
+    int n = 0;
     for (size_t i = 0; i < ARCH_COUNT; i++)
         names[i] = arch_table[i].name;
-    return sk_nearest_word(name, names, ARCH_COUNT);
+    for (; n < most && (near[n] = sk_nearest_word(name, names, ARCH_COUNT)); n++)
+        for (size_t i = 0; i < ARCH_COUNT; i++)
+            names[i] = names[i] == near[n] ? "" : names[i];
+    return n;
 }

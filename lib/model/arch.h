@@ -14,8 +14,14 @@
 #include <stdint.h>
 
 /* The norm of layers and output: RMS, layer norm, layer norm without weights; RMS where the file
- * has its epsilon, else layer norm. */
-enum { SK_NORM_RMS = 0, SK_NORM_LAYER = 1, SK_NORM_LAYER_PLAIN = 2, SK_NORM_KEY = 3 };
+ * has its epsilon, else layer norm; RMS without weights. */
+enum {
+    SK_NORM_RMS = 0,
+    SK_NORM_LAYER = 1,
+    SK_NORM_LAYER_PLAIN = 2,
+    SK_NORM_KEY = 3,
+    SK_NORM_RMS_PLAIN = 4
+};
 
 /* Where norms stand: before attention and feed-forward; after them, before they are added; both.
  * Parallel: attention and feed-forward read the same h and are added together; always, where the
@@ -41,7 +47,7 @@ enum { SK_QKV_TIGHT = 0, SK_QKV_WIDE = 1, SK_QKV_THIRDS = 2 };
 /* Norms of queries and keys: none; of each head; the same where the file has them; of all heads as
  * one vector; layer norm of each head with weights of its own, where the file has them; layer norm
  * of all heads as one vector, where the file has it; of each head without weights; of each head
- * with weights of its own. */
+ * with weights of its own; of each head without weights, of queries with a factor. */
 enum {
     SK_QK_NORM_NONE = 0,
     SK_QK_NORM_HEAD = 1,
@@ -50,7 +56,8 @@ enum {
     SK_QK_NORM_HEAD_LAYER_IF = 4,
     SK_QK_NORM_WHOLE_LAYER_IF = 5,
     SK_QK_NORM_PLAIN = 6,
-    SK_QK_NORM_ROWS = 7
+    SK_QK_NORM_ROWS = 7,
+    SK_QK_NORM_FACTORS = 8
 };
 
 /* Whether they come before the rotation or after it. */
@@ -155,9 +162,20 @@ enum { SK_FEEDS_ALL = 0, SK_FEEDS_NONE = 1, SK_FEEDS_ALONE = 2, SK_FEEDS_CHANNEL
 /* Which heads of keys a recurrent layer's heads of values take: neighbours the same; in turn. */
 enum { SK_GROUPS_ADJACENT = 0, SK_GROUPS_CYCLIC = 1 };
 
+/* What chooses the keys that are seen: nothing; a lightning indexer, whose first elements rotate as
+ * the layer's do, or in halves; one that chooses blocks, behind the dense leading layers; one for
+ * summaries of four tokens. */
+enum {
+    SK_INDEX_NONE = 0,
+    SK_INDEX_LIGHTNING = 1,
+    SK_INDEX_LIGHTNING_HALVES = 2,
+    SK_INDEX_BLOCKS = 3,
+    SK_INDEX_POOLED = 4
+};
+
 /* The feed-forward: down(f(gate x) * up x), f being silu, gelu, relu; as gpt-oss has it; clamped;
  * down(f(up x)), f being gelu, relu squared, xIELU. GeGLU where the file has a gate, else gelu, or
- * relu. */
+ * relu. SwiGLU whose gate is clamped before silu. */
 enum {
     SK_FFN_SWIGLU = 0,
     SK_FFN_GEGLU = 1,
@@ -168,19 +186,21 @@ enum {
     SK_FFN_RELU2 = 6,
     SK_FFN_XIELU = 7,
     SK_FFN_GEGLU_OR_GELU = 8,
-    SK_FFN_GEGLU_OR_RELU = 9
+    SK_FFN_GEGLU_OR_RELU = 9,
+    SK_FFN_SWIGLU_INSIDE = 10
 };
 
 /* How a router turns logits into weights: softmax over all experts, sigmoid, softmax over those
- * chosen; as the key says; that, and sigmoid without it; that, and softmax without it, but sigmoid
- * in models of the size of GLM 4.7 Flash. */
+ * chosen, the root of softplus; as the key says; that, and sigmoid without it; that, and softmax
+ * without it, but sigmoid in models of the size of GLM 4.7 Flash. */
 enum {
     SK_GATING_SOFTMAX = 0,
     SK_GATING_SIGMOID = 1,
     SK_GATING_SELECTED = 2,
-    SK_GATING_KEY = 3,
-    SK_GATING_KEY_OR_SIGMOID = 4,
-    SK_GATING_KEY_OR_SIZE = 5
+    SK_GATING_ROOT = 3,
+    SK_GATING_KEY = 4,
+    SK_GATING_KEY_OR_SIGMOID = 5,
+    SK_GATING_KEY_OR_SIZE = 6
 };
 
 /* Whether the weights of the chosen experts are divided by their sum. */
@@ -244,8 +264,8 @@ enum { SK_LOGIT_SCALE_TIMES = 0, SK_LOGIT_SCALE_OVER = 1 };
 enum { SK_DEFAULTS_NONE = 0, SK_DEFAULTS_MINICPM = 1, SK_DEFAULTS_MINICPM3 = 2 };
 
 /* The residual stream: one; several, of which a layer works on the first and a router says how
- * (AltUp). */
-enum { SK_STREAMS_ONE = 0, SK_STREAMS_ALTUP = 1 };
+ * (AltUp); several, of which each block works on a mix (hyper-connections). */
+enum { SK_STREAMS_ONE = 0, SK_STREAMS_ALTUP = 1, SK_STREAMS_HYPER = 2 };
 
 typedef struct sk_arch {
     const char *name; /* general.architecture, and the prefix of the keys */
@@ -269,13 +289,17 @@ typedef struct sk_arch {
     uint8_t v_of_k;       /* without a matrix of values, keys before their norm are the values */
     uint8_t kv_layers;    /* layers from this one on read the cache of an earlier one; 0: the key */
     uint8_t streams;      /* SK_STREAMS_... */
+    uint8_t embd_again;   /* each layer adds the embedding, times a factor */
     uint8_t layer_inputs; /* each token has an embedding of its own for each layer */
     uint8_t sparse;       /* so many first layers' gates are cut off well above their mean */
+    uint8_t pooled;       /* attention is to a window and to summaries of what is before */
     uint8_t latent;       /* attention is latent: keys and values come from one short vector */
+    uint8_t index;        /* SK_INDEX_... */
     uint8_t mixer, mixes, groups, feeds;
     uint8_t ffn, moe_layers, moe_gating, moe_weights, moe_size, moe_router, moe_weigh, moe_dense;
-    uint8_t gaps;     /* layers may lack heads, heads of keys or a feed-forward */
-    uint8_t moe_half; /* the sum of experts and shared expert is halved */
+    uint8_t gaps;         /* layers may lack heads, heads of keys or a feed-forward */
+    uint8_t moe_adjugate; /* fewer experts work on what the experts give */
+    uint8_t moe_half;     /* the sum of experts and shared expert is halved */
     uint8_t shared;
     uint8_t positions, embd_scale, logit_scale, defaults;
     uint8_t sees, gives, ranks, sides;
@@ -290,7 +314,8 @@ const sk_arch *sk_arch_find(const char *name, size_t n);
 /* Row `index`, from 0 on; NULL past the last. */
 const sk_arch *sk_arch_at(size_t index);
 
-/* The name that is nearest to `name`, or NULL when none is near. */
-const char *sk_arch_near(const char *name);
+/* The names that are nearest to `name`, the nearest first: at most `most` of them, in `near`.
+ * Returns how many; 0: none is near. */
+int sk_arch_near(const char *name, const char **near, int most);
 
 #endif

@@ -53,7 +53,10 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
         sk_plan_take(b, SK_R_A_GATE, 0, SK_R_T, attn->dk, attn->n_head, attn->dk, 2 * attn->dk);
         return;
     }
-    if (attn->shared) {
+    if (attn->shared) { /* some files have keys and values of such layers all the same */
+        static const int spare[] = {SK_T_ATTN_K, SK_T_ATTN_V, SK_T_ATTN_K_NORM};
+        for (int i = 0; i < 3; i++)
+            sk_slot_pass_over(b->weights, spare[i], b->layer);
         parts[0] = sk_plan_weight(b, SK_T_ATTN_Q);
         sk_plan_linear(b, src, parts, (int[]){SK_R_Q}, 1);
         return;
@@ -80,10 +83,10 @@ static void plan_qkv(sk_builder *b, const sk_attn *attn, int src)
     sk_plan_linear(b, src, parts, (int[]){SK_R_Q, SK_R_K, SK_R_V}, 3);
 }
 
-void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at)
+sk_step *sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at)
 {
     if (rope < 0)
-        return;
+        return &b->spare;
     sk_step *step = sk_plan_step(b, SK_OP_ROPE, SK_SET_ROWS);
     step->dst = reg;
     step->src = reg;
@@ -91,6 +94,7 @@ void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, i
     step->n_vec = n_head;
     step->n = n;
     step->at = at;
+    return step;
 }
 
 void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n)
@@ -223,7 +227,7 @@ static void attn_keeps(const sk_attn *attn, sk_kv *kv)
         kv->window = attn->window;
 }
 
-const sk_attn *sk_plan_attn(sk_builder *b, int rope)
+sk_attn *sk_plan_attn(sk_builder *b, int rope)
 {
     const sk_hparam *hp = b->hp;
     if (b->status != SKALD_OK)
@@ -246,6 +250,7 @@ const sk_attn *sk_plan_attn(sk_builder *b, int rope)
     if (!attn->shared)
         b->kv_of[from] = sk_plan_kv(b, attn->n_head_kv, attn->dk, attn->dv);
     attn->kv = b->kv_of[from];
+    attn->pooled = -1;
     attn->whole = !hp->causal;
     if (b->status == SKALD_OK) {
         attn_keeps(attn, &b->plan->kvs[attn->kv]);
@@ -258,6 +263,18 @@ const sk_attn *sk_plan_attn(sk_builder *b, int rope)
     if (sk_plan_has(b, SK_T_ATTN_SINKS) && b->status == SKALD_OK)
         b->status = sk_slot_vector(b->weights, SK_T_ATTN_SINKS, b->layer, &attn->sink, b->error);
     return attn;
+}
+
+/* Norms of heads that share all weights of a head but for one factor each; slot -1: none. */
+static void plan_norm_factors(sk_builder *b, int reg, int slot, int64_t n_head, int64_t dk)
+{
+    const float *factors = slot < 0 ? NULL : sk_plan_vector_now(b, slot);
+    float *weight = slot < 0 ? NULL : sk_plan_keep(b, n_head * dk);
+    for (int64_t i = 0; factors && weight && i < n_head * dk; i++)
+        weight[i] = factors[i / dk];
+    sk_step *step = sk_plan_norm_as(b, reg, reg, -1, n_head, dk, false, dk);
+    step->weight = weight;
+    step->weight_slot = slot;
 }
 
 /* Norms of the heads of q (which 0) or k (1). */
@@ -288,6 +305,9 @@ static void plan_qk_norm(sk_builder *b, int which, int64_t n_head, int64_t dk, i
         break;
     case SK_QK_NORM_ROWS:
         sk_plan_norm_as(b, reg, reg, rows, n_head, dk, false, dk);
+        break;
+    case SK_QK_NORM_FACTORS:
+        plan_norm_factors(b, reg, which ? -1 : SK_T_ATTN_Q_FACTORS, n_head, dk);
         break;
     case SK_QK_NORM_PLAIN:
         if (rope >= 0)
@@ -388,9 +408,10 @@ void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src)
 void sk_plan_attention(sk_builder *b, int src, int dst)
 {
     int rope = sk_plan_rope(b);
-    const sk_attn *attn = sk_plan_attn(b, rope);
+    sk_attn *attn = sk_plan_attn(b, rope);
     if (!attn)
         return;
+    attn->index = sk_plan_index_blocks(b, src, rope);
     bool gated = plan_gate_in(b, src);
     plan_qkv(b, attn, src);
     plan_qk(b, attn, rope);
@@ -442,7 +463,9 @@ static void angles_run(sk_pass *p, const sk_step *step, int64_t first, int64_t l
     for (int64_t i = first; i < last; i++) {
         const sk_row *row = &p->rows[i];
         float(*cs)[2] = p->angles[step->rope] + i * (rotary->rope.n_rot / 2);
-        sk_rope_angles(sk_rotary_for(rotary, row->state->n_ctx), row->position, cs);
+        int64_t position = row->position + rotary->plus;
+        sk_rope_angles(sk_rotary_for(rotary, row->state->n_ctx),
+                       rotary->back ? -position : position, cs);
     }
 }
 
@@ -451,11 +474,12 @@ const sk_op sk_op_angles = {angles_begin, angles_run};
 static void turn_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
     const sk_rope *rope = &p->plan->ropes[step->rope].rope;
+    int kind = step->halves ? SK_ROPE_NEOX : rope->kind;
     for (int64_t i = first; i < last; i++) {
         const float(*cs)[2] = (const float(*)[2])(p->angles[step->rope] + i * (rope->n_rot / 2));
         float *x = sk_pass_reg(p, step->dst, i) + step->at;
         for (int64_t h = 0; h < step->n_vec; h++)
-            p->k->rope(rope->kind, x + h * step->n, cs, rope->n_rot);
+            p->k->rope(kind, x + h * step->n, cs, rope->n_rot);
     }
 }
 

@@ -30,6 +30,9 @@ int64_t sk_cache_span(const sk_plan *plan, int64_t n_ctx)
     for (uint64_t i = 0; i < plan->n_kv; i++)
         if (plan->kvs[i].window > window)
             window = plan->kvs[i].window;
+    for (uint64_t i = 0; i < plan->n_step; i++) /* keys are chosen from all, or pooled */
+        if (plan->steps[i].op == SK_OP_INDEX || plan->steps[i].op == SK_OP_POOL)
+            return 0;
     return window > 0 && n_ctx / 2 > window + CACHE_BACK ? window + CACHE_BACK : 0;
 }
 
@@ -54,14 +57,13 @@ static void block_release(const sk_cache *cache, void *data)
         sk_free(cache->heap, block);
 }
 
-/* Adds the space of `n_head` heads of `n` elements; false when it does not fit. */
-static bool cache_place(uint64_t *size, int dtype, int64_t n_head, int64_t n, size_t *offset,
+/* Adds the space of `n_rows` rows of `n` elements; false when it does not fit. */
+static bool cache_place(uint64_t *size, int dtype, int64_t n_rows, int64_t n, size_t *offset,
                         size_t *row)
 {
     uint64_t row_size, all;
     if (!sk_dtype_row_size((uint64_t)dtype, (uint64_t)n, &row_size) ||
-        !sk_mul(row_size, (uint64_t)n_head * SK_KEY_BLOCK, &all) ||
-        !sk_align_up(*size, SK_ALIGN, size))
+        !sk_mul(row_size, (uint64_t)n_rows, &all) || !sk_align_up(*size, SK_ALIGN, size))
         return false;
     *offset = (size_t)*size;
     *row = (size_t)row_size;
@@ -87,16 +89,18 @@ static int32_t cache_layout(sk_cache *cache, const sk_plan *plan, sk_error *erro
         sk_cache_layer *l = &cache->layers[i];
         if (!sk_cache_has(cache, i))
             continue;
+        l->n_row = kv->each < SK_KEY_BLOCK ? SK_KEY_BLOCK / kv->each : 1;
+        int64_t n_rows = kv->n_head * l->n_row;
         l->v_dtype = kv->joint ? cache->k_dtype : cache->v_dtype;
         if (cache_check(cache->k_dtype, kv->dk, "keys", error) != SKALD_OK ||
             cache_check(l->v_dtype, kv->dv, "values", error) != SKALD_OK)
             return SKALD_E_ARGUMENT;
-        if (!cache_place(&size, cache->k_dtype, kv->n_head, kv->dk, &l->k_offset, &l->k_row))
+        if (!cache_place(&size, cache->k_dtype, n_rows, kv->dk, &l->k_offset, &l->k_row))
             return sk_fail(error, SKALD_E_MEMORY, "a block of the cache does not fit memory");
         l->v_offset = l->k_offset;
         l->v_row = l->k_row;
         if (!kv->joint &&
-            !cache_place(&size, cache->v_dtype, kv->n_head, kv->dv, &l->v_offset, &l->v_row))
+            !cache_place(&size, cache->v_dtype, n_rows, kv->dv, &l->v_offset, &l->v_row))
             return sk_fail(error, SKALD_E_MEMORY, "a block of the cache does not fit memory");
     }
     cache->block_size = (size_t)size;
@@ -353,13 +357,19 @@ void sk_cache_moved(sk_cache *cache, int64_t first, int64_t n, int64_t from)
 size_t sk_cache_k_offset(const sk_cache *cache, int32_t layer, int64_t head)
 {
     const sk_cache_layer *l = &cache->layers[layer];
-    return l->k_offset + (size_t)head * SK_KEY_BLOCK * l->k_row;
+    return l->k_offset + (size_t)(head * l->n_row) * l->k_row;
 }
 
 size_t sk_cache_v_offset(const sk_cache *cache, int32_t layer, int64_t head)
 {
     const sk_cache_layer *l = &cache->layers[layer];
-    return l->v_offset + (size_t)head * SK_KEY_BLOCK * l->v_row;
+    return l->v_offset + (size_t)(head * l->n_row) * l->v_row;
+}
+
+sk_cache_place sk_cache_find(const sk_cache *cache, int32_t layer, int64_t row)
+{
+    int64_t each = cache->plan->kvs[layer].each, last = row * each + each - 1;
+    return (sk_cache_place){last / SK_KEY_BLOCK, last % SK_KEY_BLOCK / each};
 }
 
 /* ---- Saving ---------------------------------------------------------------------------------- */
@@ -379,6 +389,8 @@ static uint64_t cache_layout_hash(const void *part, uint64_t hash)
         hash = sk_hash_word(hash, (uint64_t)kv->n_head);
         hash = sk_hash_word(hash, (uint64_t)kv->dk);
         hash = sk_hash_word(hash, (uint64_t)(kv->joint ? 0 : kv->dv));
+        if (kv->each > 1)
+            hash = sk_hash_word(hash, (uint64_t)kv->each);
     }
     return hash;
 }
@@ -392,11 +404,15 @@ static int64_t cache_from(const sk_cache *cache, int64_t n)
 static uint64_t cache_save_size(const void *part, int64_t n_tokens)
 {
     const sk_cache *cache = part;
-    uint64_t row = 0;
-    for (uint64_t i = 0; i < cache->plan->n_kv; i++)
-        row += (uint64_t)cache->plan->kvs[i].n_head *
-               (cache->layers[i].k_row + (cache->plan->kvs[i].joint ? 0 : cache->layers[i].v_row));
-    return row * (uint64_t)(n_tokens - cache_from(cache, n_tokens));
+    uint64_t size = 0;
+    int64_t first = cache_from(cache, n_tokens);
+    for (uint64_t i = 0; i < cache->plan->n_kv; i++) {
+        const sk_kv *kv = &cache->plan->kvs[i];
+        if (sk_cache_has(cache, i))
+            size += (uint64_t)(kv->n_head * (n_tokens / kv->each - first / kv->each)) *
+                    (cache->layers[i].k_row + (kv->joint ? 0 : cache->layers[i].v_row));
+    }
+    return size;
 }
 
 /* Numbers of a cache's type from or to little-endian bytes; blocks are such bytes already. */
@@ -430,13 +446,15 @@ static void cache_each(const sk_cache *cache, int64_t n_tokens,
         n = n < n_tokens - row ? n : n_tokens - row;
         for (uint64_t i = 0; i < 2 * cache->plan->n_kv; i++) {
             const sk_cache_layer *l = &cache->layers[i / 2];
-            if ((i % 2 && cache->plan->kvs[i / 2].joint) || !sk_cache_has(cache, i / 2))
+            const sk_kv *kv = &cache->plan->kvs[i / 2];
+            if ((i % 2 && kv->joint) || !sk_cache_has(cache, i / 2))
                 continue;
+            int64_t rows = (row + n) / kv->each - row / kv->each;
             size_t size = i % 2 ? l->v_row : l->k_row;
             uint8_t *at = block + (i % 2 ? l->v_offset : l->k_offset) + skip * size;
             int dtype = i % 2 ? cache->v_dtype : cache->k_dtype;
-            for (int64_t h = 0; h < cache->plan->kvs[i / 2].n_head; h++, at += SK_KEY_BLOCK * size)
-                visit(user, &(cache_run){at, (size_t)n * size, dtype});
+            for (int64_t h = 0; h < kv->n_head; h++, at += (size_t)l->n_row * size)
+                visit(user, &(cache_run){at, (size_t)rows * size, dtype});
         }
     }
 }

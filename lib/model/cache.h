@@ -3,6 +3,7 @@
  * The cache of keys and values, in blocks of SK_KEY_BLOCK tokens. A block is one allocation that
  * holds the keys and values of all cached layers; within it a layer's heads lie one after another,
  * and within a head the rows of its tokens, so that attention reads a head's keys in one stream.
+ * A layer that has one row for several tokens has fewer rows in a block, one at least.
  * The table of blocks has a fixed size, so that a pointer into it stays good. Memory is committed
  * as tokens begin.
  *
@@ -28,6 +29,7 @@
 typedef struct sk_cache_layer {
     size_t k_offset, v_offset; /* bytes from a block's beginning to head 0, row 0 */
     size_t k_row, v_row;       /* bytes of a row */
+    int64_t n_row;             /* rows of a block */
     int v_dtype;               /* of values that lie in keys, that of keys */
 } sk_cache_layer;
 
@@ -88,5 +90,11 @@ int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int of,
 /* Where head `head` of layer `layer` begins in every block: bytes. */
 size_t sk_cache_k_offset(const sk_cache *cache, int32_t layer, int64_t head);
 size_t sk_cache_v_offset(const sk_cache *cache, int32_t layer, int64_t head);
+
+/* Where row `row` of a layer lies: which block, and which row of it. */
+typedef struct sk_cache_place {
+    int64_t block, row;
+} sk_cache_place;
+sk_cache_place sk_cache_find(const sk_cache *cache, int32_t layer, int64_t row);
 
 #endif

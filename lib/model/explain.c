@@ -146,6 +146,10 @@ static void put_rotary(explain_line *line, const sk_rotary *rotary)
         put(line, ", ");
         put_slot(line, rotary->factors);
     }
+    if (rotary->back)
+        put(line, ", back");
+    if (rotary->plus != 0)
+        put_int(line, ", of position ", rotary->plus, "");
     if (rotary->longer.n_rot > 0)
         put_int(line, " above ", rope->n_ctx_orig, "");
 }
@@ -179,21 +183,44 @@ static void put_attention(explain_line *line, const sk_step *step)
         put(line, ", biased by distance");
     if (a->sink)
         put(line, ", sinks");
+    if (a->pooled >= 0)
+        put_int(line, ", and summaries of ", a->ratio, "");
+    if (a->index)
+        put(line, a->pooled >= 0 ? ", those chosen" : ", of keys chosen");
     if (a->shared)
         put_int(line, ", cached by the ", a->kv + 1, ". layer that caches");
+}
+
+static void put_index(explain_line *line, const sk_step *step)
+{
+    const sk_index *x = step->index;
+    put_int(line, "the ", x->n_unit, "");
+    if (x->unit > 1)
+        put_int(line, " blocks of ", x->unit, "");
+    put(line, x->unit > 1 ? " with the greatest " : " keys with the greatest ");
+    put(line, x->weighed ? "sum of iw relu(iq ik), " : "iq ik of each head, ");
+    put_int(line, "", x->n_head, " heads");
+    put_int(line, " of ", x->n, "");
+    if (x->n_local > 0)
+        put_int(line, ", the last ", x->n_local, " always");
 }
 
 static void put_route(explain_line *line, const sk_step *step)
 {
     const sk_moe *moe = step->moe;
-    static const char *const gatings[] = {"softmax, ", "sigmoid, ", "softmax of the chosen, "};
+    static const char *const gatings[] = {"softmax, ", "sigmoid, ", "softmax of the chosen, ",
+                                          "root of softplus, "};
     put_int(line, gatings[moe->gating], moe->n_used, "");
     put_int(line, " of ", moe->n_expert, "");
+    if (moe->fold > 0)
+        put_int(line, ", each in common with ", moe->fold - 1, " more");
     if (moe->n_group > 1) {
         put_int(line, " in ", moe->n_group_used, "");
         put_int(line, " of ", moe->n_group, " groups");
     }
-    if (moe->bias)
+    if (moe->table)
+        put(line, ", those of the token");
+    else if (moe->bias)
         put(line, ", chosen with bias");
     put(line, moe->normed ? ", weights normed" : ", weights as they are");
     if (moe->scale != 1)
@@ -214,9 +241,9 @@ static void put_norm(explain_line *line, const sk_step *step)
 
 static const char *fn_name(const sk_fn *fn)
 {
-    static const char *const names[] = {"silu",    "gelu",     "relu",       "relu2",
-                                        "sigmoid", "softplus", "swiglu_oai", "clamped",
-                                        "xielu",   "tanh",     "none",       "complement"};
+    static const char *const names[] = {"silu",     "gelu",       "relu",    "relu2", "sigmoid",
+                                        "softplus", "swiglu_oai", "clamped", "xielu", "tanh",
+                                        "none",     "complement", "inside"};
     return names[fn->kind];
 }
 
@@ -235,7 +262,7 @@ static void put_glu(explain_line *line, const sk_step *step)
         put(line, " * ");
         put(line, sk_reg_name(step->src));
     }
-    if (step->fn.kind == SK_FN_SWIGLU_CLAMPED)
+    if (step->fn.kind == SK_FN_SWIGLU_CLAMPED || step->fn.kind == SK_FN_SWIGLU_INSIDE)
         put_float(line, ", limit ", step->fn.limit);
 }
 
@@ -345,6 +372,27 @@ static bool put_recurrent(explain_line *line, const sk_step *step)
     case SK_OP_CORRECT:
         put_assign(line, step, " = corrected ");
         break;
+    case SK_OP_BALANCE:
+        put(line, sk_reg_name(step->dst));
+        put_int(line, " = coefficients of ", step->n_vec, " streams, * scale + ");
+        put_slot(line, step->weight_slot);
+        if (step->each > 0)
+            put_int(line, ", balanced ", step->each, " times");
+        put_float(line, ", eps ", step->eps);
+        break;
+    case SK_OP_COLLECT:
+        put_assign(line, step, " = mixed ");
+        break;
+    case SK_OP_DEAL:
+        put_assign(line, step, " mixed, += mixed ");
+        break;
+    case SK_OP_POOL:
+        put_assign(line, step, " = pooled ");
+        put_int(line, ", ", step->pool->ratio, " tokens");
+        put(line, step->pool->n_set == 2 ? " and those before" : "");
+        put_int(line, ", ", step->n, ", by dt + ");
+        put_slot(line, step->weight_slot);
+        break;
     case SK_OP_SPREAD:
         put_assign(line, step, " += ");
         put(line, ", but the first");
@@ -407,12 +455,18 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
         put_vectors(line, step);
         if (step->at > 0)
             put_int(line, ", each from ", step->at, "");
+        put(line, step->halves ? ", halves" : "");
         put_angles(line, plan, step, " by angles ", "");
         break;
     case SK_OP_STORE:
         put(line, sk_reg_name(step->src));
         put(line, plan->kvs[step->kv].joint || plan->kvs[step->kv].dv == 0 ? "" : " v");
         put_int(line, ", ", step->n, " elements");
+        if (plan->kvs[step->kv].each > 1)
+            put_int(line, " for ", plan->kvs[step->kv].each, " tokens");
+        break;
+    case SK_OP_INDEX:
+        put_index(line, step);
         break;
     case SK_OP_ATTEND:
         put_attention(line, step);
@@ -457,6 +511,8 @@ static void put_step(explain_line *line, const sk_plan *plan, const sk_step *ste
             put_slot(line, step->weight_slot);
         else
             put(line, sk_reg_name(step->src));
+        if (step->factor != 0)
+            put_float(line, " * ", step->factor);
         break;
     case SK_OP_ROUTE:
         put_route(line, step);

@@ -21,7 +21,7 @@ bool sk_plan_ffn_gated(const sk_builder *b)
 {
     if (b->arch->ffn == SK_FFN_GEGLU_OR_GELU || b->arch->ffn == SK_FFN_GEGLU_OR_RELU)
         return sk_plan_has(b, SK_T_FFN_GATE) || sk_plan_fits(b, SK_T_FFN_GATE_UP);
-    return b->arch->ffn < SK_FFN_GELU;
+    return b->arch->ffn < SK_FFN_GELU || b->arch->ffn == SK_FFN_SWIGLU_INSIDE;
 }
 
 static double ffn_softplus(double x)
@@ -47,11 +47,14 @@ sk_fn sk_plan_ffn_fn(const sk_builder *b, double limit)
         [SK_FFN_REGLU] = SK_FN_RELU,          [SK_FFN_SWIGLU_OAI] = SK_FN_SWIGLU_OAI,
         [SK_FFN_SWIGLU_CLAMPED] = SK_FN_SILU, [SK_FFN_GELU] = SK_FN_GELU,
         [SK_FFN_RELU2] = SK_FN_RELU2,         [SK_FFN_XIELU] = SK_FN_XIELU,
-        [SK_FFN_GEGLU_OR_GELU] = SK_FN_GELU,  [SK_FFN_GEGLU_OR_RELU] = SK_FN_GELU};
+        [SK_FFN_GEGLU_OR_GELU] = SK_FN_GELU,  [SK_FFN_GEGLU_OR_RELU] = SK_FN_GELU,
+        [SK_FFN_SWIGLU_INSIDE] = SK_FN_SILU};
     if (b->arch->ffn == SK_FFN_XIELU)
         return ffn_xielu(b);
     if (b->arch->ffn == SK_FFN_SWIGLU_CLAMPED && limit > 1e-6)
         return (sk_fn){.kind = SK_FN_SWIGLU_CLAMPED, .limit = (float)limit};
+    if (b->arch->ffn == SK_FFN_SWIGLU_INSIDE && limit > 1e-6)
+        return (sk_fn){.kind = SK_FN_SWIGLU_INSIDE, .limit = (float)limit};
     if (b->arch->ffn == SK_FFN_GEGLU_OR_RELU && !sk_plan_ffn_gated(b))
         return (sk_fn){.kind = SK_FN_RELU};
     return (sk_fn){.kind = kinds[b->arch->ffn]};

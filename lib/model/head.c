@@ -60,10 +60,14 @@ void sk_plan_embed(sk_builder *b)
     embed_positions(b);
     if (b->arch->embd_norm)
         sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_TOKEN_EMBD_NORM, 1, b->hp->n_embd);
+    if (b->arch->embd_again)
+        sk_plan_copy(b, SK_R_INPUTS, SK_R_H, b->hp->n_embd);
     if (b->arch->layer_inputs && b->hp->n_layer_in > 0)
         sk_plan_layer_inputs(b);
     if (b->arch->streams == SK_STREAMS_ALTUP)
         sk_plan_altup_begin(b);
+    if (b->arch->streams == SK_STREAMS_HYPER)
+        sk_plan_hyper_begin(b);
 }
 
 /* LFM 2 calls its last norm by the name that others give to the one behind the embedding. */
@@ -89,6 +93,8 @@ static void head_vectors(sk_builder *b)
     int64_t n_embd = b->hp->n_embd;
     if (b->arch->streams == SK_STREAMS_ALTUP)
         sk_plan_altup_end(b);
+    if (b->arch->streams == SK_STREAMS_HYPER)
+        sk_plan_hyper_end(b);
     sk_step *step = sk_plan_step(b, SK_OP_SELECT, SK_SET_OUTPUTS);
     step->dst = SK_R_LAST;
     step->src = SK_R_H;

@@ -68,7 +68,7 @@ static const char *hp_listed(const sk_arch *arch, const char *key)
 /* The norm's epsilon is needed wherever the norm is used, without being listed. */
 static bool hp_is_epsilon(const hp_row *row, const sk_arch *arch)
 {
-    bool rms = arch->norm == SK_NORM_RMS;
+    bool rms = arch->norm == SK_NORM_RMS || arch->norm == SK_NORM_RMS_PLAIN;
     return arch->norm != SK_NORM_KEY &&
            row->offset == (rms ? offsetof(sk_hparam, rms_eps) : offsetof(sk_hparam, ln_eps));
 }
@@ -177,7 +177,8 @@ static bool hp_layer_value(const hp_row *row, const sk_gguf_kv *kv, uint64_t i, 
     return true;
 }
 
-/* One number for all layers, or an array of one per layer. */
+/* One number for all layers, or an array of one per layer; blocks that predict further tokens,
+ * where it is known how many there are, may have none. */
 static int32_t hp_read_layers(hp_reader *r, const hp_row *row, double def)
 {
     uint64_t n_layer = (uint64_t)r->hp->n_layer;
@@ -186,12 +187,13 @@ static int32_t hp_read_layers(hp_reader *r, const hp_row *row, double def)
         hp_put(r, row, i, def);
     if (!kv)
         return sk_fail(r->error, SKALD_E_NOT_FOUND, "the key %s is missing", r->key);
-    if (kv->is_array && kv->n != n_layer)
+    bool more = (row->flags & SK_HP_MORE) != 0 && kv->n > n_layer;
+    if (kv->is_array && kv->n != n_layer && kv->n != n_layer - (uint64_t)r->hp->n_nextn && !more)
         return sk_fail(r->error, SKALD_E_CORRUPT,
                        "%s has %llu values, wanted one for each of the "
                        "%llu blocks",
                        r->key, (unsigned long long)kv->n, (unsigned long long)n_layer);
-    for (uint64_t i = 0; i < n_layer; i++) {
+    for (uint64_t i = 0; i < n_layer && (!kv->is_array || i < kv->n); i++) {
         double value;
         if (!hp_layer_value(row, kv, kv->is_array ? i : 0, &value))
             return sk_fail(r->error, SKALD_E_CORRUPT, "%s is of type %s, wanted %s", r->key,
@@ -301,6 +303,7 @@ static void hp_complete_experts(sk_hparam *hp, const sk_arch *arch)
     else if (arch->moe_size == SK_EXPERT_KEY_OR_SHARE && hp->n_expert_used > 0)
         hp->n_ff_exp = hp->max_n_ff / hp->n_expert_used;
     hp->n_ff_shared = hp_shared_width(hp, arch);
+    hp->n_ff_chunk = hp->n_ff_chunk > 0 ? hp->n_ff_chunk : hp->dk;
     hp->n_expert_in = hp->n_latent > 0 ? hp->n_latent : hp->n_embd;
     if (arch->moe_gating < SK_GATING_KEY)
         hp->moe_gating = arch->moe_gating;
@@ -325,6 +328,9 @@ static void hp_complete_experts(sk_hparam *hp, const sk_arch *arch)
 /* Scales whose default is a function of other numbers. */
 static void hp_complete_scales(sk_hparam *hp, const sk_arch *arch)
 {
+    for (int64_t i = 0; i < hp->n_layer && arch->ffn == SK_FFN_SWIGLU_INSIDE; i++)
+        if (hp->clamp_shexp[i] < 0)
+            hp->clamp_shexp[i] = hp->clamp_exp[i]; /* its default */
     if (hp->yarn_ext < 0)
         hp->yarn_ext = 1;
     if (arch->embd_scale == SK_EMBD_SCALE_SQRT)
@@ -379,6 +385,18 @@ static void hp_complete_shared(sk_hparam *hp, const sk_arch *arch)
     hp->n_layer_inputs = hp->n_layer_in * hp->n_layer;
 }
 
+/* Which layers have an indexer of their own; the others have what an earlier one chose. The file of
+ * a model that does not say has one in each, or, if it has the longest contexts, in the first three
+ * and then in every fourth. */
+static void hp_complete_index(sk_hparam *hp, const sk_arch *arch)
+{
+    bool sparse = arch->index == SK_INDEX_LIGHTNING && hp->n_ctx_train >= 1048576;
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        if (hp->index_types[i] < 0)
+            hp->index_types[i] = !sparse || i < 3 || (i - 3) % 4 == 3;
+    }
+}
+
 /* A score for each label, one where there are none; the token's types, one at least. */
 static int32_t hp_read_labels(hp_reader *r)
 {
@@ -424,6 +442,7 @@ static void hp_complete(sk_hparam *hp, const sk_arch *arch)
     hp_complete_experts(hp, arch);
     hp_complete_scales(hp, arch);
     hp_complete_shared(hp, arch);
+    hp_complete_index(hp, arch);
     if (hp->n_ctx_orig == 0)
         hp->n_ctx_orig = hp->n_ctx_train;
 
@@ -568,6 +587,60 @@ static int32_t hp_check_shared(const sk_hparam *hp, sk_error *error)
     return SKALD_OK;
 }
 
+/* Indexers: sizes that fit those of attention, and a choice that fits memory. */
+static int32_t hp_check_index(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
+{
+    bool lightning = arch->index == SK_INDEX_LIGHTNING || arch->index == SK_INDEX_LIGHTNING_HALVES;
+    if (arch->index == SK_INDEX_NONE)
+        return SKALD_OK;
+    if (lightning && (hp->unfolded || hp->n_latent_q < 1))
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "attention.key_length_mla, attention.value_length_mla and "
+                       "attention.q_lora_rank are %lld, %lld and %lld, wanted more than 0",
+                       (long long)hp->dk_mla, (long long)hp->dv_mla, (long long)hp->n_latent_q);
+    if (lightning && hp->index_types[0] == 0)
+        return sk_fail(
+            error, SKALD_E_CORRUPT,
+            "attention.indexer.types is 0 for the first block, which has none before it");
+    if (hp->n_index_top * hp->index_unit > SK_HP_INDEXED)
+        return sk_fail(error, SKALD_E_CORRUPT,
+                       "attention.indexer.top_k is %lld of blocks of %lld keys, wanted %d keys at "
+                       "most",
+                       (long long)hp->n_index_top, (long long)hp->index_unit, SK_HP_INDEXED);
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        if (hp->n_rot[i] > hp->n_index)
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "attention.indexer.key_length is %lld, wanted the %d of "
+                           "rope.dimension_count at least",
+                           (long long)hp->n_index, (int)hp->n_rot[i]);
+        if (arch->index == SK_INDEX_BLOCKS && hp->n_index_head != hp->n_head_kv[i])
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "attention.indexer.head_count is %lld, wanted the %d of "
+                           "attention.head_count_kv",
+                           (long long)hp->n_index_head, (int)hp->n_head_kv[i]);
+    }
+    return SKALD_OK;
+}
+
+/* Attention to a window and to summaries. */
+static int32_t hp_check_pooled(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
+{
+    for (int64_t i = 0; arch->pooled && i < hp->n_layer; i++) {
+        if (hp->ratio[i] != 0 && hp->ratio[i] != 4 && hp->ratio[i] != 128)
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "attention.compress_ratios has %d, wanted 0, 4 or 128",
+                           (int)hp->ratio[i]);
+        if (hp->n_head_kv[i] != 1 || hp->head_k[i] != hp->head_v[i] ||
+            hp->n_head[i] % hp->n_out_group != 0 || hp->n_latent_q < 1)
+            return sk_fail(error, SKALD_E_CORRUPT,
+                           "block %lld has %d heads of keys of %d and values of %d, and %d in %lld "
+                           "groups: wanted one of keys, as long as values, and equal groups",
+                           (long long)i, (int)hp->n_head_kv[i], (int)hp->head_k[i],
+                           (int)hp->head_v[i], (int)hp->n_head[i], (long long)hp->n_out_group);
+    }
+    return SKALD_OK;
+}
+
 static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
 {
     if (hp->n_expert == 0)
@@ -578,6 +651,9 @@ static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
     if (hp->n_ff_exp < 1)
         return sk_fail(error, SKALD_E_CORRUPT, "the width of the experts is %lld",
                        (long long)hp->n_ff_exp);
+    if (hp->n_expert % hp->n_per_group != 0)
+        return sk_fail(error, SKALD_E_CORRUPT, "experts_per_group is %lld of %lld experts",
+                       (long long)hp->n_per_group, (long long)hp->n_expert);
     if (hp->n_group <= 1)
         return SKALD_OK;
     if (hp->n_group >= hp->n_expert || hp->n_expert % hp->n_group != 0 || hp->n_group_used < 1 ||
@@ -592,9 +668,8 @@ static int32_t hp_check_experts(const sk_hparam *hp, sk_error *error)
 
 static int32_t hp_check_layers(const sk_hparam *hp, const sk_arch *arch, sk_error *error)
 {
-    if (hp->n_expert > 0 &&
-        (hp->moe_gating < SK_GATING_SOFTMAX || hp->moe_gating > SK_GATING_SELECTED))
-        return sk_fail(error, SKALD_E_CORRUPT, "expert_gating_func is %lld, wanted 1 to 3",
+    if (hp->n_expert > 0 && (hp->moe_gating < SK_GATING_SOFTMAX || hp->moe_gating > SK_GATING_ROOT))
+        return sk_fail(error, SKALD_E_CORRUPT, "expert_gating_func is %lld, wanted 1 to 4",
                        (long long)hp->moe_gating + 1);
     if (arch->norm == SK_NORM_KEY && hp->rms_eps == 0 && hp->ln_eps == 0)
         return sk_fail(error, SKALD_E_CORRUPT, "the key %s.attention.layer_norm_epsilon is missing",
@@ -618,6 +693,10 @@ static int32_t hp_check(const sk_hparam *hp, const sk_arch *arch, int64_t n_embd
         status = hp_check_mixers(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_latent(hp, arch, error);
+    if (status == SKALD_OK)
+        status = hp_check_index(hp, arch, error);
+    if (status == SKALD_OK)
+        status = hp_check_pooled(hp, arch, error);
     if (status == SKALD_OK)
         status = hp_check_experts(hp, error);
     if (status == SKALD_OK)

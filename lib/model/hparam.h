@@ -20,8 +20,8 @@
 struct sk_arch;
 
 /* EVERY: read for all architectures; NEEDED: must be there; BARE: without the architecture's name
- * before it. */
-enum { SK_HP_EVERY = 1, SK_HP_NEEDED = 2, SK_HP_BARE = 4 };
+ * before it; MORE: an array may have more numbers than there are blocks. */
+enum { SK_HP_EVERY = 1, SK_HP_NEEDED = 2, SK_HP_BARE = 4, SK_HP_MORE = 8 };
 
 /* rope.scaling.type, in the order of the table's words. */
 enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALING_LONGROPE = 3 };
@@ -29,6 +29,7 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
 #define SK_HP_BIG 9007199254740992.0 /* 2^53: for what is never used as a size */
 #define SK_HP_DIM 1048576.0          /* a width, a number of heads */
 #define SK_HP_WIDE 16777216.0        /* a feed-forward width */
+#define SK_HP_INDEXED 1048576   /* keys that an indexer chooses at most */
 #define SK_HP_TINY 1e-30             /* a float that must be above zero */
 
 /*
@@ -114,6 +115,23 @@ enum { SK_SCALING_NONE = 0, SK_SCALING_LINEAR = 1, SK_SCALING_YARN = 2, SK_SCALI
     X(INT,    n_latent_q,       "attention.q_lora_rank",            0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    dk_mla,           "attention.key_length_mla",         0, 0,     0, SK_HP_DIM,     0) \
     X(INT,    dv_mla,           "attention.value_length_mla",       0, 0,     0, SK_HP_DIM,     0) \
+    X(INT,    n_index_head,     "attention.indexer.head_count",     0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_index,          "attention.indexer.key_length",     0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_index_top,      "attention.indexer.top_k",          0, 0,     1, 65536,         0) \
+    X(INT,    index_unit,       "attention.indexer.block_size",     0, 1,     1, 65536,         0) \
+    X(INT,    n_index_local,    "attention.indexer.local_blocks",   0, 0,     0, 65536,         0) \
+    X(LAYERS, index_types,      "attention.indexer.types",          0, -1,    0, 1,             0) \
+    X(LAYERS, ratio,            "attention.compress_ratios",        8, 0,     0, 128,           0) \
+    X(FLOAT,  pool_base,        "attention.compress_rope_freq_base", 0, 10000, SK_HP_TINY, 1e30, 0) \
+    X(INT,    n_out_group,      "attention.output_group_count",     0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_out_rank,       "attention.output_lora_rank",       0, 0,     1, SK_HP_DIM,     0) \
+    X(INT,    n_stream,         "hyper_connection.count",           0, 0,     1, 16,            0) \
+    X(INT,    n_sinkhorn,       "hyper_connection.sinkhorn_iterations", 0, 0, 1, 1000,          0) \
+    X(FLOAT,  hyper_eps,        "hyper_connection.epsilon",         0, 0,     0, 1e3,           0) \
+    X(INT,    n_hash,           "hash_layer_count",                 0, 0,     0, SK_MAX_LAYERS, 0) \
+    X(INT,    n_ff_chunk,       "expert_chunk_feed_forward_length", 0, 0,     0, SK_HP_WIDE,    0) \
+    X(INT,    n_per_group,      "experts_per_group",                0, 1,     1, SK_MAX_EXPERTS, 0) \
+    X(FLOAT,  scale_group,      "expert_group_scale",               0, 0,     -1e30, 1e30,      0) \
     X(INT,    n_layer_in,       "embedding_length_per_layer_input", 0, 0,     0, 65536,         0) \
     X(INT,    n_kv_shared,      "attention.shared_kv_layers",       0, 0,     0, SK_MAX_LAYERS, 0) \
     X(INT,    n_loop,           "num_loops",                        0, 1,     1, 64,            0) \

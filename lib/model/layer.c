@@ -57,7 +57,8 @@ static int layer_attn_norm(const sk_builder *b, bool parallel)
 {
     if (b->arch->norm_place == SK_PLACE_POST)
         return -1;
-    if (b->layer == 0 && b->arch->embd_norm && !sk_plan_has(b, SK_T_ATTN_NORM))
+    if (b->layer == 0 && b->arch->embd_norm && b->arch->norm != SK_NORM_RMS_PLAIN &&
+        !sk_plan_has(b, SK_T_ATTN_NORM))
         return -1; /* what follows the embedding is norm enough */
     return parallel && sk_plan_has(b, SK_T_ATTN_NORM_2) ? SK_T_ATTN_NORM_2 : SK_T_ATTN_NORM;
 }
@@ -210,6 +211,11 @@ static void layer_finish(sk_builder *b)
         sk_plan_altup_correct(b);
         return;
     }
+    if (b->arch->embd_again) {
+        const float *factor = sk_plan_vector_now(b, SK_T_LAYER_SCALE);
+        if (factor && factor[0] != 0)
+            sk_plan_add(b, SK_R_H, SK_R_INPUTS, n_embd)->factor = factor[0];
+    }
     if (b->arch->layer_inputs && b->hp->n_layer_in > 0) {
         sk_plan_layer_input(b, SK_R_H);
         sk_plan_add(b, SK_R_H, SK_R_X, n_embd);
@@ -241,8 +247,26 @@ static void layer_sums(sk_builder *b)
     sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_LAYER_OUTPUT_NORM, 1, n);
 }
 
+/* Blocks between streams that are collected and dealt out. */
+static void layer_hyper(sk_builder *b)
+{
+    int64_t n = b->hp->n_embd;
+    sk_plan_hyper_attn(b);
+    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_ATTN_NORM, 1, n);
+    sk_plan_pooled(b, SK_R_X, SK_R_X);
+    sk_plan_hyper_deal(b, SK_R_X);
+    sk_plan_hyper_ffn(b);
+    sk_plan_norm(b, SK_R_X, SK_R_H, SK_T_FFN_NORM, 1, n);
+    layer_ffn(b, SK_R_X, layer_has_experts(b));
+    sk_plan_hyper_deal(b, SK_R_X);
+}
+
 void sk_plan_layer(sk_builder *b)
 {
+    if (b->arch->streams == SK_STREAMS_HYPER) {
+        layer_hyper(b);
+        return;
+    }
     if (b->arch->norm_place == SK_PLACE_SUM) {
         layer_sums(b);
         return;

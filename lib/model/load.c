@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Loading, in phases: the file's header, the vocabulary, the plan, the copy of the weights where
- * they are copied, the threads. Between phases, and between pieces of a copy, the time and the
- * cancel flag are looked at; a phase itself is milliseconds at most, since it is proportional to
- * the header. Whatever can be wrong with a file is found before its weights are copied.
+ * they are copied, the threads. Header, vocabulary and copy go in pieces of a fraction of a
+ * millisecond, between which the time and the cancel flag are looked at; the plan is one piece, of
+ * about a millisecond for each thousand tensors. A tokenizer.json in the file's place is converted
+ * in one piece too. Whatever can be wrong with a file is found before its weights are copied.
  *
  * Memory: the parsed header, the vocabulary, the plan (half a kilobyte per step), and the weights
  * if they are copied; mapped ones cost nothing.
@@ -49,6 +50,7 @@ static void model_free(sk_model *model)
     sk_executor_release(model->executor);
     sk_plan_free(&model->plan);
     sk_weights_free(&model->weights);
+    sk_vocab_build_free(model->vocab_build);
     sk_vocab_free(model->vocab);
     sk_gguf_close(model->gguf);
     sk_source_close(model->source);
@@ -205,19 +207,33 @@ static int32_t load_tokenizer_json(sk_model *model, sk_error *error)
     return sk_source_open_memory(&model->source, &model->heap, model->converted, size, error);
 }
 
+/* One piece of the header; PENDING while some is left. */
 static int32_t load_header(sk_model *model, sk_error *error)
 {
+    if (model->gguf)
+        return sk_gguf_step(model->gguf, error);
     int32_t status = load_tokenizer_json(model, error);
     if (status < 0)
         return status;
     sk_source *source = model->source;
     model->source = NULL;
-    return sk_gguf_open(&model->gguf, &model->heap, source, model->path, model->map, error);
+    status = sk_gguf_begin(&model->gguf, &model->heap, source, model->path, model->map, error);
+    return status < 0 ? status : SKALD_PENDING;
 }
 
+/* One piece of the vocabulary; PENDING while some is left. */
 static int32_t load_vocab(sk_model *model, sk_error *error)
 {
-    return sk_vocab_from_gguf(&model->vocab, &model->heap, model->gguf, error);
+    sk_vocab_build *build = model->vocab_build;
+    int32_t status =
+        build ? sk_vocab_step(build, error)
+              : sk_vocab_begin_gguf(&model->vocab_build, &model->heap, model->gguf, error);
+    if (status < 0 || status == SKALD_PENDING)
+        return status;
+    if (!build)
+        return SKALD_PENDING;
+    model->vocab_build = NULL;
+    return sk_vocab_finish(&model->vocab, build, error);
 }
 
 /* How many tokens the file lists, also where they have no tokeniser; 0: none. */
@@ -226,6 +242,22 @@ static int64_t load_n_tokens(const sk_model *model)
     const sk_gguf_kv *tokens = sk_gguf_find(model->gguf, "tokenizer.ggml.tokens");
     uint32_t n = sk_vocab_n(model->vocab);
     return n > 0 ? n : tokens && tokens->n <= INT32_MAX ? (int64_t)tokens->n : 0;
+}
+
+/* That there is no such architecture, and which names are near. */
+static int32_t load_refuse_arch(const sk_gguf_string *name, sk_error *error)
+{
+    enum { MOST = 4 };
+    const char *near[MOST];
+    char text[200] = "";
+    int n = sk_arch_near(name->text, near, MOST);
+    for (int i = 0; i < n; i++) {
+        size_t at = strlen(text);
+        sk_format(text + at, sizeof text - at, "%s\"%s\"", i ? ", " : "; the nearest are ",
+                  near[i]);
+    }
+    return sk_fail(error, SKALD_E_ARCHITECTURE, "the architecture \"%.*s\" is not supported%s",
+                   name->n > 64 ? 64 : (int)name->n, name->text, text);
 }
 
 static int32_t load_arch(sk_model *model, sk_error *error)
@@ -237,12 +269,7 @@ static int32_t load_arch(sk_model *model, sk_error *error)
     if (status != SKALD_OK)
         return status;
     model->arch = sk_arch_find(name.text, name.n);
-    if (model->arch)
-        return SKALD_OK;
-    const char *near = sk_arch_near(name.text);
-    return sk_fail(error, SKALD_E_ARCHITECTURE, "the architecture \"%.*s\" is not supported%s%s%s",
-                   name.n > 64 ? 64 : (int)name.n, name.text, near ? "; the nearest is \"" : "",
-                   near ? near : "", near ? "\"" : "");
+    return model->arch ? SKALD_OK : load_refuse_arch(&name, error);
 }
 
 /* Room for the weights where they are not used in place. */

@@ -11,6 +11,8 @@
  *
  *   a_h = attention of [K_h^T q_h, r_h] over [c, p] and c;  W (V_h a_h, one after another)
  *
+ * In some, an indexer chooses which tokens are seen (index.c).
+ *
  * Unfolded (older files, MiniCPM 3), the cache holds keys and values of all heads:
  *
  *   k_h, v_h = W c;  a_h = attention of [q_h, r_h] over [k_h, p] and v_h;  W a
@@ -19,12 +21,10 @@
 
 #include "model/plan.h"
 
-/* hn = a part of each head of a register of rows, ho = its product with the head's own matrix. */
-static void mla_heads(sk_builder *b, int src, int64_t stride, int slot)
+void sk_plan_heads(sk_builder *b, int src, int64_t stride, int slot, int64_t n_head)
 {
     sk_linear weight = sk_plan_weight(b, slot);
     weight.bias = weight.scale = NULL; /* there are none, and not for each head */
-    int64_t n_head = b->hp->n_head[b->layer];
     sk_plan_take(b, SK_R_HN, 0, src, 0, n_head, weight.n_in, stride);
     sk_plan_act(b, SK_R_HN, &weight, 1);
     sk_step *step = sk_plan_step(b, SK_OP_HEADS, SK_SET_HEADS);
@@ -36,10 +36,8 @@ static void mla_heads(sk_builder *b, int src, int64_t stride, int slot)
     b->plan->n_head = n_head;
 }
 
-/* dst = ho of all heads, so many elements apart. */
-static void mla_join(sk_builder *b, int dst, int64_t n, int64_t stride)
+void sk_plan_join(sk_builder *b, int dst, int64_t n, int64_t stride, int64_t n_head)
 {
-    int64_t n_head = b->hp->n_head[b->layer];
     sk_plan_take(b, dst, 0, SK_R_HO, 0, n_head, n, n)->to_stride = stride;
     sk_plan_width(b, dst, n_head * stride);
 }
@@ -68,14 +66,14 @@ static void mla_folded(sk_builder *b, const sk_attn *attn)
     sk_plan_take(b, SK_R_K, 0, SK_R_V, 0, 1, n, 0);
     sk_plan_take(b, SK_R_K, n, SK_R_T, n, 1, n_turn, 0);
 
-    mla_heads(b, SK_R_Q, hp->dk_mla, SK_T_MLA_K_B);
-    mla_join(b, SK_R_U, n, n + n_turn);
+    sk_plan_heads(b, SK_R_Q, hp->dk_mla, SK_T_MLA_K_B, n_head);
+    sk_plan_join(b, SK_R_U, n, n + n_turn, n_head);
     sk_plan_take(b, SK_R_U, n, SK_R_Q, hp->dk_mla - n_turn, n_head, n_turn, hp->dk_mla)->to_stride =
         n + n_turn;
     sk_plan_attend(b, attn, SK_R_U);
 
-    mla_heads(b, SK_R_A, n, SK_T_MLA_V_B);
-    mla_join(b, SK_R_Z, hp->dv_mla, hp->dv_mla);
+    sk_plan_heads(b, SK_R_A, n, SK_T_MLA_V_B, n_head);
+    sk_plan_join(b, SK_R_Z, hp->dv_mla, hp->dv_mla, n_head);
 }
 
 /* a = attention over keys and values of all heads. */
@@ -103,12 +101,13 @@ void sk_plan_mla(sk_builder *b, int src, int dst)
     const sk_hparam *hp = b->hp;
     int64_t n = hp->n_latent_kv, n_turn = hp->n_rot[b->layer], n_head = hp->n_head[b->layer];
     int rope = sk_plan_rope(b);
-    const sk_attn *attn = sk_plan_attn(b, rope);
+    sk_attn *attn = sk_plan_attn(b, rope);
     if (!attn)
         return;
     b->plan->kvs[attn->kv].turn = hp->unfolded ? hp->dk_mla - n_turn : n;
     b->plan->kvs[attn->kv].joint = !hp->unfolded;
     mla_inputs(b, src);
+    attn->index = sk_plan_index_lightning(b, src, SK_R_LOW, rope);
     sk_plan_norm_as(b, SK_R_V, SK_R_T, SK_T_MLA_KV_NORM, 1, n, false, 0);
     sk_plan_turn(b, SK_R_Q, rope, n_head, hp->dk_mla, hp->dk_mla - n_turn);
     sk_plan_turn(b, SK_R_T, rope, 1, n + n_turn, n);

@@ -31,6 +31,7 @@ struct skald_model {
     sk_source *source; /* owned until the file's header is read */
     sk_gguf *gguf;
     sk_vocab *vocab;
+    sk_vocab_build *vocab_build; /* while it is being made */
     const sk_arch *arch; /* NULL: no weights */
     sk_hparam hp;
     sk_weights weights;

@@ -2,13 +2,19 @@
 /*
  * Mixture of experts: a router chooses n_used of n_expert feed-forward blocks for each row.
  *
- *   p = softmax(W_r x (+ b)), or sigmoid;  S = the n_used largest of p (+ bias), ties to the lower
- *   index;  w_e = p_e, or that / max(sum over S of p, 2^-14), or softmax over S of W_r x;  * scale
- *   y = sum over S, in the order of choice, of w_e * down_e(f(gate_e x) * up_e x)
+ *   p = softmax(W_r x (+ b)), sigmoid, or the root of softplus;  S = the n_used largest of p (+
+ * bias), ties to the lower index;  w_e = p_e, or that / max(sum over S of p, 2^-14), or softmax
+ * over S of W_r x;  * scale y = sum over S, in the order of choice, of w_e * down_e(f(gate_e x) *
+ * up_e x)
  *     + the block that all tokens use, where there is one
  *
+ * Or, in the first layers of some models, the experts are those of the token, from a table.
  * With groups, only experts of the best n_group_used groups are chosen from; a group counts as much
  * as its two best experts together.
+ *
+ * Grove MoE has a second choice behind that, among adjugate experts that stand for groups of the
+ * first: y += scale * (sum of w_e' down'(f(gate' y) * up' y)), e' = e / group, w the probability of
+ * the expert that has that number, and these divided by their sum.
  *
  * Rows are gathered by expert, so that each expert's weights are read once per batch and those of
  * experts that no row chose never. A row's outputs are kept apart by expert and added at the end,
@@ -83,8 +89,28 @@ static const sk_moe *moe_rules(sk_builder *b)
                     .scale = hp->weights_scale != 0 ? (float)hp->weights_scale : 1};
     if (sk_plan_has(b, SK_T_EXP_PROBS_B))
         b->status = sk_slot_vector(b->weights, SK_T_EXP_PROBS_B, b->layer, &moe->bias, b->error);
+    if (b->status == SKALD_OK && b->layer < hp->n_hash)
+        b->status = sk_slot_ids(b->weights, SK_T_EXPERT_TABLE, b->layer, &moe->table, b->error);
     b->plan->n_expert = moe->n_expert;
     b->plan->n_used = moe->n_used;
+    return moe;
+}
+
+/* The rules of a second choice, among fewer experts: each stands for some of those that the router
+ * knows, and may be chosen for several of them. */
+static const sk_moe *moe_adjugate_rules(sk_builder *b, const sk_moe *first)
+{
+    if (b->status != SKALD_OK)
+        return NULL;
+    sk_moe *moe = sk_weights_keep(b->weights, 1, sizeof *moe, b->error);
+    if (!moe) {
+        b->status = SKALD_E_MEMORY;
+        return NULL;
+    }
+    *moe = *first;
+    moe->fold = b->hp->n_per_group;
+    if (moe->n_used > moe->n_expert / moe->fold)
+        moe->n_used = moe->n_expert / moe->fold;
     return moe;
 }
 
@@ -165,6 +191,47 @@ static int moe_inputs(sk_builder *b, int src, sk_linear parts[3])
     return n_part;
 }
 
+/* The chosen experts' work: of `in`, whose activations are there, to e_out. */
+static void moe_experts_steps(sk_builder *b, const sk_moe *moe, int in, const sk_linear *parts,
+                              int n_part, const sk_linear *down, int64_t n_ff)
+{
+    moe_route(b, moe);
+    moe_step(b, SK_OP_EXPERTS, in, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, n_part);
+    if (moe->weigh_before) {
+        moe_weigh(b, SK_R_E_GATE, moe);
+        moe_weigh(b, SK_R_E_UP, moe);
+    }
+    sk_plan_glu(b, SK_R_E_GATE, n_part == 2 ? SK_R_E_UP : -1,
+                sk_plan_ffn_fn(b, b->hp->clamp_exp[b->layer]), n_ff);
+    sk_plan_act(b, SK_R_E_GATE, down, 1);
+    moe_step(b, SK_OP_EXPERTS, SK_R_E_GATE, down, (int[]){SK_R_E_OUT}, 1);
+}
+
+static void moe_combine(sk_builder *b, const sk_moe *moe, int dst, int64_t n)
+{
+    sk_step *step = sk_plan_step(b, SK_OP_COMBINE, SK_SET_ROWS);
+    step->dst = dst;
+    step->src = SK_R_E_OUT;
+    step->n = n;
+    step->moe = moe;
+    sk_plan_width(b, dst, n);
+}
+
+/* dst += what adjugate experts make of it, times the model's scale. */
+static void moe_adjugate(sk_builder *b, const sk_moe *first, int dst)
+{
+    const sk_moe *moe = moe_adjugate_rules(b, first);
+    sk_linear parts[] = {moe_experts(b, SK_T_FFN_GATE_CHEXPS), moe_experts(b, SK_T_FFN_UP_CHEXPS)};
+    sk_linear down = moe_experts(b, SK_T_FFN_DOWN_CHEXPS);
+    if (b->status != SKALD_OK)
+        return;
+    sk_plan_act(b, dst, parts, 2);
+    moe_experts_steps(b, moe, dst, parts, 2, &down, b->hp->n_ff_chunk);
+    moe_combine(b, moe, SK_R_S, b->hp->n_embd);
+    sk_plan_scale(b, SK_R_S, b->hp->scale_group, b->hp->n_embd);
+    sk_plan_add(b, dst, SK_R_S, b->hp->n_embd);
+}
+
 void sk_plan_moe(sk_builder *b, int src, int dst)
 {
     int64_t n_embd = b->hp->n_embd;
@@ -176,25 +243,10 @@ void sk_plan_moe(sk_builder *b, int src, int dst)
     sk_linear down = moe_experts_or_list(b, SK_T_FFN_DOWN_EXPS, SK_T_FFN_DOWN_EXP);
     if (b->status != SKALD_OK)
         return;
-    moe_route(b, moe);
-    moe_step(b, SK_OP_EXPERTS, in, parts, (int[]){SK_R_E_GATE, SK_R_E_UP}, n_part);
-    if (moe->weigh_before) {
-        moe_weigh(b, SK_R_E_GATE, moe);
-        moe_weigh(b, SK_R_E_UP, moe);
-    }
-    sk_plan_glu(b, SK_R_E_GATE, n_part == 2 ? SK_R_E_UP : -1,
-                sk_plan_ffn_fn(b, b->hp->clamp_exp[b->layer]), b->hp->n_ff_exp);
-    sk_plan_act(b, SK_R_E_GATE, &down, 1);
-    moe_step(b, SK_OP_EXPERTS, SK_R_E_GATE, &down, (int[]){SK_R_E_OUT}, 1);
+    moe_experts_steps(b, moe, in, parts, n_part, &down, b->hp->n_ff_exp);
     if (shared)
         sk_plan_shared(b, src, SK_R_S);
-
-    sk_step *step = sk_plan_step(b, SK_OP_COMBINE, SK_SET_ROWS);
-    step->dst = out;
-    step->src = SK_R_E_OUT;
-    step->n = b->hp->n_expert_in;
-    step->moe = moe;
-    sk_plan_width(b, out, b->hp->n_expert_in);
+    moe_combine(b, moe, out, b->hp->n_expert_in);
     if (out != dst) {
         sk_linear up = sk_plan_weight(b, SK_T_FFN_LATENT_UP);
         sk_plan_linear(b, out, &up, (int[]){dst}, 1);
@@ -203,6 +255,8 @@ void sk_plan_moe(sk_builder *b, int src, int dst)
         sk_plan_add(b, dst, SK_R_S, n_embd);
     if (b->arch->moe_half)
         sk_plan_scale(b, dst, 0.5, n_embd);
+    if (b->arch->moe_adjugate)
+        moe_adjugate(b, moe, dst);
 }
 
 /* ---- route: the source's logits to chosen experts and their weights ----------------------------
@@ -271,14 +325,32 @@ static void route_choose(const sk_moe *moe, const float *p, int32_t *expert)
     }
 }
 
+/* The experts of the row's token; one that there is not fails the row. */
+static void route_look_up(sk_pass *p, const sk_step *step, int64_t i, int32_t *expert)
+{
+    const sk_moe *moe = step->moe;
+    const uint8_t *ids = (const uint8_t *)moe->table + p->rows[i].token * moe->n_used * 4;
+    for (int64_t k = 0; k < moe->n_used; k++) {
+        uint32_t id = sk_le32(ids + 4 * k);
+        if (id >= (uint64_t)moe->n_expert)
+            sk_pass_fail(p, SK_SET_ROWS, i, step->layer);
+        expert[k] = id < (uint64_t)moe->n_expert ? (int32_t)id : 0;
+    }
+}
+
 /* Logits become what weights are taken from. */
 static void route_gate(const sk_pass *p, const sk_moe *moe, float *probs)
 {
-    static const sk_fn sigmoid = {.kind = SK_FN_SIGMOID};
+    static const sk_fn sigmoid = {.kind = SK_FN_SIGMOID}, softplus = {.kind = SK_FN_SOFTPLUS};
     if (moe->gating == SK_GATING_SOFTMAX)
         p->k->softmax(probs, moe->n_expert);
     else if (moe->gating == SK_GATING_SIGMOID)
         p->k->apply(&sigmoid, probs, probs, NULL, moe->n_expert);
+    if (moe->gating != SK_GATING_ROOT)
+        return;
+    p->k->apply(&softplus, probs, probs, NULL, moe->n_expert);
+    for (int64_t e = 0; e < moe->n_expert; e++)
+        probs[e] = sqrtf(probs[e]);
 }
 
 /* The weights of the experts chosen. */
@@ -309,10 +381,16 @@ static void route_row(sk_pass *p, const sk_step *step, int64_t i)
         sk_pass_fail(p, SK_SET_ROWS, i, step->layer);
         memset(probs, 0, (size_t)moe->n_expert * sizeof *probs);
     }
-    route_gate(p, moe, probs);
+    if (moe->fold == 0) /* else they are there from the first choice */
+        route_gate(p, moe, probs);
     for (int64_t e = 0; moe->bias && e < moe->n_expert; e++)
         biased[e] = probs[e] + moe->bias[e];
-    route_choose(moe, moe->bias ? biased : probs, expert);
+    if (moe->table)
+        route_look_up(p, step, i, expert);
+    else
+        route_choose(moe, moe->bias ? biased : probs, expert);
+    for (int64_t k = 0; moe->fold > 1 && k < moe->n_used; k++)
+        expert[k] /= (int32_t)moe->fold;
     route_weights(p, moe, probs, expert, weight);
 }
 
@@ -320,6 +398,7 @@ static void route_begin(sk_pass *p, const sk_step *step, sk_work *work)
 {
     sk_begin_rows(p, step, work);
     work->cost *= (double)(8 + step->moe->n_used);
+    p->choice.n_used = step->moe->n_used;
 }
 
 static void route_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)

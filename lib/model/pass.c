@@ -8,6 +8,10 @@
  * dispatches the deadline and the stop function are looked at. So a pass stops within about a
  * tile's time of its deadline, and within a few milliseconds of a cancel.
  *
+ * Each thread at work holds at most one piece of scratch memory, of which there are as many as
+ * tasks run at once. A host that runs more of them than it said makes some wait for others that are
+ * running, never for one that has not begun.
+ *
  * Memory is allocated in sk_pass_new: per row the width of each register, and the activations. How
  * the work is grouped depends on the clock, what it comes to does not: tiles are independent.
  */
@@ -48,14 +52,17 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_HEADS] = &sk_op_heads,       [SK_OP_SPARSE] = &sk_op_sparse,
     [SK_OP_RESIZE] = &sk_op_resize,     [SK_OP_PREDICT] = &sk_op_predict,
     [SK_OP_CORRECT] = &sk_op_correct,   [SK_OP_SPREAD] = &sk_op_spread,
-    [SK_OP_TYPE] = &sk_op_position,     [SK_OP_STEER] = &sk_op_steer,
+    [SK_OP_TYPE] = &sk_op_position,     [SK_OP_INDEX] = &sk_op_index,
+    [SK_OP_POOL] = &sk_op_pool,         [SK_OP_BALANCE] = &sk_op_balance,
+    [SK_OP_COLLECT] = &sk_op_collect,   [SK_OP_DEAL] = &sk_op_deal,
+    [SK_OP_STEER] = &sk_op_steer,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)
 {
     return set == SK_SET_LOGITS    ? pass->n_logits
            : set == SK_SET_OUTPUTS ? pass->n_outputs
-           : set == SK_SET_PAIRS   ? pass->n_rows * pass->plan->n_used
+           : set == SK_SET_PAIRS   ? pass->n_rows * pass->choice.n_used
            : set == SK_SET_HEADS   ? pass->n_rows * pass->plan->n_head
                                    : pass->n_rows;
 }
@@ -63,7 +70,7 @@ int64_t sk_pass_count(const sk_pass *pass, int set)
 int64_t sk_pass_row_of(const sk_pass *pass, int set, int64_t i)
 {
     return set == SK_SET_LOGITS || set == SK_SET_OUTPUTS ? pass->output_row[i]
-           : set == SK_SET_PAIRS                         ? i / pass->plan->n_used
+           : set == SK_SET_PAIRS                         ? i / pass->choice.n_used
            : set == SK_SET_HEADS                         ? i / pass->plan->n_head
                                                          : i;
 }
@@ -155,6 +162,36 @@ static int32_t pass_choice(sk_pass *pass, sk_error *error)
     return all ? SKALD_OK : SKALD_E_MEMORY;
 }
 
+/* Attention, what chooses keys for it, and the scratch memory that either wants. */
+static int32_t pass_attention(sk_pass *pass, sk_error *error)
+{
+    sk_scratch *s = &pass->scratch;
+    s->n = sk_executor_width(pass->executor);
+    int32_t status = sk_indexing_init(pass, error);
+    if (status == SKALD_OK)
+        status = sk_attending_init(pass, error);
+    if (status != SKALD_OK || s->size == 0)
+        return status;
+    s->size = (s->size + SK_ALIGN - 1) / SK_ALIGN * SK_ALIGN;
+    s->data = sk_alloc_array(pass->heap, (uint64_t)s->n, s->size, "a pass's workspace", error);
+    s->busy =
+        sk_alloc_array(pass->heap, (uint64_t)s->n, sizeof *s->busy, "a pass's workspace", error);
+    return s->data && s->busy ? SKALD_OK : SKALD_E_MEMORY;
+}
+
+void *sk_scratch_take(sk_pass *pass, int32_t *slot)
+{
+    sk_scratch *s = &pass->scratch;
+    for (*slot = 0;; *slot = (*slot + 1) % s->n)
+        if (atomic_exchange_explicit(&s->busy[*slot], 1, memory_order_acquire) == 0)
+            return s->data + (size_t)*slot * s->size;
+}
+
+void sk_scratch_give(sk_pass *pass, int32_t slot)
+{
+    atomic_store_explicit(&pass->scratch.busy[slot], 0, memory_order_release);
+}
+
 static int32_t pass_rows(sk_pass *pass, sk_error *error)
 {
     sk_heap *heap = pass->heap;
@@ -218,7 +255,7 @@ int32_t sk_pass_new_for(sk_pass **out, sk_heap *heap, const sk_model *model, int
     if (status == SKALD_OK)
         status = pass_choice(pass, error);
     if (status == SKALD_OK)
-        status = sk_attending_init(pass, error);
+        status = pass_attention(pass, error);
     if (status != SKALD_OK) {
         sk_pass_free(pass);
         return status;
@@ -233,9 +270,13 @@ void sk_pass_free(sk_pass *pass)
         return;
     sk_heap *heap = pass->heap;
     sk_choice *c = &pass->choice;
-    void *blocks[] = {pass->rows, pass->output_of, pass->output_row, (void *)pass->failed,
-                      c->expert,  c->weight,       c->pair_of,       c->row_of,
-                      c->first,   c->first_tile,   pass->run,        pass->next_row};
+    void *blocks[] = {pass->rows,         pass->output_of,
+                      pass->output_row,   (void *)pass->failed,
+                      c->expert,          c->weight,
+                      c->pair_of,         c->row_of,
+                      c->first,           c->first_tile,
+                      pass->run,          pass->next_row,
+                      pass->scratch.data, (void *)pass->scratch.busy};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         sk_free(heap, blocks[i]);
     for (int reg = 0; reg < SK_N_REGS; reg++)
@@ -246,6 +287,7 @@ void sk_pass_free(sk_pass *pass)
         sk_free(heap, pass->angles[i]);
     sk_free(heap, pass->angles);
     sk_attending_free(pass);
+    sk_indexing_free(pass);
     sk_free(heap, pass);
 }
 

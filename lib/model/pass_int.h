@@ -35,11 +35,12 @@ extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linea
     sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide, sk_op_take, sk_op_l2, sk_op_decay,
     sk_op_conv, sk_op_recur, sk_op_shift, sk_op_lerp, sk_op_bonus, sk_op_times, sk_op_blend,
     sk_op_heads, sk_op_sparse, sk_op_resize, sk_op_predict, sk_op_correct, sk_op_spread,
-    sk_op_steer;
+    sk_op_index, sk_op_pool, sk_op_balance, sk_op_collect, sk_op_deal, sk_op_steer;
 
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */
 typedef struct sk_choice {
+    int64_t n_used;      /* pairs of a row */
     int32_t *expert;     /* [pair] */
     float *weight;       /* [pair] */
     int32_t *pair_of;    /* [pair] pairs in the order of their experts, then rows */
@@ -56,11 +57,6 @@ typedef struct sk_attending {
                          the group] */
     float *parts;     /* [n_parts]; NULL: there is one thread */
     int64_t n_parts;
-    uint8_t *scratch; /* [n_scratch][scratch_size] */
-    size_t scratch_size;
-    _Atomic int32_t *busy; /* [n_scratch] */
-    int32_t n_scratch;     /* threads */
-
     /* The step that is running. */
     double query_cost;                 /* queries of the largest run and a head */
     int64_t n_block;                   /* of the run that sees the most */
@@ -69,6 +65,32 @@ typedef struct sk_attending {
     int64_t n_split;                   /* tiles of a run and head in a round */
     bool apart, merging;               /* blocks are merged later; it is later */
 } sk_attending;
+
+/* How an INDEX step goes over keys, and what it chooses (index.c). */
+typedef struct sk_indexing {
+    int64_t n_list, room; /* lists of a row, units that each has room for */
+    int32_t *unit;        /* [max_rows][n_list][room] the units chosen, rising at the end */
+    float *score;         /* the same, of each of these */
+    int32_t *n;           /* [max_rows][n_list] how many there are so far */
+    float *open;          /* [max_rows][n_list] the greatest score of the unit that is under way */
+    float *scores;        /* [n_scores] of a round: [row][list][key] */
+    int64_t n_scores;
+
+    /* The step that is running. */
+    int64_t n_block;                   /* of the row that sees the most */
+    int64_t first_block;               /* of the round */
+    int64_t round_blocks, tile_blocks; /* of a round, of a tile */
+    int64_t n_split;                   /* tiles of a row in a round */
+    bool merging;                      /* scores go to lists; else they are made */
+} sk_indexing;
+
+/* Scratch memory, a piece for each thread at work. */
+typedef struct sk_scratch {
+    uint8_t *data; /* [n][size] */
+    size_t size;
+    _Atomic int32_t *busy; /* [n] */
+    int32_t n;             /* threads */
+} sk_scratch;
 
 struct sk_pass {
     sk_heap *heap;         /* borrowed */
@@ -92,6 +114,8 @@ struct sk_pass {
     float (**angles)[2];        /* [n_rope][max_rows * n_rot / 2] */
     sk_choice choice;
     sk_attending attending;
+    sk_indexing indexing;
+    sk_scratch scratch;
     int64_t last_position; /* the greatest of the rows */
     bool adapted;          /* a row's state has adapters, */
     int64_t max_rank;      /* whose low-rank products have this rank at most; 0: they have none */
@@ -146,9 +170,23 @@ static inline sk_walk sk_walk_next(const sk_pass *pass, sk_walk walk)
 /* Marks the row behind element `i` of a set as failed at a layer, unless it is already. */
 void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer);
 
-/* Allocates what `attending` needs, and frees it. Errors: MEMORY. */
+/* Allocates what `attending` and `indexing` need, and frees it; both say how much scratch memory
+ * they want. Errors: MEMORY. */
 int32_t sk_attending_init(sk_pass *pass, sk_error *error);
 void sk_attending_free(sk_pass *pass);
+int32_t sk_indexing_init(sk_pass *pass, sk_error *error);
+void sk_indexing_free(sk_pass *pass);
+
+/* A piece of scratch memory, 64-byte aligned, to be given back by its number. */
+void *sk_scratch_take(sk_pass *pass, int32_t *slot);
+void sk_scratch_give(sk_pass *pass, int32_t slot);
+
+/* Whether a row sees chosen keys only; and then, after the INDEX step, how many for a head of keys,
+ * and the position of key j of these. */
+bool sk_index_lists(const sk_index *index, const sk_row *row);
+int64_t sk_index_count(const sk_pass *pass, const sk_index *index, int64_t row, int64_t head);
+int64_t sk_index_key(const sk_pass *pass, const sk_index *index, int64_t row, int64_t head,
+                     int64_t j);
 
 /* What adapters add to a step of products, as a round of its own behind the products' (lowrank.c):
  * whether there is any; cutting it up; running it. To row `i` of a table's look-up, at once. */

@@ -101,8 +101,11 @@ sk_step *sk_plan_norm_as(sk_builder *b, int dst, int src, int slot, int64_t n_ve
 void sk_plan_norm(sk_builder *b, int dst, int src, int slot, int64_t n_vec, int64_t n)
 {
     int norm = b->arch->norm;
-    bool rms = norm == SK_NORM_RMS || (norm == SK_NORM_KEY && b->hp->rms_eps != 0);
-    sk_plan_norm_as(b, dst, src, norm == SK_NORM_LAYER_PLAIN ? -1 : slot, n_vec, n, !rms, 0);
+    bool rms = norm == SK_NORM_RMS || norm == SK_NORM_RMS_PLAIN ||
+               (norm == SK_NORM_KEY && b->hp->rms_eps != 0);
+    sk_plan_norm_as(b, dst, src,
+                    norm == SK_NORM_LAYER_PLAIN || norm == SK_NORM_RMS_PLAIN ? -1 : slot, n_vec, n,
+                    !rms, 0);
 }
 
 void sk_plan_act_in(sk_builder *b, int set, int src, const sk_linear *parts, int n_part)
@@ -149,12 +152,13 @@ void sk_plan_copy(sk_builder *b, int dst, int src, int64_t n)
     sk_plan_take(b, dst, 0, src, 0, 1, n, n);
 }
 
-void sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
+sk_step *sk_plan_add(sk_builder *b, int dst, int src, int64_t n)
 {
     sk_step *step = sk_plan_step(b, SK_OP_ADD, sk_reg_set(dst));
     step->dst = dst;
     step->src = src;
     step->n = n;
+    return step;
 }
 
 /* An operation of a register's rows with a vector of the model's. */
@@ -266,7 +270,7 @@ int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv)
     sk_kv *kv = plan_grow(b, &array, &plan->n_kv, &plan->kv_capacity, sizeof *plan->kvs);
     plan->kvs = array;
     if (kv)
-        *kv = (sk_kv){.n_head = n_head, .dk = dk, .dv = dv, .rope = -1};
+        *kv = (sk_kv){.n_head = n_head, .dk = dk, .dv = dv, .each = 1, .rope = -1};
     return (int32_t)plan->n_kv - 1;
 }
 
@@ -284,8 +288,12 @@ int64_t sk_plan_memory(sk_builder *b, int64_t n)
 /* The ways to rotate are worked out first: their angles are computed once per pass. */
 static void plan_ropes(sk_builder *b)
 {
-    for (b->layer = 0; b->layer < b->hp->n_layer && b->status == SKALD_OK; b->layer++)
-        sk_plan_rope(b);
+    for (b->layer = 0; b->layer < b->hp->n_layer && b->status == SKALD_OK; b->layer++) {
+        if (b->arch->pooled)
+            sk_plan_pooled_ropes(b);
+        else
+            sk_plan_rope(b);
+    }
     b->layer = -1;
     for (uint64_t i = 0; i < b->plan->n_rope; i++)
         sk_plan_step(b, SK_OP_ANGLES, SK_SET_ROWS)->rope = (int)i;

@@ -60,6 +60,9 @@ enum { SK_SET_ROWS, SK_SET_OUTPUTS, SK_SET_LOGITS, SK_SET_PAIRS, SK_SET_HEADS, S
     X(E_GATE, "e_gate", PAIRS) \
     X(E_UP, "e_up", PAIRS) \
     X(E_OUT, "e_out", PAIRS) \
+    X(IQ, "iq", ROWS) /* an indexer's queries, its key, and the weights of its heads */ \
+    X(IK, "ik", ROWS) \
+    X(IW, "iw", ROWS) \
     X(HN, "hn", HEADS) /* what a head's own matrix reads, and gives */ \
     X(HO, "ho", HEADS) \
     X(LAST, "last", OUTPUTS) /* the residual stream of the rows that something is wanted of */ \
@@ -84,6 +87,8 @@ enum {
     X(LINEAR, "linear") \
     X(ROPE, "rope") \
     X(STORE, "store") \
+    X(POOL, "pool") \
+    X(INDEX, "index") \
     X(ATTEND, "attend") \
     X(GLU, "glu") \
     X(GATE, "gate") \
@@ -115,6 +120,9 @@ enum {
     X(CORRECT, "correct") \
     X(SPREAD, "spread") \
     X(STEER, "steer") \
+    X(BALANCE, "balance") \
+    X(COLLECT, "collect") \
+    X(DEAL, "deal") \
     X(SELECT, "select") \
     X(CHECK, "check")
 
@@ -130,6 +138,8 @@ typedef struct sk_rotary {
     sk_rope rope;
     sk_rope longer; /* n_rot 0: there is none */
     int factors;    /* the slot they came from, -1: none; for people */
+    bool back;      /* angles are those of minus */
+    int64_t plus;   /* the position and so many more */
 } sk_rotary;
 
 /* The way that holds in a context of so many tokens. */
@@ -139,19 +149,35 @@ static inline const sk_rope *sk_rotary_for(const sk_rotary *rotary, int64_t n_ct
     return is_long ? &rotary->longer : &rotary->rope;
 }
 
+/* What chooses the keys that attention sees (index.c). */
+typedef struct sk_index {
+    int32_t kv;      /* which of the plan's cached layers has its keys */
+    int64_t n_head;  /* of queries */
+    int64_t n;       /* elements of queries and keys */
+    int64_t n_list;  /* choices of a row: one for all heads of keys, or one for each */
+    int64_t unit;    /* keys that are chosen together */
+    int64_t n_unit;  /* how many units are chosen, */
+    int64_t n_local; /* the last so many always */
+    int64_t each;    /* tokens that a key stands for */
+    bool weighed;    /* heads are added up with weights; else each is a choice */
+} sk_index;
+
 /* One layer's attention over the cache. */
 typedef struct sk_attn {
     int32_t kv;  /* which of the plan's cached layers */
     bool shared; /* an earlier layer fills it */
     int64_t n_head, n_head_kv, dk, dv;
     float scale;
-    float cap;          /* of scores; 0: none */
-    int64_t window;     /* 0: none */
-    bool chunked;       /* it begins at a multiple of its size */
-    bool whole;         /* a row sees all rows of its state in the pass, and nothing else */
-    const float *slope; /* [n_head], NULL: none */
-    const float *sink;  /* [n_head], NULL: none */
-    const float *near;  /* [n_head][2 * SK_NEAR + 1], NULL: none */
+    float cap;             /* of scores; 0: none */
+    int64_t window;        /* 0: none */
+    bool chunked;          /* it begins at a multiple of its size */
+    bool whole;            /* a row sees all rows of its state in the pass, and nothing else */
+    const float *slope;    /* [n_head], NULL: none */
+    const float *sink;     /* [n_head], NULL: none */
+    const float *near;     /* [n_head][2 * SK_NEAR + 1], NULL: none */
+    const sk_index *index; /* NULL: all keys are seen */
+    int32_t pooled;        /* the cached layer of summaries that are seen too, -1: there is none; */
+    int64_t ratio; /* tokens that each stands for; those that the index chooses, if there is one */
     /* Queries are multiplied by 1 + temper * ln(floor((position + offset) / length) + 1). */
     float temper;
     int64_t temper_length, temper_offset;
@@ -161,10 +187,19 @@ typedef struct sk_moe {
     int64_t n_expert, n_used;
     int64_t n_group, n_group_used; /* n_group <= 1: none */
     int gating;                    /* SK_GATING_... */
+    int64_t fold; /* of a second choice: how many experts have one in common; 0: it is the first */
     bool normed, weigh_before;
     float scale;       /* of the weights */
     const float *bias; /* [n_expert], added where experts are chosen; NULL: none */
+    const void *table; /* [n_vocab][n_used] little-endian: each token's experts; NULL: none */
 } sk_moe;
+
+/* Pooling of blocks of tokens to summaries (pooled.c). */
+typedef struct sk_pool {
+    int64_t memory; /* where a state's memory has the sums */
+    int64_t ratio, n_set;
+    const float *places; /* [ratio][n_set * n], added to scores */
+} sk_pool;
 
 /* A causal convolution of each channel over its last n_tap inputs. */
 typedef struct sk_taps {
@@ -227,11 +262,14 @@ typedef struct sk_step {
     int64_t to_stride; /* and how far apart; 0: n */
     sk_fn fn;          /* of GLU, GATE; GLU with src -1 has no second factor */
     int rope;          /* index in the plan's ropes */
-    int32_t kv;        /* of STORE: which cached layer; values are register v */
+    bool halves;       /* of ROPE: its pairs are i and i + n_rot / 2, whatever its kind */
+    const sk_index *index;
+    int32_t kv; /* of STORE: which cached layer; values are register v */
     const sk_attn *attn;
     const sk_moe *moe;
     const sk_taps *taps;
     const sk_mixer *mixer;
+    const sk_pool *pool;
 } sk_step;
 
 /* What a cached layer holds per token. What a key says of its position may be nothing but a
@@ -239,10 +277,12 @@ typedef struct sk_step {
 typedef struct sk_kv {
     int64_t n_head, dk, dv;
     int64_t window; /* tokens that any layer which reads it sees; 0: all */
+    int64_t each;   /* tokens that have one row together, which is stored with the last of them */
     bool joint;     /* values are the first elements of keys, and not kept beside them */
     bool turns;     /* it can be turned */
     int rope;       /* by this way to rotate, -1: it needs none, */
-    int64_t turn;   /* from this element of each head's key on */
+    int64_t turn;   /* from this element of each head's key on, */
+    bool halves;    /* pairs being i and i + n_rot / 2, whatever its kind */
 } sk_kv;
 
 typedef struct sk_plan {
@@ -293,6 +333,7 @@ typedef struct sk_builder {
     int32_t status;
     sk_error *error;
     int32_t kv_of[SK_MAX_LAYERS]; /* the cached layer of each layer that has one */
+    const sk_index *index;        /* the last layer's that has one */
     sk_step spare;                /* what is written to after an error */
 } sk_builder;
 
@@ -317,8 +358,8 @@ void sk_plan_linear(sk_builder *b, int src, const sk_linear *parts, const int *d
 void sk_plan_act_in(sk_builder *b, int set, int src, const sk_linear *parts, int n_part);
 void sk_plan_linear_in(sk_builder *b, int set, int src, const sk_linear *parts, const int *dsts,
                        int n_part);
-/* dst += src */
-void sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
+/* dst += src; the step, as of sk_plan_step */
+sk_step *sk_plan_add(sk_builder *b, int dst, int src, int64_t n);
 /* dst += the vector of a slot; dst *= it */
 void sk_plan_add_vector(sk_builder *b, int dst, int slot, int64_t n);
 void sk_plan_times(sk_builder *b, int dst, int slot, int64_t n);
@@ -341,11 +382,14 @@ sk_linear sk_plan_rows(sk_builder *b, const sk_linear *whole, int64_t row, int64
 
 /* The index of the rope of the layer, -1: it does not rotate; of its cached keys and values. */
 int sk_plan_rope(sk_builder *b);
+/* The same way to rotate by other positions, and back; for those of sk_plan_pooled_ropes. */
+int sk_plan_rope_at(sk_builder *b, int rope, bool back, int64_t plus);
 /* What latent attention's scores grow by with YaRN, on the side of queries and of keys: the
  * magnitude of the rotation times 1 + 0.1 m ln f; 1 without scaling. */
 double sk_plan_rope_growth(const sk_builder *b);
-/* Rotates n_head vectors of n elements, from element `at` of each on; rope -1: not at all. */
-void sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at);
+/* Rotates n_head vectors of n elements, from element `at` of each on; rope -1: not at all. The
+ * step, as of sk_plan_step. */
+sk_step *sk_plan_turn(sk_builder *b, int reg, int rope, int64_t n_head, int64_t n, int64_t at);
 /* Queries of n elements grow with their position, where they do. */
 void sk_plan_temper(sk_builder *b, const sk_attn *attn, int64_t n);
 int32_t sk_plan_kv(sk_builder *b, int64_t n_head, int64_t dk, int64_t dv);
@@ -394,10 +438,29 @@ void sk_plan_altup_predict(sk_builder *b);
 void sk_plan_altup_correct(sk_builder *b);
 void sk_plan_laurel(sk_builder *b, int src);
 void sk_plan_laurel_add(sk_builder *b);
+/* Of several streams that are mixed before each block (hyper.c): made of h, h for attention and
+ * feed-forward and the end; src dealt out among them. */
+void sk_plan_hyper_begin(sk_builder *b);
+void sk_plan_hyper_attn(sk_builder *b);
+void sk_plan_hyper_ffn(sk_builder *b);
+void sk_plan_hyper_end(sk_builder *b);
+void sk_plan_hyper_deal(sk_builder *b, int src);
 void sk_plan_attention(sk_builder *b, int src, int dst);
+/* Attention to a window and to summaries (pooled.c); the ropes that a layer of it needs. */
+void sk_plan_pooled(sk_builder *b, int src, int dst);
+void sk_plan_pooled_ropes(sk_builder *b);
 void sk_plan_mla(sk_builder *b, int src, int dst);
+/* hn = the first elements of n_head parts of a register of rows, ho = each part's product with its
+ * own matrix; dst = these, so many elements apart. */
+void sk_plan_heads(sk_builder *b, int src, int64_t stride, int slot, int64_t n_head);
+void sk_plan_join(sk_builder *b, int dst, int64_t n, int64_t stride, int64_t n_head);
 /* The layer's attention, of k and v into the cache and of src into a; `rope` as of sk_plan_rope. */
-const sk_attn *sk_plan_attn(sk_builder *b, int rope);
+sk_attn *sk_plan_attn(sk_builder *b, int rope);
+/* What chooses the layer's keys, NULL: nothing does. Lightning reads the block's input and the
+ * short vector that queries come from. */
+const sk_index *sk_plan_index_lightning(sk_builder *b, int src, int low, int rope);
+const sk_index *sk_plan_index_pooled(sk_builder *b, int src, int low, int rope, int32_t kv);
+const sk_index *sk_plan_index_blocks(sk_builder *b, int src, int rope);
 void sk_plan_attend(sk_builder *b, const sk_attn *attn, int src);
 void sk_plan_attention_output(sk_builder *b, int src, int dst); /* its last product alone */
 void sk_plan_shortconv(sk_builder *b, int src, int dst);

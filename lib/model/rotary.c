@@ -71,11 +71,22 @@ static double rotary_base(const sk_hparam *hp)
     return hp->rope_base * sk_pow(hp->rope_alpha, dk / (dk - 2));
 }
 
+/* Layers with summaries rotate by a base of their own, scaled, but without a magnitude. */
+static rotary_layer rotary_pooled(const sk_builder *b)
+{
+    const sk_hparam *hp = b->hp;
+    double ext = hp->rope_scaling == SK_SCALING_YARN ? hp->yarn_ext : 0;
+    double factor = ext != 0 ? 1 / (1 + 0.1 * sk_log(1 / hp->rope_scale)) : 1;
+    return (rotary_layer){hp->n_rot[b->layer], hp->pool_base, hp->rope_scale, ext, factor};
+}
+
 static rotary_layer rotary_of(const sk_builder *b)
 {
     const sk_hparam *hp = b->hp;
     int rule = hp->span[b->layer] > 0 ? b->arch->turn_window : SK_TURN_WINDOW_SAME;
     rotary_layer r = {hp->n_rot[b->layer], rotary_base(hp), hp->rope_scale, 0, 1};
+    if (b->arch->pooled && hp->ratio[b->layer] > 0)
+        return rotary_pooled(b);
     if (b->arch->turn_plain)
         return (rotary_layer){hp->n_rot[b->layer], 10000, 1, 0, 1};
     r.ext = hp->rope_scaling == SK_SCALING_YARN ? hp->yarn_ext : 0;
@@ -177,8 +188,9 @@ static void rotary_resolve(sk_builder *b, sk_rotary *rotary, const rotary_layer 
 static bool rotary_is(const sk_builder *b, const sk_rotary *rotary, const rotary_layer *r)
 {
     const sk_rope *have = &rotary->rope;
-    return have->n_rot == r->n_rot && have->base == r->base && have->freq_scale == r->scale &&
-           have->ext_factor == r->ext && have->attn_factor == r->attn_factor &&
+    return !rotary->back && rotary->plus == 0 && have->n_rot == r->n_rot && have->base == r->base &&
+           have->freq_scale == r->scale && have->ext_factor == r->ext &&
+           have->attn_factor == r->attn_factor &&
            (rotary->factors == SK_T_ROPE_FREQS) == rotary_has_freqs(b);
 }
 
@@ -200,5 +212,28 @@ int sk_plan_rope(sk_builder *b)
     if (b->status != SKALD_OK)
         return -1;
     rotary_resolve(b, &plan->ropes[plan->n_rope], &r);
+    return (int)plan->n_rope++;
+}
+
+int sk_plan_rope_at(sk_builder *b, int rope, bool back, int64_t plus)
+{
+    sk_plan *plan = b->plan;
+    if (b->status != SKALD_OK)
+        return -1;
+    for (uint64_t i = 0; i < plan->n_rope; i++) {
+        const sk_rotary *r = &plan->ropes[i];
+        if (r->rope.freq == plan->ropes[rope].rope.freq && r->back == back && r->plus == plus)
+            return (int)i;
+    }
+    void *array = plan->ropes;
+    b->status = sk_grow(plan->heap, &array, &plan->rope_capacity, plan->n_rope + 1,
+                        sizeof *plan->ropes, "a model's plan", b->error);
+    plan->ropes = array;
+    if (b->status != SKALD_OK)
+        return -1;
+    sk_rotary *made = &plan->ropes[plan->n_rope];
+    *made = plan->ropes[rope];
+    made->back = back;
+    made->plus = plus;
     return (int)plan->n_rope++;
 }

@@ -42,12 +42,17 @@ static void norm_run(sk_pass *p, const sk_step *step, int64_t first, int64_t las
 
 const sk_op sk_op_norm = {sk_begin_rows, norm_run};
 
-/* dst += src, or a vector of the model's */
+/* dst += src, or a vector of the model's, times a factor where there is one */
 static void add_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
-    for (int64_t i = first; i < last; i++)
-        p->k->add(sk_pass_reg(p, step->dst, i),
-                  step->weight ? step->weight : sk_pass_reg(p, step->src, i), step->n);
+    for (int64_t i = first; i < last; i++) {
+        float *y = sk_pass_reg(p, step->dst, i);
+        const float *x = step->weight ? step->weight : sk_pass_reg(p, step->src, i);
+        if (step->factor != 0)
+            p->k->fma(y, x, step->factor, step->n);
+        else
+            p->k->add(y, x, step->n);
+    }
 }
 
 const sk_op sk_op_add = {sk_begin_rows, add_run};

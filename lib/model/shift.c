@@ -150,7 +150,8 @@ static void shift_head(sk_state *state, int32_t layer, int64_t head)
             continue;
         }
         sk_dequantise(cache->k_dtype, k_from, key, kv->dk);
-        kernels->rope(rope->kind, key + kv->turn, (const float(*)[2])cs, rope->n_rot);
+        kernels->rope(kv->halves ? SK_ROPE_NEOX : rope->kind, key + kv->turn, (const float(*)[2])cs,
+                      rope->n_rot);
         kernels->kv_store(cache->k_dtype, k_to, key, kv->dk);
     }
 }

@@ -187,6 +187,17 @@ static int64_t shape_symbol(const sk_hparam *hp, int64_t layer, const char *name
         {"Nb", hp->n_bucket},
         {"Nl", hp->n_label},
         {"Ty", hp->n_type},
+        {"Fc", hp->n_ff_chunk},
+        {"Nc", hp->n_expert / hp->n_per_group},
+        {"Cr", hp->ratio[layer]},
+        {"Cs", hp->ratio[layer] == 4 ? 2 : 1},
+        {"Og", hp->n_out_group},
+        {"Lo", hp->n_out_rank},
+        {"Go", hp->n_out_group > 0 ? hp->n_head[layer] * hp->head_v[layer] / hp->n_out_group : 0},
+        {"Hc", hp->n_stream},
+        {"Nu", hp->n_expert_used},
+        {"Hx", hp->n_index_head},
+        {"Dx", hp->n_index},
         {"6", 6},
         {"5", 5},
         {"4", 4},
@@ -271,7 +282,7 @@ static const sk_gguf_tensor *slot_find(sk_weights *weights, const slot_want *wan
                 wanted, want->at_least ? " or more" : "");
         return NULL;
     }
-    weights->used[tensor - sk_gguf_tensor_at(weights->gguf, 0)] = true;
+    weights->used[tensor - sk_gguf_tensor_at(weights->gguf, 0)] = SK_USED;
     return tensor;
 }
 
@@ -360,6 +371,18 @@ bool sk_slot_fits(const sk_weights *weights, int slot, int64_t layer)
     return tensor && shape_fits(tensor, &want);
 }
 
+void sk_slot_pass_over(sk_weights *weights, int slot, int64_t layer)
+{
+    const char *suffixes[] = {slot_suffix(weights, slot, layer), ".bias", ".scale"};
+    char name[96];
+    for (int i = 0; i < 3; i++) {
+        slot_name(weights, name, sizeof name, slot, layer, 0, suffixes[i]);
+        const sk_gguf_tensor *tensor = sk_gguf_tensor_find(weights->gguf, name);
+        if (tensor)
+            weights->used[tensor - sk_gguf_tensor_at(weights->gguf, 0)] = SK_USED_PASSED_OVER;
+    }
+}
+
 int32_t sk_slot_vector(sk_weights *weights, int slot, int64_t layer, const float **out,
                        sk_error *error)
 {
@@ -380,6 +403,22 @@ int32_t sk_slot_vector_bias(sk_weights *weights, int slot, int64_t layer, const 
         return SKALD_OK;
     shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
     return vector_get(weights, &want, out, error);
+}
+
+int32_t sk_slot_ids(sk_weights *weights, int slot, int64_t layer, const void **out, sk_error *error)
+{
+    slot_want want;
+    *out = NULL;
+    slot_name(weights, want.name, sizeof want.name, slot, layer, 0, ".weight");
+    shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
+    const sk_gguf_tensor *tensor = slot_find(weights, &want, error);
+    if (!tensor)
+        return SKALD_E_CORRUPT;
+    if (tensor->dtype != SK_I32)
+        return sk_fail(error, SKALD_E_TYPE, "tensor %s is of type %s, wanted I32", want.name,
+                       sk_dtype_get(tensor->dtype)->name);
+    *out = slot_data(weights, tensor);
+    return SKALD_OK;
 }
 
 /* ---- Matrices ------------------------------------------------------------------------------- */
@@ -475,7 +514,9 @@ static int32_t expert_table(sk_weights *weights, sk_linear *out, size_t expert_s
 int32_t sk_slot_experts(sk_weights *weights, int slot, int64_t layer, sk_linear *out,
                         sk_error *error)
 {
-    int64_t n = weights->hp->n_expert;
+    slot_want want;
+    shape_work_out(weights->hp, layer, slot_table[slot].shape, &want);
+    int64_t n = want.ne[2];
     int32_t status = slot_matrix(weights, slot, layer, 0, out, error);
     if (status != SKALD_OK)
         return status;

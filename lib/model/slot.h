@@ -45,7 +45,9 @@ enum {
  *   Dv dv_mla, Lk n_latent_kv, Lq n_latent_q, R1 n_rot, Ka n_kda, Kd kda_size, Hz its heads; Hs
  * n_head_size, Hn heads of so many, Ek n_key_values, and ranks of RWKV's: L mix, Lw decay, L6 decay
  * of version 6, La erase, Lv value, Lg gate; Ei n_expert_in; Z2, Z3 n_dense_2, _3; Nb n_bucket, Nl
- *   n_label, Ty n_type; Lp n_layer_in, Ly of all layers, Lr the 64 of Laurel
+ *   n_label, Ty n_type; of indexers Hx n_index_head, Dx n_index;
+ *   of pooling Cr ratio, Cs 2 where that is 4, else 1, Og n_out_group, Lo n_out_rank, Go a group's
+ *   heads' elements; Hc n_stream; Nu n_expert_used; Fc n_ff_chunk, Nc groups of experts; Lp n_layer_in, Ly of all layers, Lr the 64 of Laurel
  * "+" behind the last dimension: at least so many. Where a tensor of a block has one per layer,
  * "blk.%d" goes before the name, %d being the layer.
  */
@@ -153,6 +155,40 @@ enum {
     X(MLA_K_B,          LINEAR,  "blk.%d.attn_k_b",         "Dn,Lk,H") \
     X(MLA_V_B,          LINEAR,  "blk.%d.attn_v_b",         "Lk,Dv,H") \
     X(MLA_OUTPUT,       LINEAR,  "blk.%d.attn_output",      "H*Dv,E") \
+    X(INDEX_Q,          LINEAR,  "blk.%d.indexer.attn_q_b", "Lq,Hx*Dx") \
+    X(INDEX_K,          LINEAR,  "blk.%d.indexer.attn_k",   "E,Dx") \
+    X(INDEX_PROJ,       LINEAR,  "blk.%d.indexer.proj",     "E,Hx") \
+    X(INDEX_Q_PROJ,     LINEAR,  "blk.%d.indexer.q_proj",   "E,Hx*Dx") \
+    X(INDEX_K_PROJ,     LINEAR,  "blk.%d.indexer.k_proj",   "E,Dx") \
+    X(INDEX_Q_NORM,     NORM,    "blk.%d.indexer.q_norm",   "Dx") \
+    X(INDEX_K_NORM,     NORM,    "blk.%d.indexer.k_norm",   "Dx") \
+    X(INDEX_POOL_VALUES, LINEAR, "blk.%d.indexer_compressor_kv", "E,2*Dx") \
+    X(INDEX_POOL_SCORES, LINEAR, "blk.%d.indexer_compressor_gate", "E,2*Dx") \
+    X(INDEX_POOL_PLACES, VECTOR, "blk.%d.indexer_compressor_ape", "2*Dx,Cr") \
+    X(INDEX_POOL_NORM,  NORM,    "blk.%d.indexer_compressor_norm", "Dx") \
+    X(POOL_VALUES,      LINEAR,  "blk.%d.attn_compressor_kv", "E,Cs*dk") \
+    X(POOL_SCORES,      LINEAR,  "blk.%d.attn_compressor_gate", "E,Cs*dk") \
+    X(POOL_PLACES,      VECTOR,  "blk.%d.attn_compressor_ape", "Cs*dk,Cr") \
+    X(POOL_NORM,        NORM,    "blk.%d.attn_compressor_norm", "dk") \
+    X(POOL_Q,           LINEAR,  "blk.%d.attn_q_b",         "Lq,H*dk") \
+    X(POOL_KV,          LINEAR,  "blk.%d.attn_kv",          "E,dk") \
+    X(POOL_KV_NORM,     NORM,    "blk.%d.attn_kv_a_norm",   "dk") \
+    X(POOL_OUT_A,       LINEAR,  "blk.%d.attn_output_a",    "Go,Lo,Og") \
+    X(POOL_OUT_B,       LINEAR,  "blk.%d.attn_output_b",    "Lo*Og,E") \
+    X(HYPER_ATTN,       LINEAR,  "blk.%d.hc_attn_fn",       "Hc*E,Hc*Hc+2*Hc") \
+    X(HYPER_ATTN_BASE,  VECTOR,  "blk.%d.hc_attn_base",     "Hc*Hc+2*Hc") \
+    X(HYPER_ATTN_SCALE, VECTOR,  "blk.%d.hc_attn_scale",    "3") \
+    X(HYPER_FFN,        LINEAR,  "blk.%d.hc_ffn_fn",        "Hc*E,Hc*Hc+2*Hc") \
+    X(HYPER_FFN_BASE,   VECTOR,  "blk.%d.hc_ffn_base",      "Hc*Hc+2*Hc") \
+    X(HYPER_FFN_SCALE,  VECTOR,  "blk.%d.hc_ffn_scale",     "3") \
+    X(HYPER_OUT,        LINEAR,  "output_hc_fn",            "Hc*E,Hc") \
+    X(HYPER_OUT_BASE,   VECTOR,  "output_hc_base",          "Hc") \
+    X(HYPER_OUT_SCALE,  VECTOR,  "output_hc_scale",         "1") \
+    X(EXPERT_TABLE,     VECTOR,  "blk.%d.ffn_gate_tid2eid", "Nu,V") \
+    X(FFN_GATE_CHEXPS,  EXPERTS, "blk.%d.ffn_gate_chexps",  "E,Fc,Nc") \
+    X(FFN_UP_CHEXPS,    EXPERTS, "blk.%d.ffn_up_chexps",    "E,Fc,Nc") \
+    X(FFN_DOWN_CHEXPS,  EXPERTS, "blk.%d.ffn_down_chexps",  "Fc,E,Nc") \
+    X(ATTN_Q_FACTORS,   NORM,    "blk.%d.attn_q_norm",      "1,H") \
     X(KDA_Q,            LINEAR,  "blk.%d.attn_q",           "E,Ka") \
     X(KDA_K,            LINEAR,  "blk.%d.attn_k",           "E,Ka") \
     X(KDA_V,            LINEAR,  "blk.%d.attn_v",           "E,Ka") \
@@ -265,6 +301,9 @@ typedef struct sk_linear {
 
 typedef struct sk_own sk_own;
 
+/* What is made of a tensor; PASSED_OVER: nothing, and that is as it should be. */
+enum { SK_USED_NOT, SK_USED, SK_USED_PASSED_OVER };
+
 /* A model's tensors while and after its plan is made. */
 typedef struct sk_weights {
     sk_heap *heap;       /* borrowed */
@@ -272,7 +311,7 @@ typedef struct sk_weights {
     const sk_hparam *hp; /* borrowed */
     const char *side;    /* before the names of blocks' tensors: "enc.", "dec.", NULL: nothing */
     const void **data;   /* [n_tensors] where each tensor's bytes are or will be; owned */
-    bool *used;          /* [n_tensors] owned */
+    uint8_t *used;       /* [n_tensors] SK_USED_..., owned */
     sk_own *own;         /* list of memory that lives as long as the weights */
 } sk_weights;
 
@@ -294,6 +333,9 @@ bool sk_slot_has(const sk_weights *weights, int slot, int64_t layer);
 /* Whether that tensor has the shape of the role. */
 bool sk_slot_fits(const sk_weights *weights, int slot, int64_t layer);
 
+/* That the tensors of a role, where the file has them, are known and not needed. */
+void sk_slot_pass_over(sk_weights *weights, int slot, int64_t layer);
+
 /* The weight of a role. Errors: CORRUPT (missing or misshapen), TYPE, MEMORY, and of reading. */
 int32_t sk_slot_linear(sk_weights *weights, int slot, int64_t layer, sk_linear *out,
                        sk_error *error);
@@ -302,6 +344,9 @@ int32_t sk_slot_experts(sk_weights *weights, int slot, int64_t layer, sk_linear 
 /* The experts of a layer from one tensor each. */
 int32_t sk_slot_expert_list(sk_weights *weights, int slot, int64_t layer, sk_linear *out,
                             sk_error *error);
+/* The numbers of a role whose tensor is of type I32, as the file has them. */
+int32_t sk_slot_ids(sk_weights *weights, int slot, int64_t layer, const void **out,
+                    sk_error *error);
 /* A norm or vector in F32; to be read when the weights are all there. */
 int32_t sk_slot_vector(sk_weights *weights, int slot, int64_t layer, const float **out,
                        sk_error *error);

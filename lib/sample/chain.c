@@ -65,6 +65,7 @@ static const sk_chain_step chain_steps[SK_STEPS] = {
     [SK_STEP_MIN_P] = {"min_p", sk_chain_min_p},
     [SK_STEP_XTC] = {"xtc", sk_chain_xtc},
     [SK_STEP_TEMPERATURE] = {"temperature", sk_chain_temperature},
+    [SK_STEP_INFILL] = {"infill", sk_chain_infill},
 };
 
 const sk_chain_step *sk_chain_step_of(uint8_t step)

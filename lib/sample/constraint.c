@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trigger is looked for in the text as stop strings are; the grammar reads it and what follows. A
- * token in which a trigger is complete but whose rest the grammar does not allow is not taken. The
- * matcher of triggers has no way back, so the bytes that it would need to see again are kept.
+ * A trigger is looked for in the text (trigger.h); the grammar reads it and what follows. A token
+ * in which a trigger is complete but which the grammar does not allow is not taken. A token that is
+ * a trigger itself the grammar reads, as that token or as its text, or begins behind.
  */
 #include "base/portable.h"
 
 #include "sample/constraint.h"
-#include "sample/stop.h"
+#include "sample/trigger.h"
 #include "text/tokenize.h"
 
 #include <string.h>
@@ -57,6 +57,8 @@ int32_t sk_grammar_check(const sk_options *options, sk_heap *heap, const char *t
     return status;
 }
 
+enum { AWAITED_MAX = 96 }; /* bytes of a text that is waited for, at most, and a NUL */
+
 /* ---- Constraints ---------------------------------------------------------------------------- */
 
 struct sk_constraint {
@@ -69,14 +71,18 @@ struct sk_constraint {
     uint32_t *banned; /* [n_words]: the mask of this place with what was not taken */
     bool has_banned;
 
-    sk_stops *triggers;   /* NULL: the grammar binds from the beginning */
-    char **trigger_texts; /* [n_triggers], owned, each owned */
-    uint64_t n_triggers;
-    bool active;
-    char *tail; /* [n_tail], the last bytes before the trigger; room for the longest */
-    uint64_t n_tail;
+    uint32_t *ends; /* [n_words], those that end generation; made when a text is waited for */
+
+    sk_triggers *triggers; /* NULL: none but tokens */
+    int32_t *tokens;       /* owned, [n_tokens]: they trigger */
+    uint64_t n_tokens;
+    char awaited[AWAITED_MAX]; /* a text, its white space cut off; empty: none */
+    sk_triggers *waiting;      /* for that; NULL: it is not made yet */
+    bool is_waiting, active;
 };
 
+/* The one token that a text is; a tokeniser may put a blank before it, and then the first of just
+ * that text counts. */
 static int32_t constraint_find_token(const void *user, const char *text, uint64_t n)
 {
     const sk_constraint *c = user;
@@ -85,28 +91,52 @@ static int32_t constraint_find_token(const void *user, const char *text, uint64_
     uint64_t needed = 0;
     int32_t status =
         sk_tokenize(c->vocab, c->heap, text, n, SKALD_PARSE_SPECIAL, id, 2, &needed, &ignored);
-    return status == SKALD_OK && needed == 1 ? id[0] : -1;
+    if (status == SKALD_OK && needed == 1)
+        return id[0];
+    for (uint32_t i = 0; i < sk_vocab_n(c->vocab); i++) {
+        const char *piece = sk_vocab_piece(c->vocab, (int32_t)i, true, &needed);
+        if (n > 0 && needed == n && memcmp(piece, text, (size_t)n) == 0)
+            return (int32_t)i;
+    }
+    return -1;
 }
 
-/* Copies the triggers, but for empty ones; with none left the grammar binds at once. */
-static int32_t constraint_watch_for(sk_constraint *c, char *const *texts, uint64_t n,
-                                    sk_error *error)
+/* The tokens that trigger: by id in brackets, or by text. */
+static int32_t constraint_find_tokens(sk_constraint *c, const sk_option_value *list,
+                                      sk_error *error)
 {
-    c->trigger_texts =
-        sk_alloc_array(c->heap, n + 1, sizeof *c->trigger_texts, "grammar_trigger", error);
-    if (!c->trigger_texts)
+    c->tokens = sk_alloc_array(c->heap, list->n_strings + 1, sizeof *c->tokens, "triggers", error);
+    if (!c->tokens)
         return SKALD_E_MEMORY;
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t size = strlen(texts[i]) + 1;
-        char *copy = size > 1 ? sk_alloc(c->heap, size, "grammar_trigger", error) : NULL;
-        if (!copy && size > 1)
-            return SKALD_E_MEMORY;
-        if (!copy)
-            continue;
-        memcpy(copy, texts[i], (size_t)size);
-        c->trigger_texts[c->n_triggers++] = copy;
+    for (uint64_t i = 0; i < list->n_strings; i++) {
+        const char *text = list->strings[i];
+        uint64_t n = strlen(text);
+        int64_t id = -1;
+        bool is_id =
+            n > 2 && text[0] == '[' && text[n - 1] == ']' && sk_parse_int(text + 1, n - 2, &id);
+        if (!is_id)
+            id = constraint_find_token(c, text, n);
+        if (n > 0 && (id < 0 || id >= sk_vocab_n(c->vocab)))
+            return sk_fail(
+                error, SKALD_E_OPTION,
+                "grammar_trigger_token: \"%.60s\" is no token, wanted the text of one or "
+                "an id in brackets",
+                text);
+        if (n > 0)
+            c->tokens[c->n_tokens++] = (int32_t)id;
     }
     return SKALD_OK;
+}
+
+static int32_t constraint_watch_for(sk_constraint *c, const sk_options *options, sk_error *error)
+{
+    const sk_option_value *texts = &options->values[SK_OPT_GRAMMAR_TRIGGER];
+    const sk_option_value *regexes = &options->values[SK_OPT_GRAMMAR_TRIGGER_REGEX];
+    int32_t status =
+        constraint_find_tokens(c, &options->values[SK_OPT_GRAMMAR_TRIGGER_TOKEN], error);
+    return status < 0 ? status
+                      : sk_triggers_new(&c->triggers, c->heap, texts->strings, texts->n_strings,
+                                        regexes->strings, regexes->n_strings, error);
 }
 
 static int32_t constraint_fill(sk_constraint *c, uint64_t n_logits, sk_error *error)
@@ -118,14 +148,7 @@ static int32_t constraint_fill(sk_constraint *c, uint64_t n_logits, sk_error *er
         status = sk_matcher_new(&c->matcher, c->heap, c->grammar, error);
     if (status == SKALD_OK)
         status = sk_masks_new(&c->masks, c->heap, c->vocab, n_logits, error);
-    if (status == SKALD_OK && c->n_triggers > 0)
-        status = sk_stops_new(&c->triggers, c->heap, (const char *const *)c->trigger_texts,
-                              c->n_triggers, error);
-    if (status < 0 || !c->triggers)
-        return status;
-    uint64_t longest = sk_stops_longest(c->triggers);
-    c->tail = sk_alloc(c->heap, longest, "grammar_trigger", error);
-    return c->tail ? sk_constraint_reset(c, error) : SKALD_E_MEMORY;
+    return status == SKALD_OK ? sk_constraint_reset(c, NULL, error) : status;
 }
 
 static sk_constraint *constraint_alloc(sk_heap *heap, const sk_vocab *vocab, sk_error *error)
@@ -154,8 +177,7 @@ int32_t sk_constraint_new(sk_constraint **out, sk_heap *heap, const sk_options *
         status = sk_fail(error, SKALD_E_TOKENIZER,
                          "the model has no vocabulary: a grammar has no texts to choose from");
     if (wanted && status == SKALD_OK) {
-        const sk_option_value *list = &options->values[SK_OPT_GRAMMAR_TRIGGER];
-        status = constraint_watch_for(c, list->strings, list->n_strings, error);
+        status = constraint_watch_for(c, options, error);
         if (status == SKALD_OK)
             status = constraint_fill(c, n_logits, error);
     }
@@ -167,7 +189,8 @@ int32_t sk_constraint_new(sk_constraint **out, sk_heap *heap, const sk_options *
     return SKALD_OK;
 }
 
-int32_t sk_constraint_fork(sk_constraint **out, const sk_constraint *from, sk_error *error)
+int32_t sk_constraint_fork(sk_constraint **out, const sk_constraint *from,
+                           const sk_options *options, sk_error *error)
 {
     *out = NULL;
     if (!from)
@@ -177,7 +200,7 @@ int32_t sk_constraint_fork(sk_constraint **out, const sk_constraint *from, sk_er
         return SKALD_E_MEMORY;
     sk_grammar_retain(from->grammar);
     c->grammar = from->grammar;
-    int32_t status = constraint_watch_for(c, from->trigger_texts, from->n_triggers, error);
+    int32_t status = constraint_watch_for(c, options, error);
     if (status == SKALD_OK)
         status = constraint_fill(c, from->n_words * 32, error);
     if (status < 0)
@@ -191,31 +214,82 @@ void sk_constraint_free(sk_constraint *c)
 {
     if (!c)
         return;
-    sk_stops_free(c->triggers);
+    sk_triggers_free(c->triggers);
+    sk_triggers_free(c->waiting);
     sk_masks_free(c->masks);
     sk_matcher_free(c->matcher);
     sk_grammar_release(c->grammar);
-    for (uint64_t i = 0; i < c->n_triggers; i++)
-        sk_free(c->heap, c->trigger_texts[i]);
-    sk_free(c->heap, c->trigger_texts);
+    sk_free(c->heap, c->tokens);
+    sk_free(c->heap, c->ends);
     sk_free(c->heap, c->banned);
-    sk_free(c->heap, c->tail);
     sk_free(c->heap, c);
 }
 
-int32_t sk_constraint_reset(sk_constraint *c, sk_error *error)
+/* The mask of what may not come before the text that is waited for: all ends. */
+static int32_t constraint_find_ends(sk_constraint *c, sk_error *error)
 {
-    c->has_banned = false;
-    c->active = !c->triggers;
-    c->n_tail = 0;
-    if (c->triggers)
-        sk_stops_reset(c->triggers);
-    return sk_matcher_reset(c->matcher, error);
+    if (c->ends)
+        return SKALD_OK;
+    c->ends = sk_alloc_array(c->heap, c->n_words, sizeof *c->ends, "token masks", error);
+    if (!c->ends)
+        return SKALD_E_MEMORY;
+    memset(c->ends, 0, (size_t)c->n_words * sizeof *c->ends);
+    for (uint32_t id = 0; id < sk_vocab_n(c->vocab) && id / 32 < c->n_words; id++)
+        if (sk_vocab_is_end(c->vocab, (int32_t)id))
+            c->ends[id / 32] |= (uint32_t)1 << (id % 32);
+    return SKALD_OK;
+}
+
+static bool constraint_is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+static int32_t constraint_wait(sk_constraint *c, const char *text, sk_error *error)
+{
+    /* What is behind the group, nothing, is where the grammar begins. */
+    static const char behind[] = "()";
+    char expression[2 * AWAITED_MAX + sizeof behind], *list = expression;
+    size_t n = strlen(text), n_out = 0;
+    while (n > 0 && constraint_is_space(*text))
+        text++, n--;
+    while (n > 0 && constraint_is_space(text[n - 1]))
+        n--;
+    c->is_waiting = n > 0 && n < AWAITED_MAX;
+    if (!c->is_waiting)
+        return SKALD_OK;
+    if (c->waiting && strlen(c->awaited) == n && memcmp(c->awaited, text, n) == 0)
+        return sk_triggers_reset(c->waiting, error);
+    memcpy(c->awaited, text, n);
+    c->awaited[n] = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (strchr("()[]{}|*+?.^$\\", text[i]))
+            expression[n_out++] = '\\';
+        expression[n_out++] = text[i];
+    }
+    memcpy(expression + n_out, behind, sizeof behind);
+    sk_triggers_free(c->waiting);
+    c->waiting = NULL;
+    int32_t status = constraint_find_ends(c, error);
+    return status < 0 ? status : sk_triggers_new(&c->waiting, c->heap, NULL, 0, &list, 1, error);
+}
+
+int32_t sk_constraint_reset(sk_constraint *c, const char *awaited, sk_error *error)
+{
+    int32_t status = SKALD_OK;
+    c->has_banned = c->is_waiting = false;
+    if (awaited)
+        status = constraint_wait(c, awaited, error);
+    if (status == SKALD_OK && !c->is_waiting && c->triggers)
+        status = sk_triggers_reset(c->triggers, error);
+    c->active = !c->is_waiting && !c->triggers && c->n_tokens == 0;
+    return status == SKALD_OK ? sk_matcher_reset(c->matcher, error) : status;
 }
 
 int32_t sk_constraint_mask(sk_constraint *c, sk_mask *out, sk_error *error)
 {
-    *out = (sk_mask){.only = -1};
+    *out =
+        (sk_mask){.only = -1, .n_text = 1, .banned = c->is_waiting && !c->active ? c->ends : NULL};
     int32_t status = c->active ? sk_masks_get(c->masks, c->matcher, out, error) : SKALD_OK;
     if (status == SKALD_OK && c->has_banned)
         out->banned = c->banned;
@@ -238,60 +312,54 @@ static int32_t constraint_ban(sk_constraint *c, int32_t token, sk_error *error)
     return SKALD_OK;
 }
 
-/* Keeps the last bytes that the matcher of triggers would have to see again. */
-static void constraint_keep_tail(sk_constraint *c, const char *bytes, uint64_t n)
+/* Looks for a trigger in a token's bytes; what the grammar reads of it must be allowed. */
+static int32_t constraint_watch(sk_constraint *c, sk_triggers *triggers, const char *bytes,
+                                uint64_t n, bool *taken, sk_error *error)
 {
-    uint64_t room = sk_stops_longest(c->triggers) - 1;
-    if (n >= room) {
-        memcpy(c->tail, bytes + (n - room), (size_t)room);
-        c->n_tail = room;
-        return;
-    }
-    uint64_t dropped = c->n_tail + n > room ? c->n_tail + n - room : 0;
-    memmove(c->tail, c->tail + dropped, (size_t)(c->n_tail - dropped));
-    c->n_tail -= dropped;
-    memcpy(c->tail + c->n_tail, bytes, (size_t)n);
-    c->n_tail += n;
+    const char *text;
+    uint64_t n_text, used;
+    int32_t status = sk_triggers_feed(triggers, bytes, n, &text, &n_text, error);
+    *taken = true;
+    if (status < 0 || !text)
+        return status;
+    status = sk_matcher_read(c->matcher, text, n_text, &used, error);
+    c->active = *taken = status == SKALD_OK && used == n_text;
+    return c->active || status < 0 ? status : sk_matcher_reset(c->matcher, error);
 }
 
-/* Looks for a trigger in a token's bytes; what the grammar reads of it must be allowed. */
-static int32_t constraint_watch(sk_constraint *c, const char *bytes, uint64_t n, bool *taken,
+/* A token that triggers: read by the grammar if it can, which else begins behind. */
+static int32_t constraint_begin(sk_constraint *c, int32_t token, const char *bytes, uint64_t n,
                                 sk_error *error)
 {
-    sk_stop_result found = sk_stops_feed(c->triggers, bytes, n);
-    *taken = true;
-    if (found.stop < 0) {
-        constraint_keep_tail(c, bytes, n);
-        return SKALD_OK;
-    }
-    const char *trigger = c->trigger_texts[found.stop];
-    uint64_t used, n_trigger = strlen(trigger), n_rest = n - found.n_used;
-    int32_t status = sk_matcher_read(c->matcher, trigger, n_trigger, &used, error);
-    bool allowed = status == SKALD_OK && used == n_trigger;
-    if (allowed) {
-        status = sk_matcher_read(c->matcher, bytes + found.n_used, n_rest, &used, error);
-        allowed = status == SKALD_OK && used == n_rest;
-    }
-    c->active = *taken = allowed;
-    if (allowed || status < 0)
-        return status;
-    sk_stops_reset(c->triggers);
-    sk_stops_feed(c->triggers, c->tail, c->n_tail);
-    return sk_matcher_reset(c->matcher, error);
+    bool taken;
+    c->active = true;
+    return sk_matcher_take(c->matcher, token, bytes, n, &taken, error);
+}
+
+static bool constraint_is_trigger(const sk_constraint *c, int32_t token)
+{
+    for (uint64_t i = 0; i < c->n_tokens; i++)
+        if (c->tokens[i] == token)
+            return true;
+    return false;
 }
 
 int32_t sk_constraint_take(sk_constraint *c, int32_t token, bool *taken, sk_error *error)
 {
     uint64_t n;
-    const char *bytes = sk_vocab_piece(c->vocab, token, false, &n);
+    sk_triggers *triggers = c->is_waiting ? c->waiting : c->triggers;
+    /* Triggers may be the texts of control tokens; a grammar names these otherwise. */
+    const char *bytes = sk_vocab_piece(c->vocab, token, !c->active, &n);
     int32_t status = SKALD_OK;
     *taken = true;
     if (sk_vocab_is_end(c->vocab, token))
         return SKALD_OK;
     if (c->active)
         status = sk_matcher_take(c->matcher, token, bytes, n, taken, error);
-    else
-        status = constraint_watch(c, bytes, n, taken, error);
+    else if (!c->is_waiting && constraint_is_trigger(c, token))
+        status = constraint_begin(c, token, bytes, n, error);
+    else if (triggers)
+        status = constraint_watch(c, triggers, bytes, n, taken, error);
     if (status == SKALD_OK && !*taken)
         return constraint_ban(c, token, error);
     c->has_banned = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What binds the text that is being generated: the grammar that a set of options asks for
- * (json_schema, grammar or regex, one of them at most), from the first token on or from a trigger
- * on, and which tokens may follow.
+ * (json_schema, grammar or regex, one of them at most), from the first token on, or from a trigger
+ * on, or behind a text that is waited for (the end of reasoning); and which tokens may follow.
  *
  * Where it stands follows from the tokens since its beginning, so it is never saved: whoever goes
  * back or elsewhere resets it and has it take the tokens again.
@@ -29,15 +29,19 @@ typedef struct sk_constraint sk_constraint;
  * OPTION, TOKENIZER, GRAMMAR, MEMORY. */
 int32_t sk_constraint_new(sk_constraint **out, sk_heap *heap, const sk_options *options,
                           const sk_vocab *vocab, uint64_t n_logits, sk_error *error);
-/* Another one of the same grammar, at its beginning. `from` may be NULL: so is *out. Errors:
- * MEMORY. */
-int32_t sk_constraint_fork(sk_constraint **out, const sk_constraint *from, sk_error *error);
+/* Another one of the same grammar, at its beginning, by the same options. `from` may be NULL: so is
+ * *out. Errors: MEMORY. */
+int32_t sk_constraint_fork(sk_constraint **out, const sk_constraint *from,
+                           const sk_options *options, sk_error *error);
 void sk_constraint_free(sk_constraint *c); /* NULL does nothing */
 
-/* Back to the beginning. Errors: MEMORY. */
-int32_t sk_constraint_reset(sk_constraint *c, sk_error *error);
+/* Back to the beginning. If `awaited` is not NULL, nothing is bound until that text, white space at
+ * its ends aside, has come, but that the text may not end before; the grammar begins behind it, and
+ * triggers do not count. The text is borrowed for the call. Errors: MEMORY. */
+int32_t sk_constraint_reset(sk_constraint *c, const char *awaited, sk_error *error);
 
-/* What may follow. Where nothing is bound (no trigger yet) `banned` is NULL and `only` -1. A view
+/* What may follow. Where nothing is bound (no trigger yet) `only` is -1 and `banned` NULL, or the
+ * ends of text where another is waited for. A view
  * until the next call. Errors: GRAMMAR (too ambiguous), MEMORY. */
 int32_t sk_constraint_mask(sk_constraint *c, sk_mask *out, sk_error *error);
 

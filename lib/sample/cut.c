@@ -24,37 +24,31 @@ void sk_chain_top_k(const sk_pick *pick, sk_candidates *set)
         sk_candidates_keep_best(set, keep);
 }
 
-/* Removes, before anything is ranked, what cannot be in the run: candidates which together weigh
- * less than half of what the run leaves. (Only half: roundings of the sums are far smaller, as p
- * is not closer to 1 than 1e-6 here.) Most of a vocabulary goes this way. */
-static void chain_drop_tail(sk_candidates *set, double total, double p)
+/* Keeps the shortest run of the best whose weights come to `wanted` or, if `beyond`, to more, and
+ * at least `least`. Where sums round differently, it may end at the last candidate and not reach
+ * it. */
+static void chain_keep_run(sk_candidates *set, double wanted, bool beyond, uint64_t least)
 {
-    if (p > 1 - 1e-6)
-        return;
-    float light = (float)(0.5 * (1 - p) * total / (double)set->n);
+    sk_candidate last;
+    double sum = 0;
     uint64_t kept = 0;
-    for (uint64_t i = 0; i < set->n; i++) {
-        set->items[kept] = set->items[i];
-        kept += set->items[i].weight >= light;
+    if (!set->ranked && least <= 1 && sk_candidates_reach(set, wanted, &last)) {
+        sk_candidates_keep_to(set, &last);
+        return;
     }
-    set->n = kept;
+    sk_candidates_rank_begin(set);
+    do
+        sum += (double)sk_candidates_rank_next(set)->weight;
+    while (++kept < set->n && ((beyond ? sum <= wanted : sum < wanted) || kept < least));
+    sk_candidates_rank_end(set);
 }
 
-/* Where the sums round differently, the run may end at the last candidate without reaching p. */
 void sk_chain_top_p(const sk_pick *pick, sk_candidates *set)
 {
     if (pick->params->top_p >= 1)
         return;
-    double total = sk_candidates_weigh(set), wanted = total * pick->params->top_p;
-    double sum = 0;
-    uint64_t kept = 0, least = (uint64_t)pick->params->min_keep;
-    if (least <= 1)
-        chain_drop_tail(set, total, pick->params->top_p);
-    sk_candidates_rank_begin(set);
-    do
-        sum += (double)sk_candidates_rank_next(set)->weight;
-    while (++kept < set->n && (sum < wanted || kept < least));
-    sk_candidates_rank_end(set);
+    double wanted = sk_candidates_weigh(set) * pick->params->top_p;
+    chain_keep_run(set, wanted, false, (uint64_t)pick->params->min_keep);
     set->n_hidden = 0;
 }
 
@@ -86,6 +80,7 @@ void sk_chain_top_n_sigma(const sk_pick *pick, sk_candidates *set)
     uint64_t kept = 0;
     if (n_sigma <= 0 || set->n < 2)
         return;
+    sk_candidates_settle(set);
     for (uint64_t i = 0; i < set->n; i++)
         sum += set->items[i].logit;
     double mean = sum / (double)set->n;
@@ -107,36 +102,33 @@ static void chain_by_distance(const sk_pick *pick, sk_candidates *set, double to
 {
     double entropy = 0;
     for (uint64_t i = 0; i < set->n; i++) {
-        double p = (double)set->items[i].weight / total;
-        entropy -= p > 0 ? p * sk_log(p) : 0;
+        sk_candidate *c = &set->items[i];
+        double p = (double)c->weight / total, log_p = p > 0 ? sk_log(p) : 0;
+        entropy -= p * log_p;
+        pick->scratch[c->id] = c->logit;
+        c->logit = -log_p;
     }
     for (uint64_t i = 0; i < set->n; i++) {
         sk_candidate *c = &set->items[i];
-        double p = (double)c->weight / total;
-        pick->scratch[c->id] = c->logit;
-        c->logit = p > 0 ? -fabs(-sk_log(p) - entropy) : -1e300;
+        c->logit = c->weight > 0 ? -fabs(c->logit - entropy) : -1e300;
     }
 }
 
 /* Locally typical sampling (Meister, Pimentel, Wiher, Cotterell; 2022). */
 void sk_chain_typical(const sk_pick *pick, sk_candidates *set)
 {
-    double p = pick->params->typical_p, sum = 0;
-    uint64_t kept = 0, least = (uint64_t)pick->params->min_keep;
+    double p = pick->params->typical_p;
     if (p <= 0 || p >= 1)
         return;
     double total = sk_candidates_weigh(set);
     chain_by_distance(pick, set, total);
     set->ranked = false;
-    sk_candidates_rank_begin(set);
-    do
-        sum += (double)sk_candidates_rank_next(set)->weight;
-    while (++kept < set->n && (sum <= p * total || kept < least));
-    sk_candidates_rank_end(set);
+    chain_keep_run(set, p * total, true, (uint64_t)pick->params->min_keep);
     for (uint64_t i = 0; i < set->n; i++)
         set->items[i].logit = pick->scratch[set->items[i].id];
     set->n_hidden = 0;
-    sk_candidates_rank(set);
+    set->ranked = false;
+    set->due = true;
 }
 
 /* The last in rank of the candidates that weigh at least so much, of which there are *n. */

@@ -20,28 +20,30 @@ enum { MIROSTAT_M = 100 }; /* candidates by which the first version estimates th
 /* The sum must exceed, not reach: with u = 0 a candidate of weight 0 would be chosen. It always
  * does at last: u < 1, the product of u and the total rounds below the total, and the sum is the
  * total, added up in the same order. */
-static const sk_candidate *draw_plain(const sk_pick *pick, sk_candidates *set)
+static sk_candidate draw_plain(const sk_pick *pick, sk_candidates *set)
 {
     if (set->n == 1)
-        return &set->items[0];
+        return set->items[0];
     double u = sk_random_u01((uint64_t)pick->params->seed, pick->position, SK_DRAW_DIST);
-    double wanted = sk_candidates_weigh(set) * u;
-    double sum = 0;
+    sk_candidate drawn;
+    if (set->due && sk_candidates_reach(set, sk_candidates_weigh_roughly(set) * u, &drawn))
+        return drawn;
+    double wanted = sk_candidates_weigh(set) * u, sum = 0;
     uint64_t i = 0;
     for (; i + 1 < set->n; i++) {
         sum += (double)set->items[i].weight;
         if (sum > wanted)
             break;
     }
-    return &set->items[i];
+    return set->items[i];
 }
 
 /* The first candidate, in the order of the set, at which the sum of weights reaches u of all. */
-static const sk_candidate *draw_reaching(const sk_pick *pick, sk_candidates *set, double total,
-                                         uint32_t sampler)
+static sk_candidate draw_reaching(const sk_pick *pick, sk_candidates *set, double total,
+                                  uint32_t sampler)
 {
     if (set->n == 1)
-        return &set->items[0];
+        return set->items[0];
     double wanted = sk_random_u01((uint64_t)pick->params->seed, pick->position, sampler) * total;
     double sum = 0;
     uint64_t i = 0;
@@ -50,7 +52,7 @@ static const sk_candidate *draw_reaching(const sk_pick *pick, sk_candidates *set
         if (sum >= wanted && set->items[i].weight > 0)
             break;
     }
-    return &set->items[i];
+    return set->items[i];
 }
 
 /* ---- Mirostat ------------------------------------------------------------------------------- */
@@ -90,7 +92,7 @@ static void mirostat_keep(sk_candidates *set, double mu)
     set->n = kept > 0 ? kept : 1;
 }
 
-static const sk_candidate *draw_mirostat(const sk_pick *pick, sk_candidates *set)
+static sk_candidate draw_mirostat(const sk_pick *pick, sk_candidates *set)
 {
     const sk_sampler_params *p = pick->params;
     double mu = pick->state->mu > 0 || pick->state->mu < 0 ? pick->state->mu : 2 * p->mirostat_tau;
@@ -102,8 +104,8 @@ static const sk_candidate *draw_mirostat(const sk_pick *pick, sk_candidates *set
         set->n = mirostat_k(pick, set, mu);
     }
     double total = sk_candidates_weigh(set);
-    const sk_candidate *drawn = draw_reaching(pick, set, total, SK_DRAW_MIROSTAT);
-    double surprise = -sk_log((double)drawn->weight / total) / LN2;
+    const sk_candidate drawn = draw_reaching(pick, set, total, SK_DRAW_MIROSTAT);
+    double surprise = -sk_log((double)drawn.weight / total) / LN2;
     pick->state->mu = mu - p->mirostat_eta * (surprise - p->mirostat_tau);
     return drawn;
 }
@@ -124,7 +126,7 @@ static void adaptive_count(const sk_sampler_params *p, sk_sampler_state *state, 
     state->total = 1 + p->adaptive_decay * state->total;
 }
 
-static const sk_candidate *draw_adaptive(const sk_pick *pick, sk_candidates *set)
+static sk_candidate draw_adaptive(const sk_pick *pick, sk_candidates *set)
 {
     const sk_sampler_params *p = pick->params;
     double best = sk_candidates_best(set)->logit, total = sk_candidates_weigh(set);
@@ -139,8 +141,8 @@ static const sk_candidate *draw_adaptive(const sk_pick *pick, sk_candidates *set
     }
     set->ranked = false; /* the order stays what it was; only the best is another */
     double sum = sk_candidates_weigh(set);
-    const sk_candidate *drawn = draw_reaching(pick, set, sum, SK_DRAW_ADAPTIVE);
-    double d = pick->scratch[drawn->id] - best;
+    const sk_candidate drawn = draw_reaching(pick, set, sum, SK_DRAW_ADAPTIVE);
+    double d = pick->scratch[drawn.id] - best;
     adaptive_count(p, pick->state, d < -64 ? 0 : (double)sk_expf((float)d) / total);
     return drawn;
 }
@@ -148,10 +150,10 @@ static const sk_candidate *draw_adaptive(const sk_pick *pick, sk_candidates *set
 int32_t sk_chain_draw(const sk_pick *pick, sk_candidates *set)
 {
     const sk_sampler_params *p = pick->params;
-    const sk_candidate *drawn = p->mirostat                              ? draw_mirostat(pick, set)
-                                : p->adaptive && p->adaptive_target >= 0 ? draw_adaptive(pick, set)
-                                                                         : draw_plain(pick, set);
-    return drawn->id;
+    const sk_candidate drawn = p->mirostat                              ? draw_mirostat(pick, set)
+                               : p->adaptive && p->adaptive_target >= 0 ? draw_adaptive(pick, set)
+                                                                        : draw_plain(pick, set);
+    return drawn.id;
 }
 
 sk_sampler_state sk_sampler_state_after(const sk_sampler_params *p, sk_sampler_state state)

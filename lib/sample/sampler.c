@@ -455,6 +455,8 @@ int32_t sk_sampler_pick(sk_sampler *s, const float *logits, const int32_t *histo
         .n_vocab = s->n_vocab,
         .count = s->count,
         .scratch = s->scratch,
+        .banned = banned,
+        .barred = s->barred,
         .state = &s->state,
     };
     sk_candidates set;

@@ -17,6 +17,7 @@
  *     min-p         keeps logits of at least the best + ln(min_p)
  *     xtc           sometimes removes all candidates above a threshold but the least likely of them
  *     temperature   divides the logits; 0 keeps the best only; with a range, by how even they are
+ *     infill        ends, or keeps what is sure (gap.c); only where it is listed
  *     draw          Mirostat 1 or 2 or adaptive-p, which have a state; or the first candidate whose
  * running sum of weights exceeds u * their total
  *
@@ -51,6 +52,7 @@ enum {
     SK_STEP_MIN_P,
     SK_STEP_XTC,
     SK_STEP_TEMPERATURE,
+    SK_STEP_INFILL,
     SK_STEPS
 };
 
@@ -84,6 +86,7 @@ typedef struct sk_sampler_params {
     double mirostat_tau, mirostat_eta;
     bool adaptive; /* adaptive-p draws; its target below 0: as usual */
     double adaptive_target, adaptive_decay;
+    const sk_vocab *vocab;     /* for infill, borrowed; NULL: that does nothing */
     const skald_sampler *host; /* its table, borrowed; NULL: none */
     int64_t n_probs;           /* log-probabilities to keep of each pick, [0, 1000] */
     int64_t min_keep;          /* truncating steps leave so many, if there are */
@@ -113,7 +116,7 @@ int32_t sk_sampler_set_vocab(sk_sampler *sampler, const int32_t *ends, uint64_t 
 /* The values that a set of options has, but for the bias, which is left empty. */
 void sk_sampler_read_options(sk_sampler_params *params, const sk_options *options);
 
-/* Reads the order of the steps: names separated by ';', ',' or blanks, or letters (edskypmxta):
+/* Reads the order of the steps: names separated by ';', ',' or blanks, or letters (edskypmxtia):
  * `steps`, `n_steps` and `adaptive` of the parameters. An empty text is the usual order. Errors:
  * OPTION (a name that is not known or there twice). */
 int32_t sk_sampler_read_steps(sk_sampler_params *params, const char *text, sk_error *error);

@@ -6,12 +6,17 @@
 #include "base/portable.h"
 
 #include "sample/schema.h"
-#include "sample/schema_ref.h"
+#include "sample/schema_not.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { SCHEMA_MAX_COUNT = 1 << 20, SCHEMA_ONE_OF_MAX = 64 };
+enum {
+    SCHEMA_MAX_COUNT = 1 << 20,
+    SCHEMA_ONE_OF_MAX = 64,
+    SCHEMA_NEAR_MAX = 6,
+    SCHEMA_SETS = 1 << 15
+};
 #define SCHEMA_ARENA (UINT64_C(256) << 20) /* bytes of a schema's values and of what it becomes */
 
 /* ---- Keywords ------------------------------------------------------------------------------- */
@@ -87,12 +92,19 @@ static uint32_t schema_type_bit(const sk_json *name)
                  {"string", SCHEMA_STRING}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (sk_schema_is_text(name, types[i].name))
-            return types[i].bits;
+            return name->flavour == SCHEMA_NO_INTEGER ? SCHEMA_NUMBER : types[i].bits;
     return 0;
 }
 
-/* The types that "type" leaves. */
-static uint32_t schema_type_bits(schema *s, const sk_json *own)
+const sk_json *sk_schema_other_than(const sk_json *own)
+{
+    for (uint64_t i = 0; i < own->n; i++)
+        if (own->as.members[i].key.flavour == SCHEMA_OTHER_THAN)
+            return &own->as.members[i].value;
+    return NULL;
+}
+
+uint32_t sk_schema_types(schema *s, const sk_json *own)
 {
     const sk_json *type = sk_schema_get(own, "type");
     uint32_t types = 0;
@@ -116,25 +128,6 @@ static bool schema_is_true(const sk_json *value)
 {
     return value->kind == SK_JSON_BOOL ? value->as.truth
                                        : value->kind == SK_JSON_OBJECT && value->n == 0;
-}
-
-/* The types that a "not" takes away: all of those that it names, if it says nothing else. */
-static uint32_t schema_not(schema *s, const sk_json *own)
-{
-    const sk_json *negated = sk_schema_get(own, "not");
-    if (!negated || (negated->kind == SK_JSON_BOOL && !negated->as.truth))
-        return 0;
-    if (schema_is_true(negated))
-        return SCHEMA_ALL;
-    if (negated->kind == SK_JSON_OBJECT && negated->n == 1 && sk_schema_get(negated, "type"))
-        return schema_type_bits(s, negated);
-    sk_schema_refuse(s, "not", "only types can be excluded");
-    return 0;
-}
-
-uint32_t sk_schema_types(schema *s, const sk_json *own)
-{
-    return schema_type_bits(s, own) & ~schema_not(s, own);
 }
 
 /* ---- Terms ---------------------------------------------------------------------------------- */
@@ -164,10 +157,30 @@ void sk_schema_add_term(schema *s, schema_terms *terms, const sk_json *json, uin
 /* Whether a schema says more than what it refers to. */
 static bool schema_binds(const sk_json *json)
 {
-    static const char *const silent[] = {
-        "$ref",     "allOf",   "anyOf",      "oneOf",       "$defs",    "definitions",
-        "$schema",  "$id",     "title",      "description", "default",  "examples",
-        "$comment", "$anchor", "deprecated", "readOnly",    "writeOnly"};
+    static const char *const silent[] = {"$ref",
+                                         "allOf",
+                                         "anyOf",
+                                         "oneOf",
+                                         "$defs",
+                                         "definitions",
+                                         "not",
+                                         "if",
+                                         "then",
+                                         "else",
+                                         "dependentRequired",
+                                         "dependentSchemas",
+                                         "dependencies",
+                                         "$schema",
+                                         "$id",
+                                         "title",
+                                         "description",
+                                         "default",
+                                         "examples",
+                                         "$comment",
+                                         "$anchor",
+                                         "deprecated",
+                                         "readOnly",
+                                         "writeOnly"};
     for (uint64_t i = 0; i < json->n; i++) {
         bool is_silent = false;
         for (size_t k = 0; k < sizeof silent / sizeof *silent; k++)
@@ -188,11 +201,34 @@ static const sk_json *schema_list(schema *s, const sk_json *json, const char *ke
     return list;
 }
 
+/* Keywords that are other schemas. */
+static void schema_turn(schema *s, schema_terms *todo, const sk_json *json)
+{
+    static const char *const choices[] = {"if", "dependentRequired", "dependentSchemas",
+                                          "dependencies"};
+    const sk_json *negated = sk_schema_get(json, "not");
+    const char *why = NULL;
+    for (int i = 0; i < 4 && schema_ok(s); i++) {
+        const sk_json *choice = sk_schema_choice(s, json, choices[i]);
+        if (choice && schema_ok(s))
+            sk_schema_add_term(s, todo, choice, SCHEMA_WHOLE);
+    }
+    const sk_json *opposite =
+        negated ? sk_schema_opposite(s, negated, sk_schema_cause(json), &why) : NULL;
+    if (why)
+        sk_schema_refuse(s, sk_schema_cause(json), why);
+    else if (opposite && schema_ok(s))
+        sk_schema_add_term(s, todo, opposite, SCHEMA_WHOLE);
+}
+
 static void schema_open(schema *s, schema_terms *todo, schema_terms *flat, const sk_json *json)
 {
     const sk_json *ref = sk_schema_get(json, "$ref");
-    if (sk_schema_get(json, "$dynamicRef") || sk_schema_get(json, "$recursiveRef"))
+    const sk_json *dynamic = sk_schema_get(json, "$dynamicRef");
+    if ((dynamic && s->n_dynamic > 1) || sk_schema_get(json, "$recursiveRef"))
         sk_schema_refuse(s, "$dynamicRef", "it depends on where the schema is used");
+    else if (dynamic && dynamic->kind == SK_JSON_STRING && !ref)
+        ref = dynamic; /* with but one place to lead to it is like any other */
     if (ref && ref->kind == SK_JSON_STRING) {
         const sk_json *target = sk_schema_ref(s, ref);
         if (target)
@@ -203,6 +239,7 @@ static void schema_open(schema *s, schema_terms *todo, schema_terms *flat, const
     const sk_json *all = schema_list(s, json, "allOf");
     for (uint64_t i = 0; all && i < all->n && schema_ok(s); i++)
         sk_schema_add_term(s, todo, &all->as.items[i], SCHEMA_WHOLE);
+    schema_turn(s, todo, json);
     if (schema_list(s, json, "anyOf"))
         sk_schema_add_term(s, flat, json, SCHEMA_ANY_OF);
     if (schema_list(s, json, "oneOf"))
@@ -273,6 +310,11 @@ uint32_t sk_schema_rule(schema *s, const schema_terms *terms)
         s->set_rules[i] = SK_OP_NONE;
     if (s->set_rules[number] != SK_OP_NONE)
         return s->set_rules[number];
+    if (number > SCHEMA_SETS) {
+        s->b.status = sk_fail(s->error, SKALD_E_OPTION,
+                              "json_schema: its schemas combine in more than %d ways", SCHEMA_SETS);
+        return 0;
+    }
     uint32_t rule = s->set_rules[number] = sk_build_rule(&s->b, NULL, 0, 0);
     schema_term *kept =
         sk_arena_array(&s->arena, (uint64_t)terms->n + 1, sizeof *kept, "a JSON schema", s->error);
@@ -424,15 +466,6 @@ static void schema_or(schema *s, schema_ways *ways, sk_frag f)
 /* What a schema says that is of no one type, or cannot be said at all. */
 static void schema_check(schema *s, const sk_json *own)
 {
-    static const char *const dependent[] = {"dependentRequired", "dependentSchemas",
-                                            "dependencies"};
-    for (int i = 0; i < 3; i++) {
-        const sk_json *value = sk_schema_get(own, dependent[i]);
-        if (value && value->kind == SK_JSON_OBJECT && value->n > 0)
-            sk_schema_refuse(s, dependent[i], "one key cannot depend on another");
-    }
-    if (sk_schema_get(own, "if") && (sk_schema_get(own, "then") || sk_schema_get(own, "else")))
-        sk_schema_refuse(s, "if", "what does not hold cannot be told while it is written");
     static const char *const rest[] = {"unevaluatedProperties", "unevaluatedItems"};
     static const char *const others[] = {
         "$ref", "allOf", "anyOf", "oneOf", "if", "not", "dependentSchemas", "contains"};
@@ -457,10 +490,16 @@ static sk_frag schema_list_values(schema *s, const schema_terms *own, const sk_j
     return ways.any ? ways.f : sk_build_never(&s->b);
 }
 
-static sk_frag schema_boolean(schema *s)
+/* Whether a value is none of those that are excluded. */
+static bool schema_allows(const schema_terms *own, const sk_json *value)
 {
-    return sk_build_either(&s->b, sk_build_text(&s->b, "true", 4),
-                           sk_build_text(&s->b, "false", 5));
+    for (uint32_t i = 0; i < own->n; i++) {
+        const sk_json *others = sk_schema_other_than(own->items[i].schema);
+        for (uint64_t k = 0; others && k < others->n; k++)
+            if (sk_schema_equal(&others->as.items[k], value))
+                return false;
+    }
+    return true;
 }
 
 static sk_frag schema_by_type(schema *s, const schema_terms *own, uint32_t types)
@@ -472,13 +511,12 @@ static sk_frag schema_by_type(schema *s, const schema_terms *own, uint32_t types
         schema_or(s, &ways, sk_schema_array(s, own));
     if (types & SCHEMA_STRING)
         schema_or(s, &ways, sk_schema_string(s, own));
-    if ((types & SCHEMA_NUMBER) && !(types & SCHEMA_INTEGER))
-        sk_schema_refuse(s, "not", "integers cannot be excluded from numbers");
     if (types & (SCHEMA_NUMBER | SCHEMA_INTEGER))
-        schema_or(s, &ways, sk_schema_number(s, own, !(types & SCHEMA_NUMBER)));
-    if (types & SCHEMA_BOOLEAN)
-        schema_or(s, &ways, schema_boolean(s));
-    if (types & SCHEMA_NULL)
+        schema_or(s, &ways, sk_schema_number(s, own, types));
+    for (int truth = 0; truth < 2 && (types & SCHEMA_BOOLEAN); truth++)
+        if (schema_allows(own, &(sk_json){.kind = SK_JSON_BOOL, .as.truth = truth}))
+            schema_or(s, &ways, sk_build_text(&s->b, truth ? "true" : "false", truth ? 4 : 5));
+    if ((types & SCHEMA_NULL) && schema_allows(own, &(sk_json){.kind = SK_JSON_NULL}))
         schema_or(s, &ways, sk_build_text(&s->b, "null", 4));
     return ways.any ? ways.f : sk_build_never(&s->b);
 }
@@ -523,22 +561,30 @@ static void schema_member_terms(schema *s, const schema_terms *rest, const sk_js
     sk_schema_add_term(s, terms, member, SCHEMA_WHOLE);
 }
 
-static void schema_check_apart(schema *s, const schema_terms *rest, const sk_json *list)
+/* Adds to the terms of a oneOf's member that the value is of none of the others, where that is not
+ * seen to be so anyway. */
+static void schema_no_other(schema *s, const schema_terms *rest, const sk_json *list, uint64_t at,
+                            schema_terms *terms)
 {
-    schema_terms one, other, flat_one, flat_other;
-    if (list->n > SCHEMA_ONE_OF_MAX) {
-        sk_schema_refuse(s, "oneOf", "of more than 64 schemas");
-        return;
+    schema_terms one = *terms, other, flat_one, flat_other;
+    const char *why;
+    uint32_t n_near = 0;
+    for (uint64_t k = 0; k < list->n && schema_ok(s); k++) {
+        if (k == at)
+            continue;
+        schema_member_terms(s, rest, &list->as.items[k], &other);
+        sk_schema_flatten(s, &one, &flat_one);
+        sk_schema_flatten(s, &other, &flat_other);
+        if (!schema_ok(s) || sk_schema_disjoint(s, &flat_one, &flat_other))
+            continue;
+        const sk_json *opposite = sk_schema_opposite(s, &list->as.items[k], "oneOf", &why);
+        if (++n_near > SCHEMA_NEAR_MAX)
+            sk_schema_refuse(s, "oneOf", "a value may be of too many of its schemas at once");
+        else if (why)
+            sk_schema_refuse(s, "oneOf", why);
+        else if (schema_ok(s))
+            sk_schema_add_term(s, terms, opposite, SCHEMA_WHOLE);
     }
-    for (uint64_t i = 0; i < list->n; i++)
-        for (uint64_t k = i + 1; k < list->n && schema_ok(s); k++) {
-            schema_member_terms(s, rest, &list->as.items[i], &one);
-            schema_member_terms(s, rest, &list->as.items[k], &other);
-            sk_schema_flatten(s, &one, &flat_one);
-            sk_schema_flatten(s, &other, &flat_other);
-            if (schema_ok(s) && !sk_schema_disjoint(s, &flat_one, &flat_other))
-                sk_schema_refuse(s, "oneOf", "a value may be of two of its schemas at once");
-        }
 }
 
 static sk_frag schema_choose(schema *s, const schema_terms *flat, uint32_t at)
@@ -550,10 +596,12 @@ static sk_frag schema_choose(schema *s, const schema_terms *flat, uint32_t at)
     schema_ways ways = {.any = false};
     memmove(&rest.items[at], &rest.items[at + 1], (flat->n - at - 1) * sizeof *rest.items);
     rest.n--;
-    if (one)
-        schema_check_apart(s, &rest, list);
+    if (one && list->n > SCHEMA_ONE_OF_MAX)
+        sk_schema_refuse(s, "oneOf", "of more than 64 schemas");
     for (uint64_t i = 0; i < list->n && schema_ok(s); i++) {
         schema_member_terms(s, &rest, &list->as.items[i], &terms);
+        if (one && list->n <= SCHEMA_ONE_OF_MAX)
+            schema_no_other(s, &rest, list, i, &terms);
         if (!terms.never)
             schema_or(s, &ways, sk_build_call(&s->b, sk_schema_rule(s, &terms)));
     }
@@ -627,6 +675,7 @@ int32_t sk_grammar_from_schema(sk_grammar **out, sk_heap *heap, const char *text
     sk_itempool_free(&s.sets);
     sk_free(heap, s.set_rules);
     sk_free(heap, s.jobs);
+    sk_free(heap, s.made);
     sk_arena_free(&s.arena);
     sk_gram_free(&s.b);
     return status;

@@ -47,6 +47,27 @@ enum {
     SCHEMA_ALL = 127
 };
 
+/* Flavours of words of our own (schema_not.c). */
+enum {
+    SCHEMA_NO_INTEGER = 1, /* of the type "number": that is no integer */
+    SCHEMA_OTHER_THAN = 20 /* of the keyword "otherThan": a value that is none of these scalars */
+};
+
+/* A schema with a name (schema_ref.c). */
+typedef struct schema_resource {
+    const char *name; /* [n] without a fragment */
+    uint64_t n;
+    const sk_json *root;
+} schema_resource;
+
+/* A schema that was made of another. */
+typedef struct schema_made {
+    const sk_json_member *members; /* of the other: what it is known by */
+    uint32_t what;
+    const sk_json *value;
+    const char *why;
+} schema_made;
+
 /* Rules that every schema may want; 0: not made yet. */
 typedef struct schema_shared {
     uint32_t space, character, string, number, integer, any, separator, colon, unique_string;
@@ -65,15 +86,19 @@ typedef struct schema {
     sk_arena arena;
     sk_json root;
     const char *ignored;
-    bool ref_alone; /* keywords beside a $ref do not count (until draft 7) */
-    bool is_loose;  /* the whole schema is true or {} */
-    bool has_ids;   /* a subschema has an $id: references may mean something else */
+    bool ref_alone;                 /* keywords beside a $ref do not count (until draft 7) */
+    bool is_loose;                  /* the whole schema is true or {} */
+    schema_resource resources[250]; /* [n_resources], the root first */
+    uint32_t n_resources;
+    uint64_t n_dynamic; /* schemas with a $dynamicAnchor */
     schema_shared shared;
     sk_itempool sets;    /* of terms, as pairs of numbers */
     uint32_t *set_rules; /* [set_capacity] by number of the set */
     uint64_t set_capacity;
     schema_job *jobs; /* owned; a stack */
     uint64_t n_jobs, job_capacity;
+    schema_made *made; /* owned, [n_made] */
+    uint64_t n_made, made_capacity;
 } schema;
 
 static inline bool schema_ok(const schema *s)
@@ -83,6 +108,8 @@ static inline bool schema_ok(const schema *s)
 
 /* The value of a keyword, or NULL. */
 const sk_json *sk_schema_get(const sk_json *value, const char *keyword);
+/* The values that a place's must be none of, or NULL (schema_not.c). */
+const sk_json *sk_schema_other_than(const sk_json *own);
 bool sk_schema_is_text(const sk_json *value, const char *text);
 
 /* A keyword asks for what cannot be enforced: an error, unless the host said to ignore it. */
@@ -115,7 +142,7 @@ sk_frag sk_schema_other_string(schema *s, const sk_json *const *texts, uint64_t 
 
 /* What the terms, all SCHEMA_OWN, say of each type. */
 sk_frag sk_schema_string(schema *s, const schema_terms *own);
-sk_frag sk_schema_number(schema *s, const schema_terms *own, bool integer);
+sk_frag sk_schema_number(schema *s, const schema_terms *own, uint32_t types);
 sk_frag sk_schema_array(schema *s, const schema_terms *own);
 sk_frag sk_schema_object(schema *s, const schema_terms *own);
 

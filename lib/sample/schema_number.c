@@ -20,7 +20,8 @@ enum {
     NUMBER_CAP = 60,
     INTEGER_CAP = 16,
     FRACTION_CAP = 20,
-    DIVISOR_CAP = 1024
+    DIVISOR_CAP = 1024,
+    NUMBER_OTHERS = 64 /* numbers that may be excluded */
 };
 
 /* A bound, as a sign and digits, 0 to 9. */
@@ -143,6 +144,17 @@ static void range_tighten(schema *s, number_range *range, const char *keyword, c
         *b = fresh;
 }
 
+static uint64_t number_common(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* A multiple of several numbers is one of their least common multiple. */
 static void range_divisor(schema *s, number_range *range, const sk_json *value)
 {
     double v = !number_is(value)            ? 0
@@ -150,14 +162,17 @@ static void range_divisor(schema *s, number_range *range, const sk_json *value)
                                             : value->as.d;
     if (!value)
         return;
-    if (!(v > 0))
+    if (!(v > 0)) {
         sk_schema_wrong(s, "multipleOf", "a number above 0");
-    else if (v > DIVISOR_CAP || v != (double)(uint64_t)v)
+        return;
+    }
+    uint64_t whole = v <= DIVISOR_CAP ? (uint64_t)v : 0,
+             known = range->divisor ? range->divisor : 1;
+    if (whole == 0 || v != (double)whole ||
+        known / number_common(known, whole) * whole > DIVISOR_CAP)
         sk_schema_refuse(s, "multipleOf", "of what is no integer of at most 1024");
-    else if (range->divisor && range->divisor != (uint64_t)v)
-        sk_schema_refuse(s, "multipleOf", "of two numbers");
     else
-        range->divisor = (uint64_t)v;
+        range->divisor = known / number_common(known, whole) * whole;
 }
 
 static bool number_true(const sk_json *value)
@@ -397,19 +412,94 @@ static sk_frag number_integer(schema *s)
     return sk_build_then(&s->b, f, sk_build_maybe(&s->b, sk_build_text(&s->b, ".0", 2)));
 }
 
-sk_frag sk_schema_number(schema *s, const schema_terms *own, bool integer)
+static sk_frag number_broken_of(schema *s, uint64_t n_whole, uint64_t n_fraction)
+{
+    sk_gram *b = &s->b;
+    sk_frag zeros = sk_build_repeat(b, sk_build_byte(b, '0', '0'), 0, n_fraction - 1);
+    sk_frag more = sk_build_repeat(b, sk_build_byte(b, '0', '9'), 0, n_fraction - 1);
+    sk_frag f = sk_build_then(b, sk_build_byte(b, '.', '.'), zeros);
+    f = sk_build_then(b, sk_build_then(b, f, sk_build_byte(b, '1', '9')), more);
+    return sk_build_then(b, number_whole(s, n_whole), f);
+}
+
+/* One that is no integer, also for a reader who rounds it to a double. */
+static sk_frag number_broken(schema *s)
+{
+    return sk_build_either(&s->b, number_broken_of(s, 6, 9), number_broken_of(s, 12, 3));
+}
+
+/* The numbers that are excluded, sorted; *n of them. */
+static bound *number_others(schema *s, const schema_terms *own, uint64_t *n)
+{
+    bound *list = sk_arena_array(&s->arena, NUMBER_OTHERS, sizeof *list, "a JSON schema", s->error);
+    *n = 0;
+    if (!list)
+        s->b.status = SKALD_E_MEMORY;
+    for (uint32_t i = 0; i < own->n; i++) {
+        const sk_json *others = sk_schema_other_than(own->items[i].schema);
+        for (uint64_t k = 0; others && k < others->n && schema_ok(s); k++) {
+            bound fresh = {.set = true, .strict = true};
+            uint64_t at = *n;
+            if (!number_is(&others->as.items[k]))
+                continue;
+            if (*n == NUMBER_OTHERS || !number_bound(&others->as.items[k], &fresh)) {
+                sk_schema_refuse(s, "not", "of many numbers, or of one with too many digits");
+                continue;
+            }
+            for (; at > 0 && bound_order(&fresh, &list[at - 1]) < 0; at--)
+                list[at] = list[at - 1];
+            list[at] = fresh;
+            ++*n;
+        }
+    }
+    return list;
+}
+
+/* A range with holes is the ranges between them. */
+static sk_frag number_with_holes(schema *s, const number_range *range, const bound *holes,
+                                 uint64_t n, bool integer)
+{
+    sk_gram *b = &s->b;
+    number_range part = *range;
+    sk_frag f = sk_build_never(b);
+    for (uint64_t i = 0; i <= n && schema_ok(s); i++) {
+        bool is_in = i < n && (!range->low.set || bound_order(&holes[i], &range->low) >= 0) &&
+                     (!range->high.set || bound_order(&holes[i], &range->high) <= 0);
+        if (i < n && !is_in)
+            continue;
+        part.high = i < n ? holes[i] : range->high;
+        f = sk_build_either(b, f, number_range_frag(b, &part, integer));
+        if (i < n)
+            part.low = holes[i];
+    }
+    return f;
+}
+
+sk_frag sk_schema_number(schema *s, const schema_terms *own, uint32_t types)
 {
     number_range range = {.divisor = 0};
+    uint64_t n_holes;
     for (uint32_t i = 0; i < own->n; i++)
         range_gather(s, own->items[i].schema, &range);
-    bool bounded = range.low.set || range.high.set;
+    const bound *holes = number_others(s, own, &n_holes);
+    bool bounded = range.low.set || range.high.set || n_holes > 0;
+    bool integer = !(types & SCHEMA_NUMBER) || range.divisor > 0;
+    if (!schema_ok(s))
+        return (sk_frag){0, 0};
+    if (integer && !(types & SCHEMA_INTEGER)) /* a multiple that is no integer */
+        return sk_build_never(&s->b);
+    if (!integer && !(types & SCHEMA_INTEGER)) {
+        if (bounded)
+            sk_schema_refuse(s, "not",
+                             "integers are excluded from numbers that are bound otherwise");
+        return number_broken(s);
+    }
     if (range.divisor > 1 && bounded)
         sk_schema_refuse(s, "multipleOf", "beside a minimum or maximum");
     else if (range.divisor > 1)
         return number_multiple(s, range.divisor);
-    integer = integer || range.divisor > 0;
     if (bounded)
-        return number_range_frag(&s->b, &range, integer);
+        return number_with_holes(s, &range, holes, n_holes, integer);
     return integer ? sk_schema_call(s, &s->shared.integer, number_integer)
                    : sk_schema_call(s, &s->shared.number, number_free);
 }

@@ -164,10 +164,45 @@ static sk_frag string_matching(schema *s, const string_bounds *bounds)
     return f;
 }
 
+/* A string that is none of those that are excluded; `n` of them. */
+static sk_frag string_other(schema *s, const schema_terms *own, uint64_t n)
+{
+    const sk_json **texts = sk_arena_array(&s->arena, n, sizeof *texts, "a JSON schema", s->error);
+    if (!texts) {
+        s->b.status = SKALD_E_MEMORY;
+        return (sk_frag){0, 0};
+    }
+    n = 0;
+    for (uint32_t i = 0; i < own->n; i++) {
+        const sk_json *others = sk_schema_other_than(own->items[i].schema);
+        for (uint64_t k = 0; others && k < others->n; k++)
+            if (others->as.items[k].kind == SK_JSON_STRING)
+                texts[n++] = &others->as.items[k];
+    }
+    return sk_schema_other_string(s, texts, n);
+}
+
+static uint64_t string_count_others(const schema_terms *own)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < own->n; i++) {
+        const sk_json *others = sk_schema_other_than(own->items[i].schema);
+        for (uint64_t k = 0; others && k < others->n; k++)
+            n += others->as.items[k].kind == SK_JSON_STRING;
+    }
+    return n;
+}
+
 sk_frag sk_schema_string(schema *s, const schema_terms *own)
 {
     string_bounds bounds = string_gather(s, own);
-    if (!bounds.rule.regex && bounds.min == 0 && bounds.max == UINT64_MAX)
+    uint64_t n_others = string_count_others(own);
+    bool is_free = !bounds.rule.regex && bounds.min == 0 && bounds.max == UINT64_MAX;
+    if (n_others > 0 && is_free)
+        return string_other(s, own, n_others);
+    if (n_others > 0)
+        sk_schema_refuse(s, "not", "texts are excluded of strings that are bound otherwise");
+    if (is_free)
         return sk_schema_call(s, &s->shared.string, string_free);
     if (bounds.max < bounds.min)
         return sk_build_never(&s->b);

@@ -103,8 +103,12 @@ static uint32_t value_type(const sk_json *value)
 static bool value_is_listed(const sk_json *own, const sk_json *value)
 {
     const sk_json *one = sk_schema_get(own, "const"), *list = sk_schema_get(own, "enum");
+    const sk_json *others = sk_schema_other_than(own);
     if (one && !sk_schema_equal(one, value))
         return false;
+    for (uint64_t i = 0; others && i < others->n; i++)
+        if (sk_schema_equal(&others->as.items[i], value))
+            return false;
     if (!list || list->kind != SK_JSON_ARRAY)
         return true;
     for (uint64_t i = 0; i < list->n; i++)

@@ -26,6 +26,7 @@ static const struct {
     {"xtc", 'x', SK_STEP_XTC},
     {"temperature", 't', SK_STEP_TEMPERATURE},
     {"temp", 0, SK_STEP_TEMPERATURE},
+    {"infill", 'i', SK_STEP_INFILL},
     {"adaptive_p", 'a', STEP_ADAPTIVE},
 };
 enum { N_STEP_NAMES = sizeof step_names / sizeof *step_names };
@@ -73,7 +74,7 @@ static int32_t step_take(sk_sampler_params *p, uint8_t step, const char *text, s
         return sk_fail(
             error, SKALD_E_OPTION,
             "samplers: \"%.*s\" is %s, wanted some of penalties, dry, top_n_sigma, top_k, "
-            "typ_p, top_p, min_p, xtc, temperature, adaptive_p",
+            "typ_p, top_p, min_p, xtc, temperature, infill, adaptive_p",
             (int)(n < 60 ? n : 60), text, twice ? "there twice" : "not known");
     if (step == STEP_ADAPTIVE)
         p->adaptive = true;

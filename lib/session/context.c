@@ -39,6 +39,7 @@ static int32_t apply_sampling(sk_context *ctx)
     sk_sampler_params params;
     sk_dry *dry = NULL;
     sk_sampler_read_options(&params, &ctx->options);
+    params.vocab = sk_model_vocab(ctx->model);
     params.bias = bias;
     params.n_bias = n_bias;
     status =
@@ -63,10 +64,9 @@ static int32_t apply_sampling(sk_context *ctx)
 
 int32_t sk_context_make_output(sk_context *ctx, const sk_options *options, sk_output *output)
 {
-    const sk_option_value *stop = &options->values[SK_OPT_STOP];
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
-    return sk_output_set_stops(output, (const char *const *)stop->strings, stop->n_strings,
-                               vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
+    return sk_output_set(output, &options->values[SK_OPT_STOP], &options->values[SK_OPT_BANNED],
+                         vocab ? sk_vocab_longest_piece(vocab) : 0, &ctx->error);
 }
 
 static int32_t apply_stops(sk_context *ctx)
@@ -111,6 +111,7 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
 {
     switch (id) {
     case SK_OPT_STOP:
+    case SK_OPT_BANNED:
         return apply_stops(ctx);
     case SK_OPT_N_PREDICT:
     case SK_OPT_TIME_LIMIT_MS: /* counting begins anew */
@@ -126,6 +127,8 @@ static int32_t apply_option(sk_context *ctx, int32_t id)
     case SK_OPT_GRAMMAR:
     case SK_OPT_REGEX:
     case SK_OPT_GRAMMAR_TRIGGER:
+    case SK_OPT_GRAMMAR_TRIGGER_REGEX:
+    case SK_OPT_GRAMMAR_TRIGGER_TOKEN:
         return apply_constraint(ctx);
     case SK_OPT_PARSE_SPECIAL:
     case SK_OPT_WHEN_FULL:
@@ -270,7 +273,7 @@ static int32_t fill(sk_context *ctx, sk_context *source)
     if (status == SKALD_OK)
         status = apply_sampling(ctx);
     if (status == SKALD_OK && source)
-        status = sk_constraint_fork(&ctx->constraint, source->constraint, &ctx->error);
+        status = sk_constraint_fork(&ctx->constraint, source->constraint, o, &ctx->error);
     else if (status == SKALD_OK)
         status = apply_constraint(ctx);
     return status == SKALD_OK ? apply_stops(ctx) : status;
@@ -407,6 +410,8 @@ int32_t sk_context_fork(sk_context **out, sk_context *ctx)
     if (status == SKALD_OK)
         status = sk_pooling_copy(*out, ctx);
     if (status == SKALD_OK)
+        status = sk_context_copy_vetoes(*out, ctx);
+    if (status == SKALD_OK)
         status = sk_snippets_copy(*out, ctx);
     if (status < 0) {
         ctx->error = (*out)->error;
@@ -433,6 +438,8 @@ void sk_context_free(sk_context *ctx)
     sk_options_clear(&ctx->options);
     sk_constraint_free(ctx->constraint);
     sk_dry_free(ctx->dry);
+    sk_free(ctx->heap, ctx->vetoed);
+    sk_free(ctx->heap, ctx->vetoes);
     sk_free(ctx->heap, ctx->bias);
     sk_free(ctx->heap, ctx->logits);
     sk_free(ctx->heap, ctx->tokens);

@@ -23,6 +23,12 @@ enum {
     SK_STOP_TIME
 };
 
+/* A token that may not be chosen at a position (that of the context, had none been dropped). */
+typedef struct sk_veto {
+    int64_t position;
+    int32_t token;
+} sk_veto;
+
 /* Contexts that share an unfinished pass (step.c). */
 typedef struct sk_group sk_group;
 
@@ -76,7 +82,11 @@ struct skald_context {
     int64_t n_turn;            /* the last tokens: generated in this turn, under the constraint */
     bool is_rewound;           /* the constraint has to take these again */
     int32_t forced;            /* the only token that may follow, -1: there are several, or none */
-    int64_t turn_us;           /* when this turn's first step was, 0: not yet */
+    bool free;                 /* of the last token: another might have been chosen */
+    sk_veto *vetoes;           /* owned, [n_vetoes]: see banned.c */
+    uint64_t n_vetoes, veto_capacity;
+    uint32_t *vetoed; /* owned, scratch: a bit per token; NULL: nothing is banned */
+    int64_t turn_us;  /* when this turn's first step was, 0: not yet */
 
     int32_t token;     /* the last one generated, -1: none */
     const char *bytes; /* its bytes, a view of the vocabulary's */
@@ -114,6 +124,17 @@ int32_t sk_context_make_constraint(sk_context *ctx, const sk_options *options, s
 /* Chooses the next token from the last logits, and tells the constraint. Errors: NUMERIC, GRAMMAR,
  * OPTION, MEMORY. */
 int32_t sk_context_pick(sk_context *ctx, int32_t *token);
+
+/* Banned texts (banned.c). Makes room for so many vetoes. Errors: MEMORY. */
+int32_t sk_context_reserve_vetoes(sk_context *ctx, uint64_t n);
+/* Takes the last tokens back, and vetoes the first of them at its place; `before` is the sampler's
+ * state there. There is room for the veto. */
+void sk_context_take_back(sk_context *ctx, int64_t n_back, sk_sampler_state before);
+/* A set of banned tokens, NULL: none, with those that are vetoed for the next pick. */
+const uint32_t *sk_context_veto(sk_context *ctx, const uint32_t *banned);
+/* They leave no token: there are none any more. False if there were none. */
+bool sk_context_lift_vetoes(sk_context *ctx);
+int32_t sk_context_copy_vetoes(sk_context *to, const sk_context *from);
 
 /* Takes over what the model's file recommends for sampling, where the options do not say. */
 void sk_context_recommend(sk_context *ctx);

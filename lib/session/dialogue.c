@@ -74,7 +74,7 @@ static int32_t prompt_tokens(sk_context *ctx, const sk_rendering *prompt, int32_
     return SKALD_OK;
 }
 
-static int32_t set_prompt(sk_context *ctx, const sk_rendering *prompt)
+static int32_t set_prompt(sk_context *ctx, const sk_rendering *prompt, const sk_buffer *texts)
 {
     uint64_t n_ids = 0;
     int32_t *ids = sk_alloc_array(ctx->heap, (uint64_t)ctx->n_ctx, sizeof *ids,
@@ -82,6 +82,8 @@ static int32_t set_prompt(sk_context *ctx, const sk_rendering *prompt)
     if (!ids)
         return SKALD_E_MEMORY;
     int32_t status = prompt_tokens(ctx, prompt, ids, &n_ids);
+    if (status == SKALD_OK)
+        status = sk_reply_set_texts(ctx->chat.reply, texts->data, texts->n, &ctx->error);
     if (status == SKALD_OK)
         status = sk_context_set_tokens(ctx, ids, n_ids);
     if (status == SKALD_OK) {
@@ -100,8 +102,13 @@ int32_t sk_context_set_chat(sk_context *ctx, const char *json, uint64_t n)
     if (status == SKALD_OK)
         status = sk_chat_render(ctx->chat.chat, ctx->heap, json, n, chat_now(&ctx->options),
                                 &prompt, &ctx->error);
+    sk_buffer texts;
+    sk_buffer_init(&texts, ctx->heap, 0);
     if (status == SKALD_OK)
-        status = set_prompt(ctx, &prompt);
+        status = sk_reply_find_texts(&texts, ctx->heap, json, n, &ctx->error);
+    if (status == SKALD_OK)
+        status = set_prompt(ctx, &prompt, &texts);
+    sk_buffer_free(&texts);
     sk_rendering_free(&prompt, ctx->heap);
     return status;
 }
@@ -131,7 +138,13 @@ void sk_context_begin_reply(sk_context *ctx, const char *prompt, uint64_t n)
         s->marks = s->chat_marks;
     s->n_reasoned = 0;
     s->n_forced = s->forced_at = 0;
+    s->cannot_end = false;
+    while (n > 0 && strchr(" \t\n\v\f\r", prompt[n - 1]))
+        n--;
+    s->n_prompt_end = n < SK_PROMPT_END ? (uint32_t)n : SK_PROMPT_END;
+    memcpy(s->prompt_end, prompt + (n - s->n_prompt_end), s->n_prompt_end);
     sk_reply_begin(s->reply, s->marks, prompt, n);
+    s->awaited = sk_reply_answer_after(s->reply);
 }
 
 int32_t sk_context_reserve_reply(sk_context *ctx)
@@ -146,6 +159,15 @@ void sk_context_feed_reply(sk_context *ctx, bool end)
     s->n_reasoned += sk_reply_thinking_end(s->reply) != NULL;
     if (end)
         sk_reply_finish(s->reply);
+}
+
+/* While they were held back the reader saw nothing: all were of what it is in now. */
+void sk_context_unreason(sk_context *ctx, int64_t n)
+{
+    sk_chat_state *s = &ctx->chat;
+    if (sk_reply_thinking_end(s->reply))
+        s->n_reasoned -= n < s->n_reasoned ? n : s->n_reasoned;
+    s->n_forced = s->forced_at = 0;
 }
 
 int32_t sk_context_event(sk_context *ctx, const char **text, uint64_t *n)
@@ -174,8 +196,18 @@ int32_t sk_context_forced_token(sk_context *ctx)
     int64_t budget = sk_opt_int(&ctx->options, SK_OPT_REASONING_BUDGET);
     const char *end = sk_reply_thinking_end(s->reply);
     /* Not in the middle of a code point, which would be lost. */
-    if (end && budget >= 0 && s->n_reasoned >= budget && s->forced_at == s->n_forced &&
-        ctx->output.n_held == 0)
+    if (end && budget >= 0 && !s->cannot_end && s->n_reasoned >= budget &&
+        s->forced_at == s->n_forced && ctx->output.n_held == 0)
         force_end(ctx, end);
     return s->forced_at < s->n_forced ? s->forced[s->forced_at++] : -1;
+}
+
+bool sk_context_unforce(sk_context *ctx)
+{
+    sk_chat_state *s = &ctx->chat;
+    if (s->n_forced == 0 || s->cannot_end)
+        return false;
+    s->n_forced = s->forced_at = 0;
+    s->cannot_end = true;
+    return true;
 }

@@ -14,7 +14,10 @@
 #include "text/chat.h"
 #include "text/reply.h"
 
-enum { SK_FORCED_MAX = 32 }; /* tokens of a text that ends reasoning */
+enum {
+    SK_FORCED_MAX = 32, /* tokens of a text that ends reasoning */
+    SK_PROMPT_END = 64  /* bytes of a prompt that its reply's reader may need again */
+};
 
 typedef struct sk_chat_state {
     sk_chat *chat;       /* owned; NULL: no conversation was set yet */
@@ -23,6 +26,10 @@ typedef struct sk_chat_state {
     uint64_t chat_marks; /* that its template mentions */
     uint64_t marks;      /* of the reply that is being read */
     int64_t n_reasoned;  /* tokens of reasoning in this turn */
+    const char *awaited; /* static: after which the answer of this turn begins; NULL: at once */
+    char prompt_end[SK_PROMPT_END]; /* [n_prompt_end], without the white space behind it */
+    uint32_t n_prompt_end;
+    bool cannot_end; /* a grammar does not take what would end the reasoning */
     int32_t forced[SK_FORCED_MAX];
     int32_t n_forced, forced_at;
 } sk_chat_state;
@@ -44,8 +51,13 @@ void sk_context_begin_reply(sk_context *ctx, const char *prompt, uint64_t n);
 int32_t sk_context_reserve_reply(sk_context *ctx);
 /* Feeds what the output shows; the room is there. */
 void sk_context_feed_reply(sk_context *ctx, bool end);
+/* Tokens that the output held back were taken back. */
+void sk_context_unreason(sk_context *ctx, int64_t n);
 /* The token that must come next, or -1. */
 int32_t sk_context_forced_token(sk_context *ctx);
+/* The grammar does not take the token that must come next: none must, in this turn. False: none had
+ * to. */
+bool sk_context_unforce(sk_context *ctx);
 /* Whether the option "reply_format" says something that is known. Errors: OPTION. */
 int32_t sk_context_check_format(sk_context *ctx);
 

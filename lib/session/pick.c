@@ -11,7 +11,7 @@
 
 static int32_t catch_up(sk_context *ctx)
 {
-    int32_t status = sk_constraint_reset(ctx->constraint, &ctx->error);
+    int32_t status = sk_constraint_reset(ctx->constraint, ctx->chat.awaited, &ctx->error);
     for (int64_t i = ctx->n_tokens - ctx->n_turn; i < ctx->n_tokens && status == SKALD_OK; i++) {
         bool taken;
         status = sk_constraint_take(ctx->constraint, ctx->tokens[i], &taken, &ctx->error);
@@ -38,9 +38,15 @@ static void look_ahead(sk_context *ctx)
 static int32_t pick_from(sk_context *ctx, const uint32_t *banned, int32_t *token)
 {
     const float *logits = ctx->logits + (ctx->n_logits - 1) * ctx->n_vocab;
-    sk_sampler_set_state(ctx->sampler, ctx->sampling);
-    return sk_sampler_pick(ctx->sampler, logits, ctx->tokens, (uint64_t)ctx->n_tokens,
-                           (uint64_t)(ctx->n_dropped + ctx->n_tokens), banned, token, &ctx->error);
+    int32_t status;
+    do {
+        sk_sampler_set_state(ctx->sampler, ctx->sampling);
+        status = sk_sampler_pick(ctx->sampler, logits, ctx->tokens, (uint64_t)ctx->n_tokens,
+                                 (uint64_t)(ctx->n_dropped + ctx->n_tokens),
+                                 sk_context_veto(ctx, banned), token, &ctx->error);
+    } while ((status == SKALD_E_GRAMMAR || status == SKALD_E_OPTION) &&
+             sk_context_lift_vetoes(ctx));
+    return status;
 }
 
 /* What the constraint does not take after all is banned at this place, and another is chosen. */
@@ -65,6 +71,8 @@ static int32_t pick_constrained(sk_context *ctx, int32_t *token)
             status = pick_from(ctx, mask.banned, token);
         if (status == SKALD_OK)
             status = sk_constraint_take(ctx->constraint, *token, &taken, &ctx->error);
+        if (status == SKALD_OK && forced && !taken && sk_context_unforce(ctx))
+            continue; /* the grammar does not let the reasoning end here */
         if (status == SKALD_OK && forced && !taken)
             status = sk_fail(&ctx->error, SKALD_E_GRAMMAR,
                              "token %d, which must follow, is not allowed", (int)*token);
@@ -82,6 +90,7 @@ int32_t sk_context_pick(sk_context *ctx, int32_t *token)
     const int64_t n_forced = ctx->n_forced;
     int32_t status = SKALD_OK, ending = sk_context_forced_token(ctx); /* of too long a thought */
     *token = ending;
+    ctx->free = true;
     if (ctx->constraint) {
         ctx->forced = ending >= 0 ? ending : ctx->forced;
         status = pick_constrained(ctx, token);
@@ -91,6 +100,7 @@ int32_t sk_context_pick(sk_context *ctx, int32_t *token)
     if (status < 0)
         return status;
     if (ending >= 0 || ctx->n_forced > n_forced) { /* the sampler had no part in it */
+        ctx->free = false;
         sk_sampler_probs_forced(ctx->sampler, *token);
         ctx->sampling = sk_sampler_state_forced(ctx->sampler, ctx->sampling);
     } else {

@@ -33,6 +33,11 @@ typedef struct saved {
     bool ending;
     const char *held;
     uint64_t n_held;
+    reader held_tokens, vetoes; /* at the first of each */
+    uint32_t n_held_tokens, n_vetoes;
+    sk_chat_state chat; /* the reader apart */
+    const char *prompt_end, *texts;
+    uint64_t n_texts;
     int64_t n_cached; /* tokens in the cache that is believed */
     const uint8_t *cache;
 } saved;
@@ -218,6 +223,96 @@ static int32_t check_turn(sk_context *ctx, saved *s)
     return SKALD_OK;
 }
 
+static bool read_sampling(reader *r, sk_sampler_state *state)
+{
+    double *numbers[] = {&state->mu, &state->weight, &state->total};
+    bool good = true;
+    for (int i = 0; i < 3; i++) {
+        *numbers[i] = sk_f64_from_bits(read_u64(r));
+        good = good && *numbers[i] > -1e300 && *numbers[i] < 1e300;
+    }
+    return good;
+}
+
+static bool read_held_token(reader *r, sk_held_token *token)
+{
+    token->at = read_u64(r);
+    uint64_t free = read_u64(r);
+    token->free = free != 0;
+    return read_sampling(r, &token->before) && free <= 1;
+}
+
+static int32_t check_held(sk_context *ctx, saved *s)
+{
+    static const char wrong[] = "what is held back makes no sense";
+    reader r = s->sections[SK_SAVED_HELD];
+    uint64_t last = 0;
+    sk_held_token token;
+    if (!r.at)
+        return SKALD_OK;
+    s->n_held_tokens = read_u32(&r);
+    s->held_tokens = r;
+    if (s->n_held_tokens > 0 && s->n_held_tokens >= s->n_tokens)
+        return fail_corrupt(ctx, wrong);
+    for (uint32_t i = 0; i < s->n_held_tokens; i++, last = token.at)
+        if (!read_held_token(&r, &token) || token.at < last || token.at > s->n_held)
+            return fail_corrupt(ctx, wrong);
+    s->n_vetoes = read_u32(&r);
+    s->vetoes = r;
+    for (uint32_t i = 0; i < s->n_vetoes && !r.bad; i++)
+        if (read_u64(&r) > INT64_MAX || read_u64(&r) >= (uint64_t)ctx->n_vocab)
+            return fail_corrupt(ctx, wrong);
+    return end_content(ctx, &r, "what is held back");
+}
+
+/* Marks that this version does not know are none. */
+static uint64_t read_marks(reader *r)
+{
+    const char *format, *open;
+    uint64_t marks = 0, size;
+    uint32_t n = read_u32(r);
+    for (uint32_t k = 0; k < n && !r->bad; k++) {
+        const char *wanted = read_bytes(r, true, &size), *opening = read_bytes(r, true, &size);
+        for (uint32_t i = 0; sk_reply_mark(i, &format, &open); i++)
+            if (strcmp(format, wanted) == 0 && strcmp(open, opening) == 0)
+                marks |= UINT64_C(1) << i;
+    }
+    return marks;
+}
+
+static int32_t check_reply(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_REPLY];
+    sk_chat_state *chat = &s->chat;
+    uint64_t n_end;
+    s->prompt_end = s->texts = "";
+    if (!r.at)
+        return SKALD_OK;
+    uint32_t chatting = read_u32(&r);
+    chat->chat_marks = read_marks(&r);
+    chat->marks = read_marks(&r);
+    uint64_t n_reasoned = read_u64(&r);
+    uint32_t cannot_end = read_u32(&r), n_forced = read_u32(&r);
+    if (chatting > 1 || cannot_end > 1 || n_forced > SK_FORCED_MAX || n_reasoned > INT64_MAX)
+        return fail_corrupt(ctx, "how the reply stands makes no sense");
+    chat->chatting = chatting != 0;
+    chat->n_reasoned = (int64_t)n_reasoned;
+    chat->cannot_end = cannot_end != 0;
+    for (uint32_t i = 0; i < n_forced; i++) {
+        uint32_t id = read_u32(&r);
+        if (id >= (uint64_t)ctx->n_vocab)
+            return fail_corrupt(ctx, "how the reply stands makes no sense");
+        chat->forced[chat->n_forced++] = (int32_t)id;
+    }
+    s->prompt_end = read_bytes(&r, false, &n_end);
+    if (n_end > SK_PROMPT_END)
+        return fail_corrupt(ctx, "how the reply stands makes no sense");
+    chat->n_prompt_end = (uint32_t)n_end;
+    memcpy(chat->prompt_end, s->prompt_end, (size_t)n_end);
+    s->texts = read_bytes(&r, false, &s->n_texts);
+    return end_content(ctx, &r, "the reply");
+}
+
 static int32_t check_bound(sk_context *ctx, saved *s)
 {
     reader r = s->sections[SK_SAVED_BOUND];
@@ -229,12 +324,8 @@ static int32_t check_bound(sk_context *ctx, saved *s)
     if (n > s->n_tokens)
         return fail_corrupt(ctx, "a grammar has read more tokens than there are");
     s->n_turn = (int64_t)n;
-    double *numbers[] = {&s->sampling.mu, &s->sampling.weight, &s->sampling.total};
-    for (int i = 0; i < 3; i++) {
-        *numbers[i] = sk_f64_from_bits(read_u64(&r));
-        if (!(*numbers[i] > -1e300 && *numbers[i] < 1e300))
-            return fail_corrupt(ctx, "the sampler's state is no number");
-    }
+    if (!read_sampling(&r, &s->sampling))
+        return fail_corrupt(ctx, "the sampler's state is no number");
     return end_content(ctx, &r, "the grammar");
 }
 
@@ -347,6 +438,10 @@ static int32_t check_saved(sk_context *ctx, saved *s, const uint8_t *data, uint6
     if (status == SKALD_OK)
         status = check_bound(ctx, s);
     if (status == SKALD_OK)
+        status = check_held(ctx, s);
+    if (status == SKALD_OK)
+        status = check_reply(ctx, s);
+    if (status == SKALD_OK)
         status = check_moved(ctx, s);
     if (status == SKALD_OK)
         status = check_pair(ctx, s);
@@ -378,12 +473,58 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     ctx->n_turn = s->n_turn;
     ctx->is_rewound = true;
     ctx->sampling = s->sampling;
+    reader r = s->vetoes;
+    ctx->n_vetoes = s->n_vetoes;
+    for (uint64_t i = 0; i < ctx->n_vetoes; i++) {
+        ctx->vetoes[i].position = (int64_t)read_u64(&r);
+        ctx->vetoes[i].token = (int32_t)read_u64(&r);
+    }
     ctx->turn_us = 0;
     ctx->n_predicted = s->n_predicted;
     ctx->stop = s->stop;
     ctx->ending = s->ending;
-    ctx->chat.chatting = false;
-    sk_context_begin_reply(ctx, "", 0);
+    sk_chat *chat = ctx->chat.chat;
+    ctx->chat = s->chat;
+    ctx->chat.chat = chat;
+}
+
+/* A reader of the reply, which has read again what was shown of this turn. */
+static int32_t restore_reply(sk_context *ctx, saved *s)
+{
+    const sk_vocab *vocab = sk_model_vocab(ctx->model);
+    sk_chat_state *chat = &s->chat;
+    const char *ignored;
+    uint64_t n, n_text = 0, n_fed = 0;
+    int32_t status = sk_reply_new(&chat->reply, ctx->heap, &ctx->error);
+    if (status < 0)
+        return status;
+    status = sk_reply_set_texts(chat->reply, s->texts, s->n_texts, &ctx->error);
+    if (status < 0)
+        return status;
+    sk_reply_begin(chat->reply, chat->marks, chat->prompt_end, chat->n_prompt_end);
+    chat->awaited = sk_reply_answer_after(chat->reply);
+    for (int pass = 0; pass < 2 && vocab && chat->marks; pass++) {
+        uint64_t n_shown = n_text > s->n_held ? n_text - s->n_held : 0;
+        for (uint64_t i = s->n_tokens - (uint64_t)s->n_turn; i < s->n_tokens; i++) {
+            int32_t token = (int32_t)sk_le32(s->tokens + 4 * i);
+            const char *piece = sk_vocab_piece(vocab, token, true, &n);
+            n = sk_vocab_is_end(vocab, token) ? 0 : n;
+            n_text += n;
+            if (pass == 0)
+                continue;
+            n = n < n_shown - n_fed ? n : n_shown - n_fed;
+            n_fed += n;
+            status = sk_reply_reserve(chat->reply, n, &ctx->error);
+            if (status < 0)
+                return status;
+            sk_reply_feed(chat->reply, piece, n);
+        }
+    }
+    if (s->ending)
+        sk_reply_finish(chat->reply);
+    while (sk_reply_next(chat->reply, &ignored, &n) != 0)
+        ; /* what the host has heard */
+    return SKALD_OK;
 }
 
 /* What is on its way out, in an output of its own. */
@@ -393,14 +534,17 @@ static int32_t restore_output(sk_context *ctx, const saved *s, const sk_options 
     int32_t status = sk_context_make_output(ctx, options, output);
     if (status < 0)
         return status;
-    if (s->n_held > output->capacity)
+    if (s->n_held > output->capacity || s->n_held_tokens > output->capacity ||
+        ((s->n_held_tokens > 0 || s->n_vetoes > 0) && !output->bans))
         return fail_corrupt(ctx, "more text is held back than can be");
-    sk_output_feed(output, s->held, s->n_held);
-    sk_output_clear_text(output);
-    return SKALD_OK;
+    reader r = s->held_tokens;
+    for (uint32_t i = 0; i < s->n_held_tokens; i++)
+        read_held_token(&r, &output->tokens[i]);
+    sk_output_restore(output, s->held, s->n_held, output->tokens, s->n_held_tokens);
+    return s->n_vetoes ? sk_context_reserve_vetoes(ctx, s->n_vetoes) : SKALD_OK;
 }
 
-static int32_t restore(sk_context *ctx, const saved *s, sk_options *options, sk_output *output)
+static int32_t restore(sk_context *ctx, saved *s, sk_options *options, sk_output *output)
 {
     int32_t status = read_options(ctx, s, options);
     if (status == SKALD_OK)
@@ -411,11 +555,15 @@ static int32_t restore(sk_context *ctx, const saved *s, sk_options *options, sk_
     if (status == SKALD_OK)
         status = sk_context_make_constraint(ctx, options, &constraint);
     if (status == SKALD_OK)
+        status = restore_reply(ctx, s);
+    if (status == SKALD_OK)
         status = sk_context_swap_options(ctx, options);
     if (status < 0) {
+        sk_reply_free(s->chat.reply);
         sk_constraint_free(constraint);
         return status;
     }
+    sk_reply_free(ctx->chat.reply);
     sk_constraint_free(ctx->constraint);
     ctx->constraint = constraint;
     sk_output old = ctx->output;

@@ -166,10 +166,16 @@ static void save_turn(saver *s, const sk_context *ctx)
     end_section(s, SK_SAVED_TURN);
 }
 
-static void save_cache(saver *s, const sk_context *ctx)
+/* Tokens whose cache is saved: never the last one's. */
+static int64_t n_saved(const sk_context *ctx)
 {
     int64_t n = ctx->n_evaluated < ctx->n_tokens ? ctx->n_evaluated : ctx->n_tokens - 1;
-    n = sk_state_reach(ctx->state, n);
+    return sk_state_reach(ctx->state, n);
+}
+
+static void save_cache(saver *s, const sk_context *ctx)
+{
+    int64_t n = n_saved(ctx);
     begin_section(s, SK_SAVED_CACHE, false);
     save_u32(s, SKALD_NUMERIC_VERSION);
     save_u32(s, 0);
@@ -182,21 +188,80 @@ static void save_cache(saver *s, const sk_context *ctx)
     end_section(s, SK_SAVED_CACHE);
 }
 
+static void save_sampling(saver *s, const sk_sampler_state *state)
+{
+    save_u64(s, sk_f64_bits(state->mu));
+    save_u64(s, sk_f64_bits(state->weight));
+    save_u64(s, sk_f64_bits(state->total));
+}
+
 static void save_bound(saver *s, const sk_context *ctx)
 {
     begin_section(s, SK_SAVED_BOUND, true);
     save_u64(s, (uint64_t)ctx->n_turn);
-    save_u64(s, sk_f64_bits(ctx->sampling.mu));
-    save_u64(s, sk_f64_bits(ctx->sampling.weight));
-    save_u64(s, sk_f64_bits(ctx->sampling.total));
+    save_sampling(s, &ctx->sampling);
     end_section(s, SK_SAVED_BOUND);
+}
+
+static void save_held(saver *s, const sk_context *ctx)
+{
+    const sk_output *output = &ctx->output;
+    begin_section(s, SK_SAVED_HELD, output->n_tokens == 0 && ctx->n_vetoes == 0);
+    save_u32(s, (uint32_t)output->n_tokens);
+    for (uint64_t i = 0; i < output->n_tokens; i++) {
+        save_u64(s, output->tokens[i].at);
+        save_u64(s, output->tokens[i].free);
+        save_sampling(s, &output->tokens[i].before);
+    }
+    save_u32(s, (uint32_t)ctx->n_vetoes);
+    for (uint64_t i = 0; i < ctx->n_vetoes; i++) {
+        save_u64(s, (uint64_t)ctx->vetoes[i].position);
+        save_u64(s, (uint64_t)ctx->vetoes[i].token);
+    }
+    end_section(s, SK_SAVED_HELD);
+}
+
+/* By their texts: their numbers are of this version of the library. */
+static void save_marks(saver *s, uint64_t marks)
+{
+    const char *format, *open;
+    uint32_t n = 0;
+    for (uint32_t i = 0; sk_reply_mark(i, &format, &open); i++)
+        n += marks >> i & 1;
+    save_u32(s, n);
+    for (uint32_t i = 0; sk_reply_mark(i, &format, &open); i++) {
+        if (!(marks >> i & 1))
+            continue;
+        save_text(s, format, strlen(format));
+        save_text(s, open, strlen(open));
+    }
+}
+
+static void save_reply(saver *s, const sk_context *ctx)
+{
+    const sk_chat_state *chat = &ctx->chat;
+    begin_section(s, SK_SAVED_REPLY, chat->marks == 0 && chat->chat_marks == 0);
+    save_u32(s, chat->chatting);
+    save_marks(s, chat->chatting ? chat->chat_marks : 0);
+    save_marks(s, chat->marks);
+    save_u64(s, (uint64_t)chat->n_reasoned);
+    save_u32(s, chat->cannot_end);
+    save_u32(s, (uint32_t)(chat->n_forced - chat->forced_at));
+    for (int32_t i = chat->forced_at; i < chat->n_forced; i++)
+        save_u32(s, (uint32_t)chat->forced[i]);
+    save_text(s, chat->prompt_end, chat->n_prompt_end);
+    uint64_t n;
+    const char *texts = sk_reply_texts(chat->reply, &n);
+    save_text(s, texts, n);
+    end_section(s, SK_SAVED_REPLY);
 }
 
 static void save_moved(saver *s, const sk_context *ctx)
 {
+    int64_t n = n_saved(ctx);
     begin_section(s, SK_SAVED_MOVED, ctx->n_exact == INT64_MAX);
     save_u64(s, (uint64_t)ctx->n_dropped);
-    save_u64(s, (uint64_t)ctx->n_settled);
+    save_u64(s, (uint64_t)(ctx->n_settled < n ? ctx->n_settled : n));
     save_u64(s, ctx->n_exact == INT64_MAX ? UINT64_MAX : (uint64_t)ctx->n_exact);
     end_section(s, SK_SAVED_MOVED);
 }
@@ -223,6 +288,8 @@ static void save_all(saver *s, int pass, sk_context *ctx)
     save_options(s, ctx);
     save_turn(s, ctx);
     save_bound(s, ctx);
+    save_held(s, ctx);
+    save_reply(s, ctx);
     save_moved(s, ctx);
     save_pair(s, ctx);
     save_cache(s, ctx);

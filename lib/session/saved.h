@@ -21,6 +21,14 @@
  *               passed over where nothing of the cache was moved
  *     PAIR      u64 the first token of the second of two texts, 0: there is none; may be passed over
  *               then
+ *     HELD      u32 n, for each token that is held back u64 where its text begins, u64 whether it
+ *               was chosen freely, f64 mu, weight, total before it; u32 n, for each veto u64
+ *               position, u64 token (see banned.c); may be passed over where both are 0
+ *     REPLY     u32 whether all began as a conversation; the marks that its template mentions, and
+ *               those of the reply: u32 n, for each text format, text how it opens; i64 tokens of
+ *               reasoning; u32 whether a grammar does not let it end; u32 n, i32 tokens that must
+ *               come next; text: the end of the prompt; text: the arguments of tools that are
+ *               texts; may be passed over where there are no marks
  *     text      u32 n, n bytes, a 0
  *
  * Every later version reads this. The first four sections are always there, each once; the cache is
@@ -50,6 +58,8 @@ enum {
     SK_SAVED_CACHE,
     SK_SAVED_BOUND, /* optional */
     SK_SAVED_MOVED, /* optional where no row was moved */
+    SK_SAVED_HELD,  /* optional where nothing is banned */
+    SK_SAVED_REPLY, /* optional where replies have no marks */
     SK_SAVED_PAIR,  /* optional where there is none */
     SK_SAVED_N      /* ids end here */
 };

@@ -172,12 +172,15 @@ static void check_end(sk_context *ctx, bool at_stop_string)
         sk_output_flush(&ctx->output);
 }
 
-/* Appends the chosen token and shows its text; DONE when it ends the text and shows nothing. */
-static int32_t take_token(sk_context *ctx, int32_t token)
+/* Appends the token that was chosen when the sampler's state was `before`, and shows its text; DONE
+ * when it ends the text and shows nothing, PENDING when it was taken back. */
+static int32_t take_token(sk_context *ctx, int32_t token, sk_sampler_state before)
 {
     const sk_vocab *vocab = sk_model_vocab(ctx->model);
-    bool at_stop_string = false;
+    sk_fed fed = {.at_stop = false};
     int32_t status = sk_context_reserve_reply(ctx);
+    if (status == SKALD_OK && ctx->output.bans)
+        status = sk_context_reserve_vetoes(ctx, ctx->n_vetoes + 1);
     if (status < 0)
         return status;
     ctx->tokens[ctx->n_tokens++] = token;
@@ -189,9 +192,13 @@ static int32_t take_token(sk_context *ctx, int32_t token)
     sk_output_clear_text(&ctx->output);
     if (vocab && !sk_vocab_is_end(vocab, token)) {
         ctx->bytes = sk_vocab_piece(vocab, token, ctx->chat.marks != 0, &ctx->n_bytes);
-        at_stop_string = sk_output_feed(&ctx->output, ctx->bytes, ctx->n_bytes);
+        fed = sk_output_feed(&ctx->output, ctx->bytes, ctx->n_bytes, ctx->free, before);
     }
-    check_end(ctx, at_stop_string);
+    if (fed.n_back > 0) {
+        sk_context_take_back(ctx, (int64_t)fed.n_back, fed.before);
+        return SKALD_PENDING;
+    }
+    check_end(ctx, fed.at_stop);
     sk_context_feed_reply(ctx, ctx->ending);
     bool silent_end = ctx->ending && ctx->output.n_text == 0 &&
                       (ctx->stop == SK_STOP_END || ctx->stop == SK_STOP_STRING);
@@ -230,11 +237,12 @@ static int32_t choose(sk_context *ctx)
         return done(ctx, SK_STOP_TIME);
     if (ctx->n_tokens == ctx->n_ctx)
         return meet_end_of_room(ctx);
+    const sk_sampler_state before = ctx->sampling;
     int32_t token;
     int32_t status = sk_context_pick(ctx, &token);
     if (status < 0)
         return status;
-    return token < 0 ? done(ctx, SK_STOP_END) : take_token(ctx, token);
+    return token < 0 ? done(ctx, SK_STOP_END) : take_token(ctx, token, before);
 }
 
 /* Nothing has to be evaluated before this context can say how it stands: all is, or the next token

@@ -22,6 +22,7 @@ void sk_context_begin_turn(sk_context *ctx, const char *text, uint64_t n)
     ctx->is_rewound = true;
     ctx->sampling = (sk_sampler_state){0, 0, 0};
     ctx->turn_us = 0;
+    ctx->n_vetoes = 0;
     ctx->token = ctx->forced = -1;
     sk_output_reset(&ctx->output);
     sk_context_begin_reply(ctx, text, n);

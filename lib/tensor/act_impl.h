@@ -119,11 +119,17 @@ static int TIER(quantise)(int kind, const float *x, int64_t n, void *row)
 {
     if (kind == SK_ACT_F32)
         return TIER(quantise_floats)(x, n, row);
-    const sk_act_row r = sk_act_view(kind, row, n);
+    const sk_act_places at = sk_act_places_of(kind, n);
     int8_t *code = row;
-    float *d = (float *)(void *)(code + ((const char *)r.d - (const char *)row));
-    int16_t *sum = (int16_t *)(void *)(code + ((const char *)r.sum - (const char *)row));
-    const bool finite = kind == SK_ACT_Q32 ? TIER(quantise_blocks)(x, n, 32, 32, code, d, sum)
-                                           : TIER(quantise_blocks)(x, n, 256, 16, code, d, sum);
-    return finite ? 0 : -1;
+    float *d = (float *)(void *)(code + at.d);
+    int16_t *sum = (int16_t *)(void *)(code + at.sum);
+    int16_t *sum32 = (int16_t *)(void *)(code + at.sum32);
+    if (kind == SK_ACT_Q32)
+        return TIER(quantise_blocks)(x, n, 32, 32, code, d, sum) ? 0 : -1;
+    if (!TIER(quantise_blocks)(x, n, 256, 16, code, d, sum))
+        return -1;
+    for (int64_t b = 0; b < n / 32; b += 8) /* a constant count, which compilers make vectors of */
+        for (int64_t k = b; k < b + 8; k++)
+            sum32[k] = (int16_t)(sum[2 * k] + sum[2 * k + 1]);
+    return 0;
 }

@@ -22,33 +22,39 @@
  * The result is o / l, or zeros when no key is seen. Keys that no row sees are not read, nor are
  * blocks without any. K and V are read as the cache holds them.
  *
- * A query is a head of a row; what it comes to does not depend on the others of its call. There are
- * two ways to the same scores. Few queries: each key's elements lie in the lanes, as in memory, so
- * that a score is a horizontal sum, taken of sixteen keys together; what is read is streamed once.
- * Many: the block's keys are turned (kv_columns), a key in each lane; sixteen sums, one for each
- * lane of the contract, are made one after another, and the tree is additions of whole vectors.
- * Then nothing crosses lanes, and sixteen multiply-adds of a tile of four queries need eight loads.
- * The tile's partial sums wait in memory: as each is complete, it is added to the last one of the
- * same rank, as in counting by twos, so five are kept.
+ * A query is a head of a row; what it comes to does not depend on the others of its call. A tile is
+ * a few queries by a few keys, or by a few vectors of a value, in registers. There are two ways to
+ * the same scores. Where a key's elements lie in the lanes, as in memory, a score is a horizontal
+ * sum, taken of sixteen keys together; what is read is streamed once. A tier with few registers
+ * turns the block's keys for many queries (kv_columns), a key in each lane; sixteen sums, one for
+ * each lane of the contract, are made one after another, and the tree is additions of whole
+ * vectors. Then nothing crosses lanes, and few loads are needed. The tile's partial sums wait in
+ * memory: as each is complete, it is added to the last one of the same rank, as in counting by
+ * twos, so five are kept.
  *
  * A score of +0 for one of -0 (where zeros fill up a row of odd length) changes no result, since a
  * score is only ever subtracted from another. In the sums of values nothing may be filled up.
  *
- * The stack holds some 6 KiB, the scratch memory the rest: the block's keys and values as floats
+ * The stack holds some 16 KiB, the scratch memory the rest: the block's keys and values as floats
  * (64 KiB of heads of 128), and the scores of 128 queries.
  */
 
-/* Vectors of a register tile's side, beside four queries: of keys, and of a value's elements. */
+/* Tiles: how many queries they have, from wide to narrow, beside ATTEND_SIDE keys or vectors of a
+ * value's elements. */
 #if TIER_AVX512
-enum { TIER(ATTEND_SIDE) = 4, TIER(EXP_SIDE) = 2 };
-#else
-enum { TIER(ATTEND_SIDE) = 1, TIER(EXP_SIDE) = 1 };
+#define ATTEND_TURNED 0 /* whether many queries want keys turned */
+#define ATTEND_TILES(X) X(6) X(4) X(2) X(1)
+enum { TIER(ATTEND_SIDE) = SUM_PART, TIER(ATTEND_TILE) = 6 };
+#elif TIER_AVX2 || TIER_NEON
+#define ATTEND_TURNED 1
+#define ATTEND_TILES(X) X(4) X(2) X(1)
+enum { TIER(ATTEND_SIDE) = 1, TIER(ATTEND_TILE) = 4 };
+#else /* as arrays, more of them are only more code */
+#define ATTEND_TURNED 1
+#define ATTEND_TILES(X) X(1)
+enum { TIER(ATTEND_SIDE) = 1, TIER(ATTEND_TILE) = 1 };
 #endif
-enum {
-    TIER(ATTEND_TILE) =
-        TIER_AVX2 || TIER_NEON ? 4 : 1, /* queries; as arrays, more of them are only more code */
-    TIER(ATTEND_MANY) = 16,             /* from so many queries on, keys are turned */
-};
+enum { TIER(ATTEND_MANY) = 16 }; /* from so many queries on, a block is made floats */
 
 /* What is fixed for one block. */
 typedef struct TIER(attend_block) {
@@ -58,21 +64,34 @@ typedef struct TIER(attend_block) {
     const unsigned char *k, *v;
     size_t k_size, v_size; /* bytes of a row */
     int k_dtype, v_dtype;
-    bool padded;                /* rows of v are zeros up to a multiple of 16 */
+    bool unpacked;              /* v was */
     const unsigned char *ahead; /* rows of keys that are wanted next, NULL: none */
     float *p;                   /* [SK_ATTEND_QUERIES][64] */
     float *parts;               /* of the block, or NULL */
 } TIER(attend_block);
 
-/* Some queries, all of which see keys [lo, hi) of the block. */
-typedef struct TIER(attend_tile) {
-    const float *q[TIER(ATTEND_TILE)];
-    float *o[TIER(ATTEND_TILE)], *m[TIER(ATTEND_TILE)], *l[TIER(ATTEND_TILE)];
+/* Some queries, which see the same keys of the block, and their m and l. */
+typedef struct TIER(attend_group) {
+    int n;
     int64_t row, head; /* of the first */
-    float *p;          /* [query][64] */
-    int lo, hi;
-    bool fresh[TIER(ATTEND_TILE)]; /* no block before it */
-    bool ahead;                    /* whether to fetch what is read next */
+    /* A last tile has more than there are, which are the last's. */
+    const float *q[SK_ATTEND_QUERIES + TIER(ATTEND_TILE)];
+    float *o[SK_ATTEND_QUERIES];
+    bool fresh[SK_ATTEND_QUERIES]; /* no block before it */
+    float m[SK_ATTEND_QUERIES], l[SK_ATTEND_QUERIES];
+    float m_b[SK_ATTEND_QUERIES], l_b[SK_ATTEND_QUERIES][16]; /* of the block; lanes */
+    float keep[SK_ATTEND_QUERIES], take[SK_ATTEND_QUERIES];
+} TIER(attend_group);
+
+/* A tile's, from some query of the group on, all of which see keys [lo, hi). */
+typedef struct TIER(attend_tile) {
+    const float *const *q;
+    float *const *o;
+    const bool *fresh;
+    const float *keep, *take;
+    float *p; /* [query][64] */
+    int n, lo, hi;
+    bool ahead; /* whether to fetch what is read next */
 } TIER(attend_tile);
 
 /* Fetches a row into the second level. */
@@ -89,92 +108,87 @@ SK_INLINE void TIER(fetch_row)(const unsigned char *row, size_t size)
 
 /* ---- Scores ---------------------------------------------------------------------------------- */
 
-/* Products of `nk` keys, from row j on, with `n` queries (constants): their 16 lanes. */
+/* Products of ATTEND_SIDE keys, j and those 16 / ATTEND_SIDE apart, with `n` queries (a constant):
+ * their 16 lanes, begun to be added up. Instead of a key that is not seen, the nearest seen one is
+ * read; nobody asks for its score. */
 SK_INLINE void TIER(score_keys)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int j,
-                                v16 (*lanes)[16], int dtype, int n, int nk)
+                                v16 (*part)[16 / SUM_PART], int dtype, int n)
 {
+    enum { SIDE = TIER(ATTEND_SIDE), APART = 16 / SIDE };
     const int64_t dk = b->a->dk;
-    const unsigned char *key = b->k + (size_t)j * b->k_size;
-    v16 s[TIER(ATTEND_TILE)][TIER(ATTEND_SIDE)];
+    const unsigned char *key[SIDE];
+    v16 s[TIER(ATTEND_TILE)][SIDE];
     VECS_UNROLL
-    for (int x = 0; x < n; x++)
+    for (int y = 0; y < SIDE; y++) {
+        const int at = j + y * APART;
+        key[y] = b->k + (size_t)(at < t->lo ? t->lo : at < t->hi ? at : t->hi - 1) * b->k_size;
         VECS_UNROLL
-    for (int y = 0; y < nk; y++)
-        s[x][y] = v16_zero();
+        for (int x = 0; x < n; x++)
+            s[x][y] = v16_zero();
+    }
     int64_t i = 0;
     for (; i + 16 <= dk; i += 16) {
-        v16 k[TIER(ATTEND_SIDE)];
+        v16 k[SIDE];
         VECS_UNROLL
-        for (int y = 0; y < nk; y++)
-            k[y] = TIER(kv_load)(key + (size_t)y * b->k_size, i, dtype);
+        for (int y = 0; y < SIDE; y++)
+            k[y] = TIER(kv_load)(key[y], i, dtype);
         VECS_UNROLL
         for (int x = 0; x < n; x++) {
             const v16 q = v16_load(t->q[x] + i);
             VECS_UNROLL
-            for (int y = 0; y < nk; y++)
+            for (int y = 0; y < SIDE; y++)
                 s[x][y] = v16_fma(q, k[y], s[x][y]);
         }
     }
-    for (int y = 0; i < dk && y < nk; y++) {
-        const v16 k = TIER(kv_load_part)(key + (size_t)y * b->k_size, i, dk - i, dtype);
+    if (i < dk) { /* rows are padded */
         VECS_UNROLL
-        for (int x = 0; x < n; x++)
-            s[x][y] = v16_fma(TIER(load_part)(t->q[x] + i, dk - i), k, s[x][y]);
+        for (int x = 0; x < n; x++) {
+            const v16 q = TIER(load_part)(t->q[x] + i, dk - i);
+            VECS_UNROLL
+            for (int y = 0; y < SIDE; y++)
+                s[x][y] = v16_fma(q, TIER(kv_load)(key[y], i, dtype), s[x][y]);
+        }
     }
     VECS_UNROLL
     for (int x = 0; x < n; x++)
-        VECS_UNROLL
-    for (int y = 0; y < nk; y++)
-        lanes[x][j % 16 + y] = s[x][y];
+        part[x][j % APART] = TIER(sum_part)(s[x]);
 }
 
 /* Scores of `n` queries (a constant) from rows of keys. */
 SK_INLINE void TIER(score_rows)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
                                 int dtype, int n)
 {
-    enum { SIDE = TIER(ATTEND_SIDE) };
+    enum { SIDE = TIER(ATTEND_SIDE), APART = 16 / SIDE };
     const v16 scale = v16_splat(b->a->scale);
+    v16 part[TIER(ATTEND_TILE)][APART];
     for (int first = t->lo / 16 * 16; first < t->hi; first += 16) {
-        v16 lanes[TIER(ATTEND_TILE)][16];
-        int j = first > t->lo ? first : t->lo;
-        const int end = first + 16 < t->hi ? first + 16 : t->hi;
-        if (end - j < 16)
-            memset(lanes, 0, sizeof lanes);
-        for (; j + SIDE <= end; j += SIDE) {
-            TIER(score_keys)(b, t, j, lanes, dtype, n, SIDE);
+        for (int j = first; j < first + APART; j++) {
+            TIER(score_keys)(b, t, j, part, dtype, n);
             for (int y = 0; t->ahead && y < SIDE; y++)
-                TIER(fetch_row)(b->v + (size_t)(j + y) * b->v_size, b->v_size);
+                TIER(fetch_row)
+            (b->v + (size_t)(first + j % APART * SIDE + y) * b->v_size, b->v_size);
         }
-        for (; j < end; j++)
-            TIER(score_keys)(b, t, j, lanes, dtype, n, 1);
-        VECS_UNROLL
+        SK_ROLL
         for (int x = 0; x < n; x++)
-            v16_store(t->p + x * SK_KEY_BLOCK + first, v16_mul(TIER(sum16)(lanes[x]), scale));
+            v16_store(t->p + x * SK_KEY_BLOCK + first, v16_mul(TIER(sum_parts)(part[x]), scale));
     }
 }
 
-/* For 16 keys times ATTEND_SIDE from lane `first` on, lane l of the contract's sixteen sums. */
+#if ATTEND_TURNED
+
+/* For 16 keys from `first` on, lane l of the contract's sixteen sums. */
 SK_INLINE void TIER(score_lane)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
-                                int first, int l, v16 (*s)[TIER(ATTEND_SIDE)], int n)
+                                int first, int l, v16 *s, int n)
 {
     VECS_UNROLL
     for (int x = 0; x < n; x++)
-        VECS_UNROLL
-    for (int y = 0; y < TIER(ATTEND_SIDE); y++)
-        s[x][y] = v16_zero();
+        s[x] = v16_zero();
     const float *key = b->turned + l * ((b->a->dk + 15) / 16) * SK_KEY_BLOCK + first;
     for (int64_t i = l; i < b->a->dk; i += 16, key += SK_KEY_BLOCK) {
-        v16 k[TIER(ATTEND_SIDE)];
+        const v16 k = v16_load(key);
         VECS_UNROLL
-        for (int y = 0; y < TIER(ATTEND_SIDE); y++)
-            k[y] = v16_load(key + 16 * y);
-        VECS_UNROLL
-        for (int x = 0; x < n; x++) {
-            const v16 q = v16_splat(t->q[x][i]);
-            VECS_UNROLL
-            for (int y = 0; y < TIER(ATTEND_SIDE); y++)
-                s[x][y] = v16_fma(q, k[y], s[x][y]);
-        }
+        for (int x = 0; x < n; x++)
+            s[x] = v16_fma(v16_splat(t->q[x][i]), k, s[x]);
     }
 }
 
@@ -183,38 +197,36 @@ SK_INLINE void TIER(score_lane)(const TIER(attend_block) * b, const TIER(attend_
 SK_INLINE void TIER(score_turned)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
 {
     static const uint8_t order[16] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
-    enum { SIDE = TIER(ATTEND_SIDE) };
     const v16 scale = v16_splat(b->a->scale);
-    v16 kept[5][TIER(ATTEND_TILE)][SIDE], s[TIER(ATTEND_TILE)][SIDE];
-    for (int first = t->lo / (16 * SIDE) * (16 * SIDE); first < t->hi; first += 16 * SIDE) {
+    v16 kept[5][TIER(ATTEND_TILE)], s[TIER(ATTEND_TILE)];
+    for (int first = t->lo / 16 * 16; first < t->hi; first += 16) {
         for (int c = 0; c < 16; c++) {
             int rank = 0;
             TIER(score_lane)(b, t, first, order[c], s, n);
             for (; c >> rank & 1; rank++)
                 VECS_UNROLL
             for (int x = 0; x < n; x++)
-                VECS_UNROLL
-            for (int y = 0; y < SIDE; y++)
-                s[x][y] = v16_add(kept[rank][x][y], s[x][y]);
+                s[x] = v16_add(kept[rank][x], s[x]);
             VECS_UNROLL
             for (int x = 0; x < n; x++)
-                VECS_UNROLL
-            for (int y = 0; y < SIDE; y++)
-                kept[rank][x][y] = s[x][y];
+                kept[rank][x] = s[x];
         }
         VECS_UNROLL
         for (int x = 0; x < n; x++)
-            VECS_UNROLL
-        for (int y = 0; y < SIDE; y++)
-            v16_store(t->p + x * SK_KEY_BLOCK + first + 16 * y, v16_mul(s[x][y], scale));
+            v16_store(t->p + x * SK_KEY_BLOCK + first, v16_mul(s[x], scale));
     }
 }
 
+#endif
+
 SK_INLINE void TIER(score_n)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
 {
+#if ATTEND_TURNED
     if (b->turned)
         TIER(score_turned)(b, t, n);
-    else if (b->k_dtype == SK_F16)
+    else
+#endif
+        if (b->k_dtype == SK_F16)
         TIER(score_rows)(b, t, SK_F16, n);
     else
         TIER(score_rows)(b, t, SK_F32, n);
@@ -241,42 +253,31 @@ static void TIER(scores_bend)(const TIER(attend_block) * b, int64_t row, int64_t
     }
 }
 
-/* Turns the scores of `n` queries (a constant) into p; their maximums and sums. Keys not seen
- * become 0, which added to a sum of non-negative numbers changes nothing. */
-SK_INLINE void TIER(softmax_n)(const TIER(attend_tile) * t, float *m_b, float *l_b, int n)
+/* Turns the scores of a query, of which keys [lo, hi) are seen, into p; their maximum, and the
+ * lanes of their sum. Keys not seen become 0, which added to a sum of non-negative numbers changes
+ * nothing. */
+static void TIER(softmax_block)(float *p, int lo, int hi, float *m_b, float *l_b)
 {
-    enum { SIDE = TIER(EXP_SIDE) };
-    v16 m[TIER(ATTEND_TILE)], sum[TIER(ATTEND_TILE)];
+    v16 m = v16_splat(-INFINITY), e[4];
+    for (int j = 0; j < lo; j++)
+        p[j] = -INFINITY;
+    for (int j = hi; j < SK_KEY_BLOCK; j++)
+        p[j] = -INFINITY;
     VECS_UNROLL
-    for (int x = 0; x < n; x++) {
-        float *p = t->p + x * SK_KEY_BLOCK;
-        for (int j = 0; j < t->lo; j++)
-            p[j] = -INFINITY;
-        for (int j = t->hi; j < SK_KEY_BLOCK; j++)
-            p[j] = -INFINITY;
-        m[x] = v16_splat(-INFINITY);
-        sum[x] = v16_zero();
-        VECS_UNROLL
-        for (int j = 0; j < SK_KEY_BLOCK; j += 16)
-            m[x] = v16_max(v16_load(p + j), m[x]); /* a NaN is passed over */
-        m_b[x] = TIER(max_lane)(m[x]);
-        m[x] = v16_splat(m_b[x]);
+    for (int i = 0; i < 4; i++) {
+        e[i] = v16_load(p + 16 * i);
+        m = v16_max(e[i], m); /* a NaN is passed over */
     }
-    for (int j = 0; j < SK_KEY_BLOCK; j += 16 * SIDE) {
-        v16 e[SIDE * TIER(ATTEND_TILE)];
-        VECS_UNROLL
-        for (int i = 0; i < SIDE * n; i++)
-            e[i] = v16_sub(v16_load(t->p + i % n * SK_KEY_BLOCK + j + i / n * 16), m[i % n]);
-        TIER(exp_together)(e, SIDE * n);
-        VECS_UNROLL
-        for (int i = 0; i < SIDE * n; i++) {
-            v16_store(t->p + i % n * SK_KEY_BLOCK + j + i / n * 16, e[i]);
-            sum[i % n] = v16_add(sum[i % n], e[i]);
-        }
-    }
+    *m_b = TIER(max_lane)(m);
+    m = v16_splat(*m_b);
     VECS_UNROLL
-    for (int x = 0; x < n; x++)
-        l_b[x] = v16_sum(sum[x]);
+    for (int i = 0; i < 4; i++)
+        e[i] = v16_sub(e[i], m);
+    TIER(exp_together)(e, 4);
+    VECS_UNROLL
+    for (int i = 0; i < 4; i++)
+        v16_store(p + 16 * i, e[i]);
+    v16_store(l_b, v16_add(v16_add(v16_add(e[0], e[1]), e[2]), e[3]));
 }
 
 /* Merges m and l of a block, and says what the old and the new o are multiplied by. */
@@ -289,96 +290,99 @@ static void TIER(merge_sums)(float m_b, float l_b, float *m, float *l, float *ke
     *l = *l * *keep + l_b * *take;
 }
 
-/* The same for the queries of a tile: fresh ones take the block's as they are. */
-SK_INLINE void TIER(merge_tile)(const TIER(attend_tile) * t, const float *m_b, const float *l_b,
-                                float *keep, float *take, int n)
+/* The same for a group, sixteen queries at a time. */
+static void TIER(merge_group)(TIER(attend_group) * g)
 {
-    float x[16] = {0};
-    for (int i = 0; i < n; i++) {
-        const float both = t->fresh[i] || m_b[i] > *t->m[i] ? m_b[i] : *t->m[i];
-        x[i] = t->fresh[i] ? 0 : *t->m[i] - both;
-        x[8 + i] = m_b[i] - both;
-        *t->m[i] = both;
-    }
-    v16 e = v16_load(x);
-    TIER(exp_together)(&e, 1);
-    v16_store(x, e);
-    for (int i = 0; i < n; i++) {
-        keep[i] = x[i];
-        take[i] = x[8 + i];
-        *t->l[i] = t->fresh[i] ? l_b[i] : *t->l[i] * keep[i] + l_b[i] * take[i];
+    for (int x = 0; x < g->n; x += 16) {
+        v16 lanes[16];
+        VECS_UNROLL
+        for (int i = 0; i < 16; i++)
+            lanes[i] = v16_load(g->l_b[x + i < g->n ? x + i : g->n - 1]);
+        const v16 l_b = TIER(sum16)(lanes);
+        const v16 m = v16_load(g->m + x), m_b = v16_load(g->m_b + x), both = v16_max(m_b, m);
+        v16 e[2] = {v16_sub(m, both), v16_sub(m_b, both)};
+        TIER(exp_together)(e, 2);
+        v16_store(g->keep + x, e[0]);
+        v16_store(g->take + x, e[1]);
+        v16_store(g->m + x, both);
+        v16_store(g->l + x, v16_add(v16_mul(v16_load(g->l + x), e[0]), v16_mul(l_b, e[1])));
     }
 }
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
-/* o of `n` queries and elements [d, d + 16 * nd) (constants), or the last `left` < 16 of them. */
-SK_INLINE void TIER(value_tile)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
-                                int64_t d, int64_t left, const float *keep, const float *take,
-                                int dtype, int n, int nd)
+/* Merges a vector of a block's o into the one before; or n of its elements. */
+SK_INLINE void TIER(merge_vector)(float *at, v16 o, bool fresh, float keep, float take)
 {
-    v16 o[TIER(ATTEND_TILE)][TIER(ATTEND_SIDE)];
+    if (!fresh)
+        o = v16_add(v16_mul(v16_load(at), v16_splat(keep)), v16_mul(o, v16_splat(take)));
+    v16_store(at, o);
+}
+
+static SK_APART void TIER(merge_part)(float *at, v16 o, bool fresh, float keep, float take,
+                                      int64_t n)
+{
+    float old[16] = {0};
+    n = n < 16 ? n : 16;
+    memcpy(old, at, (size_t)n * sizeof *at);
+    TIER(merge_vector)(old, o, fresh, keep, take);
+    memcpy(at, old, (size_t)n * sizeof *at);
+}
+
+/* o of `n` queries (a constant), elements from d on: ATTEND_SIDE vectors, of which those beyond the
+ * last are the last once more. */
+SK_INLINE void TIER(value_tile)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
+                                int64_t d, int dtype, int n)
+{
+    enum { SIDE = TIER(ATTEND_SIDE) };
+    const int64_t left = b->a->dv - d;
+    int64_t at[SIDE];
+    v16 o[TIER(ATTEND_TILE)][SIDE];
     VECS_UNROLL
-    for (int x = 0; x < n; x++)
+    for (int y = 0; y < SIDE; y++) {
+        at[y] = 16 * y < left ? d + 16 * y : at[y - 1];
         VECS_UNROLL
-    for (int y = 0; y < nd; y++)
-        o[x][y] = v16_zero();
+        for (int x = 0; x < n; x++)
+            o[x][y] = v16_zero();
+    }
     for (int j = t->lo; j < t->hi; j++) {
         const unsigned char *row = b->v + (size_t)j * b->v_size;
-        v16 v[TIER(ATTEND_SIDE)];
+        v16 v[SIDE];
         VECS_UNROLL
-        for (int y = 0; y < nd; y++)
-            v[y] = left && !b->padded ? TIER(kv_load_part)(row, d, left, dtype)
-                                      : TIER(kv_load)(row, d + 16 * y, dtype);
+        for (int y = 0; y < SIDE; y++)
+            v[y] = TIER(kv_load)(row, at[y], dtype);
         VECS_UNROLL
         for (int x = 0; x < n; x++) {
             const v16 p = v16_splat(t->p[x * SK_KEY_BLOCK + j]);
             VECS_UNROLL
-            for (int y = 0; y < nd; y++)
+            for (int y = 0; y < SIDE; y++)
                 o[x][y] = v16_fma(p, v[y], o[x][y]);
         }
         if (t->ahead && b->ahead && d == 0)
             TIER(fetch_row)(b->ahead + (size_t)j * b->k_size, b->k_size);
     }
+    if (t->n < n || left < 16 * SIDE) {
+        for (int x = 0; x < t->n; x++)
+            for (int y = 0; y < SIDE && 16 * y < left; y++)
+                TIER(merge_part)
+        (t->o[x] + at[y], o[x][y], t->fresh[x], t->keep[x], t->take[x], left - 16 * y);
+        return;
+    }
     VECS_UNROLL
     for (int x = 0; x < n; x++)
         VECS_UNROLL
-    for (int y = 0; y < nd; y++) {
-        float *at = t->o[x] + d + 16 * y;
-        if (!t->fresh[x]) {
-            const v16 old = left ? TIER(load_part)(at, left) : v16_load(at);
-            o[x][y] =
-                v16_add(v16_mul(old, v16_splat(keep[x])), v16_mul(o[x][y], v16_splat(take[x])));
-        }
-        if (left)
-            TIER(store_part)(at, o[x][y], left);
-        else
-            v16_store(at, o[x][y]);
-    }
+    for (int y = 0; y < SIDE; y++)
+        TIER(merge_vector)(t->o[x] + d + 16 * y, o[x][y], t->fresh[x], t->keep[x], t->take[x]);
 }
 
 /* o of `n` queries (a constant). */
-SK_INLINE void TIER(values_as)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
-                               const float *keep, const float *take, int dtype, int n)
+SK_INLINE void TIER(values_n)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
 {
-    enum { SIDE = TIER(ATTEND_SIDE) };
-    const int64_t dv = b->a->dv;
-    int64_t d = 0;
-    for (; d + 16 * SIDE <= dv; d += 16 * SIDE)
-        TIER(value_tile)(b, t, d, 0, keep, take, dtype, n, SIDE);
-    for (; SIDE > 1 && d + 16 <= dv; d += 16)
-        TIER(value_tile)(b, t, d, 0, keep, take, dtype, n, 1);
-    if (d < dv)
-        TIER(value_tile)(b, t, d, dv - d, keep, take, dtype, n, 1);
-}
-
-SK_INLINE void TIER(values_n)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
-                              const float *keep, const float *take, int n)
-{
-    if (b->v_dtype == SK_F16)
-        TIER(values_as)(b, t, keep, take, SK_F16, n);
-    else
-        TIER(values_as)(b, t, keep, take, SK_F32, n);
+    for (int64_t d = 0; d < b->a->dv; d += 16 * TIER(ATTEND_SIDE))
+        if (b->v_dtype == SK_F16)
+            TIER(value_tile)(b, t, d, SK_F16, n);
+        else
+            TIER(value_tile)(b, t, d, SK_F32, n);
 }
 
 /* ---- A block --------------------------------------------------------------------------------- */
@@ -398,105 +402,115 @@ SK_INLINE void TIER(next_head)(const sk_attend *a, int64_t *row, int64_t *head)
     }
 }
 
-/* The tile of `n` queries from (row, head) on, all but the keys that they see; `slot` is the first
- * one's place among the scores. */
-static void TIER(tile_fill)(const TIER(attend_block) * b, TIER(attend_tile) * t, int64_t row,
-                            int64_t head, int n, int slot)
+/* The `n` queries from (row, head) on; those that are fresh have an m and an l that change nothing.
+ */
+static void TIER(group_fill)(const TIER(attend_block) * b, TIER(attend_group) * g, int64_t row,
+                             int64_t head, int n)
 {
     const sk_attend *a = b->a;
-    t->p = b->p + slot * SK_KEY_BLOCK;
-    t->ahead = slot == 0 && !b->turned && !b->padded;
     const int64_t query = row * a->n_head + head;
-    t->row = row;
-    t->head = head;
+    g->n = n;
+    g->row = row;
+    g->head = head;
     for (int x = 0; x < n; x++) {
-        t->q[x] = a->q + row * a->q_stride + head * a->dk;
-        t->o[x] = a->out + row * a->out_stride + head * a->dv;
-        t->m[x] = a->max + query + x;
-        t->l[x] = a->sum + query + x;
-        t->fresh[x] = b->parts || a->seen[row].first / SK_KEY_BLOCK == b->index;
-        if (b->parts) {
-            t->o[x] = TIER(part_of)(a, b->parts, query + x);
-            t->m[x] = t->o[x] + a->dv;
-            t->l[x] = t->o[x] + a->dv + 1;
-        }
+        g->q[x] = a->q + row * a->q_stride + head * a->dk;
+        g->o[x] = b->parts ? TIER(part_of)(a, b->parts, query + x)
+                           : a->out + row * a->out_stride + head * a->dv;
+        g->fresh[x] = b->parts || a->seen[row].first / SK_KEY_BLOCK == b->index;
+        g->m[x] = g->fresh[x] ? -INFINITY : a->max[query + x];
+        g->l[x] = g->fresh[x] ? 0 : a->sum[query + x];
         TIER(next_head)(a, &row, &head);
     }
+    for (int x = n; x < n + TIER(ATTEND_TILE); x++)
+        g->q[x] = g->q[n - 1];
+    for (int x = n; x % 16 != 0; x++)
+        g->m[x] = g->l[x] = g->m_b[x] = 0;
 }
 
-static void TIER(tile_scores)(const TIER(attend_block) * b, const TIER(attend_tile) * t, int n)
-{
-    if (TIER(ATTEND_TILE) == 4 && n == 4)
-        TIER(score_n)(b, t, 4);
-    else if (TIER(ATTEND_TILE) == 4 && n == 2)
-        TIER(score_n)(b, t, 2);
-    else
-        TIER(score_n)(b, t, 1);
-}
-
-SK_INLINE void TIER(tile_softmax_n)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
-                                    float *keep, float *take, int n)
+/* From scores to what is summed and how it is merged. */
+static void TIER(group_softmax)(const TIER(attend_block) * b, TIER(attend_group) * g, int lo,
+                                int hi)
 {
     const sk_attend *a = b->a;
-    float m_b[TIER(ATTEND_TILE)], l_b[TIER(ATTEND_TILE)];
-    int64_t row = t->row, head = t->head;
-    for (int x = 0; x < n && (a->cap != 0 || a->slope || a->near); x++) {
-        TIER(scores_bend)(b, row, head, t->lo, t->hi, t->p + x * SK_KEY_BLOCK);
+    const int64_t query = g->row * a->n_head + g->head;
+    int64_t row = g->row, head = g->head;
+    for (int x = 0; x < g->n && (a->cap != 0 || a->slope || a->near); x++) {
+        TIER(scores_bend)(b, row, head, lo, hi, b->p + x * SK_KEY_BLOCK);
         TIER(next_head)(a, &row, &head);
     }
-    TIER(softmax_n)(t, m_b, l_b, n);
-    TIER(merge_tile)(t, m_b, l_b, keep, take, n);
+    for (int x = 0; x < g->n; x++)
+        TIER(softmax_block)(b->p + x * SK_KEY_BLOCK, lo, hi, &g->m_b[x], g->l_b[x]);
+    TIER(merge_group)(g);
+    for (int x = 0; x < g->n; x++) {
+        *(b->parts ? g->o[x] + a->dv : a->max + query + x) = g->m[x];
+        *(b->parts ? g->o[x] + a->dv + 1 : a->sum + query + x) = g->l[x];
+    }
 }
 
-static void TIER(tile_softmax)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
-                               float *keep, float *take, int n)
-{
-    if (TIER(ATTEND_TILE) == 4 && n == 4)
-        TIER(tile_softmax_n)(b, t, keep, take, 4);
-    else if (TIER(ATTEND_TILE) == 4 && n == 2)
-        TIER(tile_softmax_n)(b, t, keep, take, 2);
-    else
-        TIER(tile_softmax_n)(b, t, keep, take, 1);
-}
+/* Tiles of so many queries. */
+#define X(n) \
+    static SK_APART void TIER(tile_scores_##n)(const TIER(attend_block) * b, \
+                                               const TIER(attend_tile) * t) \
+    { \
+        TIER(score_n)(b, t, n); \
+    } \
+    static SK_APART void TIER(tile_values_##n)(const TIER(attend_block) * b, \
+                                               const TIER(attend_tile) * t) \
+    { \
+        TIER(values_n)(b, t, n); \
+    }
+ATTEND_TILES(X)
+#undef X
 
-static void TIER(tile_values)(const TIER(attend_block) * b, const TIER(attend_tile) * t,
-                              const float *keep, const float *take, int n)
-{
-    if (TIER(ATTEND_TILE) == 4 && n == 4)
-        TIER(values_n)(b, t, keep, take, 4);
-    else if (TIER(ATTEND_TILE) == 4 && n == 2)
-        TIER(values_n)(b, t, keep, take, 2);
-    else
-        TIER(values_n)(b, t, keep, take, 1);
-}
-
+/* The narrowest tile that `left` queries fit in; the widest, where two of the next do not. */
 SK_INLINE int TIER(tile_size)(int64_t left)
 {
-    return TIER(ATTEND_TILE) == 1 ? 1 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    int size = 0;
+#define X(n) \
+    if (left <= n || size == 0) \
+        size = n;
+    ATTEND_TILES(X)
+#undef X
+    return size == 6 && (left == 7 || left == 8) ? 4 : size;
 }
 
-/* `n` queries from (row, 0) on, all of which see keys [lo, hi) of the block, in three turns: the
- * scores of all while the keys are near, their softmax, and then the values. */
+/* The scores of all queries of a group, or all that comes of values, tile by tile. */
+static void TIER(group_tiles)(const TIER(attend_block) * b, const TIER(attend_group) * g, int lo,
+                              int hi, bool scores)
+{
+    for (int x = 0, size; x < g->n; x += size) {
+        const int left = g->n - x;
+        size = TIER(tile_size)(left);
+        const TIER(attend_tile) t = {.q = g->q + x,
+                                     .o = g->o + x,
+                                     .fresh = g->fresh + x,
+                                     .keep = g->keep + x,
+                                     .take = g->take + x,
+                                     .p = b->p + x * SK_KEY_BLOCK,
+                                     .n = left < size ? left : size,
+                                     .lo = lo,
+                                     .hi = hi,
+                                     .ahead = x == 0 && !b->turned && !b->unpacked};
+#define X(n) \
+    if (size == n && scores) \
+        TIER(tile_scores_##n)(b, &t); \
+    else if (size == n) \
+        TIER(tile_values_##n)(b, &t);
+        ATTEND_TILES(X)
+#undef X
+    }
+}
+
+/* `n` queries from (row, 0) on, all of which see keys [lo, hi) of the block: the scores of all
+ * while the keys are near, their softmax, and then the values. */
 static void TIER(attend_some)(const TIER(attend_block) * b, int64_t row, int64_t head, int n,
                               int lo, int hi)
 {
-    float keep[SK_ATTEND_QUERIES], take[SK_ATTEND_QUERIES];
-    TIER(attend_tile) t = {.lo = lo, .hi = hi};
-    for (int turn = 0; turn < 3; turn++) {
-        int64_t at = row, at_head = head;
-        for (int x = 0, size; x < n; x += size) {
-            size = TIER(tile_size)(n - x);
-            TIER(tile_fill)(b, &t, at, at_head, size, x);
-            if (turn == 0)
-                TIER(tile_scores)(b, &t, size);
-            else if (turn == 1)
-                TIER(tile_softmax)(b, &t, keep + x, take + x, size);
-            else
-                TIER(tile_values)(b, &t, keep + x, take + x, size);
-            for (int i = 0; i < size; i++)
-                TIER(next_head)(b->a, &at, &at_head);
-        }
-    }
+    TIER(attend_group) g;
+    TIER(group_fill)(b, &g, row, head, n);
+    TIER(group_tiles)(b, &g, lo, hi, true);
+    TIER(group_softmax)(b, &g, lo, hi);
+    TIER(group_tiles)(b, &g, lo, hi, false);
 }
 
 /* All heads of rows [row, end), which see keys [lo, hi) of the block. */
@@ -522,6 +536,12 @@ SK_INLINE void TIER(seen_of)(const sk_span *seen, int64_t block, int *lo, int *h
     *hi = seen->first < seen->last ? *hi : 0;
 }
 
+/* Whether tiles read rows of n elements as they are. */
+SK_INLINE bool TIER(is_plain)(int dtype, int64_t n)
+{
+    return (dtype == SK_F16 || dtype == SK_F32) && n % 16 == 0;
+}
+
 /* Makes floats of the block's keys [lo, hi) where that pays or is needed. */
 static void TIER(block_unpack)(TIER(attend_block) * b, int lo, int hi)
 {
@@ -529,23 +549,28 @@ static void TIER(block_unpack)(TIER(attend_block) * b, int lo, int hi)
     float *k = a->scratch, *v = k + (a->dk + 15) / 16 * 16 * SK_KEY_BLOCK;
     b->p = v + (a->dv + 15) / 16 * 16 * SK_KEY_BLOCK;
     const bool many = a->n_row * a->n_head >= TIER(ATTEND_MANY);
+    const size_t k_size = (size_t)((a->dk + 15) / 16 * 16) * sizeof(float);
+    const size_t v_size = (size_t)((a->dv + 15) / 16 * 16) * sizeof(float);
+#if ATTEND_TURNED
     if (many) {
         TIER(kv_columns)(b->k_dtype, b->k, b->k_size, lo, hi, a->dk, k);
         b->turned = k;
-    } else if (b->k_dtype != SK_F16 && b->k_dtype != SK_F32) {
+    } else
+#endif
+        if (many || !TIER(is_plain)(b->k_dtype, a->dk)) {
         TIER(kv_rows)(b->k_dtype, b->k, b->k_size, lo, hi, a->dk, k);
         b->k = (const unsigned char *)k;
-        b->k_size = (size_t)((a->dk + 15) / 16 * 16) * sizeof(float);
+        b->k_size = k_size;
         b->k_dtype = SK_F32;
         b->ahead = NULL;
     }
-    if (!many && (b->v_dtype == SK_F16 || b->v_dtype == SK_F32))
-        return;
-    TIER(kv_rows)(b->v_dtype, b->v, b->v_size, lo, hi, a->dv, v);
-    b->v = (const unsigned char *)v;
-    b->v_size = (size_t)((a->dv + 15) / 16 * 16) * sizeof(float);
-    b->v_dtype = SK_F32;
-    b->padded = true;
+    if (many || !TIER(is_plain)(b->v_dtype, a->dv)) {
+        TIER(kv_rows)(b->v_dtype, b->v, b->v_size, lo, hi, a->dv, v);
+        b->v = (const unsigned char *)v;
+        b->v_size = v_size;
+        b->v_dtype = SK_F32;
+        b->unpacked = true;
+    }
 }
 
 /* Rows that see all of the block go together, the others by themselves. */

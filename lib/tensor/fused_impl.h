@@ -58,7 +58,7 @@ SK_INLINE void TIER(fused_32)(int dtype, TIER(panel) * p, const TIER(panel_kind)
         vi out[8], s[FUSED_COLS];
         vs t[FUSED_COLS];
         TIER(part_32)(dtype, w, row_size, g, out);
-        TIER(begin_32)(p, kind, g, x, s, !layout.min, 1, n);
+        TIER(tile_begin)(p, kind, g, x, s, !layout.min, 1, n);
         SK_UNROLL
         for (int c = 0; c < n; c++)
             t[c] = vs_from(s[c]);

@@ -26,7 +26,7 @@ static SK_APART void TIER(grid_head)(TIER(panel) * p, const sk_grid_type *t, int
         if (!LANES_BIAS)
             continue;
         const vi fix = vi_shl(s, 7);
-        vi_store(p->pair[k / 2], k % 2 ? vi_load(p->pair[k / 2]) | vi_shl(fix, 16) : fix);
+        vi_store(p->pair[i / 2], i % 2 ? vi_load(p->pair[i / 2]) | vi_shl(fix, 16) : fix);
     }
     const vf factor = (vf)vi_splat(sk_f32_bits(t->factor));
     if (t->dtype != SK_IQ1_M) {

@@ -98,7 +98,8 @@ static inline size_t sk_attend_scratch(int64_t dk, int64_t dv)
 
 /* Functions of the kernel `apply`, y = f(g) * u: SiLU; GELU by its tanh form; max(g, 0), and that
  * squared; sigmoid; ln(1 + e^g); gpt-oss's, min(g, 7) sigmoid(1.702 g) (clamp(u) + 1), clamped to
- * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010); tanh; g itself; 1 - g. */
+ * +-7; min(silu(g), limit) clamp(u, limit); xIELU (arXiv:2411.13010); tanh; g itself; 1 - g;
+ * silu(min(g, limit)) clamp(u, limit). */
 enum {
     SK_FN_SILU = 0,
     SK_FN_GELU = 1,
@@ -111,12 +112,13 @@ enum {
     SK_FN_XIELU = 8,
     SK_FN_TANH = 9,
     SK_FN_NONE = 10,
-    SK_FN_COMPLEMENT = 11
+    SK_FN_COMPLEMENT = 11,
+    SK_FN_SWIGLU_INSIDE = 12
 };
 
 typedef struct sk_fn {
     int kind;
-    float limit;                        /* of SWIGLU_CLAMPED */
+    float limit;                        /* of SWIGLU_CLAMPED, _INSIDE */
     double alpha_p, alpha_n, beta, eps; /* of XIELU, after softplus */
 } sk_fn;
 

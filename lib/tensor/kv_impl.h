@@ -33,7 +33,7 @@ SK_INLINE v16 TIER(kv_load)(const unsigned char *row, int64_t i, int dtype)
         return v16_load(lane);
     }
     const unsigned char *block = row + i / 32 * (dtype == SK_Q8_0 ? 34 : 18);
-    const v16 d = v16_splat(sk_f16_to_f32(sk_le16(block)));
+    const v16 d = TIER(splat_f16)(sk_le16(block));
     if (dtype == SK_Q8_0)
         return v16_mul(d, TIER(from_i8)((const int8_t *)block + 2 + i % 32));
     return v16_mul(d, TIER(kv_nibbles)(block + 2, i % 32 ? 4 : 0));
@@ -66,6 +66,8 @@ SK_INLINE void TIER(kv_rows_as)(const unsigned char *from, size_t size, int lo, 
             v16_store(to + j * width + i, TIER(kv_load_some)(from + (size_t)j * size, i, n, dtype));
 }
 
+#if !TIER_AVX512 /* which does not turn them (attend_impl.h) */
+
 /* The same turned: to[element][row], 64 rows, zeros for rows that are not in [lo, hi). */
 SK_INLINE void TIER(kv_columns_as)(const unsigned char *from, size_t size, int lo, int hi,
                                    int64_t n, float *to, int dtype)
@@ -84,6 +86,8 @@ SK_INLINE void TIER(kv_columns_as)(const unsigned char *from, size_t size, int l
                 v16_store(to + (r * ((n + 15) / 16) + i / 16) * SK_KEY_BLOCK + j, x[r]);
         }
 }
+
+#endif
 
 /* By type, which is a constant inside. */
 #define KV_BY_TYPE(name) \
@@ -109,7 +113,9 @@ SK_INLINE void TIER(kv_columns_as)(const unsigned char *from, size_t size, int l
         } \
     }
 KV_BY_TYPE(kv_rows)
+#if !TIER_AVX512
 KV_BY_TYPE(kv_columns)
+#endif
 #undef KV_BY_TYPE
 
 /* ---- Storing --------------------------------------------------------------------------------- */

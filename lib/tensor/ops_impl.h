@@ -207,6 +207,10 @@ static inline v16 TIER(apply16)(const sk_fn *f, v16 g, v16 u)
     case SK_FN_SWIGLU_CLAMPED:
         g = TIER(at_most)(TIER(div_by_1_plus_exp)(g, minus_g), f->limit);
         return v16_mul(g, TIER(clamp)(u, f->limit));
+    case SK_FN_SWIGLU_INSIDE:
+        g = TIER(at_most)(g, f->limit);
+        u = TIER(clamp)(u, f->limit);
+        return v16_mul(TIER(div_by_1_plus_exp)(g, v16_mul(g, v16_splat(-1))), u);
     default:
         return v16_mul(TIER(div_by_1_plus_exp)(g, minus_g), u);
     }

@@ -11,17 +11,19 @@
  * each, wait on the stack.
  *
  * The bytes of a panel are value + bias. Sums of the columns' codes take the bias back:
- * sum (q + bias) * code - bias * sum code is exact in integers. With sub-scales that is a sum of
- * products of int16, one for every 16 weights, which is also the form of the minimums: `pair`.
+ * sum (q + bias) * code - bias * sum code is exact in integers. Where a sum of the columns' codes
+ * is at hand for each sum of products, that begins with it (tile_begin): a scalar product, made
+ * while the vector units multiply. Else, with sub-scales, it is a sum of products of int16, which
+ * is also the form of the minimums: `pair`.
  *
  * Bounds: a panel's byte times a code is below 2^15, a sub-block's sum below 2^19, times the
  * sub-scale below 2^26, and sixteen of them below 2^30.
  *
- * Memory: panel 7 KiB, accumulators and columns 7 KiB, on the stack, for sixteen lanes.
+ * Memory: two panels 14 KiB, accumulators and columns 26 KiB, on the stack, for sixteen lanes.
  */
 #include "tensor/lanes_impl.h"
 
-#define PANEL_COLS 96 /* columns that share an unpacked panel */
+#define PANEL_COLS 192 /* columns that share an unpacked panel */
 #define PANEL_ROWS (PANEL_PAIR * LANES)
 #define PANEL_OUT (PANEL_PAIR * PANEL_TILE) /* sums and results of a tile */
 #define TILE_ROOM (LANES_NARROW ? 4 : 8)
@@ -30,7 +32,8 @@
 typedef struct TIER(panel) {
     _Alignas(64) uint8_t q[SK_UNIT / 4][4 * LANES]; /* weights 4i to 4i + 3 of row r: q[i][4r] */
     int32_t scale[SK_UNIT / 16][LANES];             /* group 256: [sub-block][row], as factors */
-    int16_t pair[SK_UNIT / 32][2 * LANES]; /* group 256: [sub-block / 2][row][2], see end_256 */
+    int16_t pair[SK_UNIT / 32][2 * LANES]; /* group 256: [sub-block / 2][row][2], a sub-block as
+                                              long as the type's; see end_256 */
     float d[SK_UNIT / 16][LANES];          /* [group][row] */
     float m[SK_UNIT / 32][LANES];
     int bias, room; /* see lanes_impl.h; room 1: q has signs where no bias takes them */
@@ -72,6 +75,23 @@ SK_INLINE void TIER(tile_weights)(const TIER(panel) * p, size_t i, vi *w, int np
         w[k] = vi_load(p[k].q[i]);
 }
 
+/* What sums of products begin with, the same for all panels: less the bias times sum `i` of codes.
+ */
+SK_INLINE void TIER(tile_begin)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t i,
+                                const uint8_t *const *x, vi *s, bool biased, int np, int n)
+{
+    SK_UNROLL
+    for (int c = 0; c < n; c++) {
+        int16_t sum = 0;
+        if (biased)
+            memcpy(&sum, x[c] + kind->sum + sizeof sum * i, sizeof sum);
+        s[c] = biased ? vi_splat((uint32_t)(-p->bias * sum)) : (vi){0};
+    }
+    SK_UNROLL
+    for (int o = n; o < np * n; o++)
+        s[o] = s[o - n];
+}
+
 /* s[o] += n4 registers of weights, the first being `first`, times codes; `room` registers at a time
  * before sums are widened. */
 SK_INLINE void TIER(tile_dots)(const TIER(panel) * p, size_t first, size_t n4, size_t room,
@@ -96,10 +116,10 @@ SK_INLINE void TIER(tile_dots)(const TIER(panel) * p, size_t first, size_t n4, s
     }
 }
 
-/* The same with the panels' factor `at_scale`: s[o] += factor * sum. */
+/* The same with the panels' factor `at_scale`: s[o] += factor * (sum beginning with begin[o]). */
 SK_INLINE void TIER(tile_macs)(const TIER(panel) * p, size_t first, size_t n4, size_t room,
-                               size_t at_scale, const uint8_t *const *x, size_t at, vi *s,
-                               bool heavy, int np, int n)
+                               size_t at_scale, const uint8_t *const *x, size_t at, const vi *begin,
+                               vi *s, bool heavy, int np, int n)
 {
     vs t[PANEL_OUT];
     SK_UNROLL
@@ -107,7 +127,7 @@ SK_INLINE void TIER(tile_macs)(const TIER(panel) * p, size_t first, size_t n4, s
         if (i % room == 0) {
             SK_UNROLL
             for (int o = 0; o < np * n; o++)
-                t[o] = vs_from((vi){0});
+                t[o] = vs_from(begin[o]);
         }
         vi w[PANEL_PAIR];
         TIER(tile_weights)(p, first + i, w, np);
@@ -128,28 +148,23 @@ SK_INLINE void TIER(tile_macs)(const TIER(panel) * p, size_t first, size_t n4, s
 SK_INLINE void TIER(tile_pairs)(const TIER(panel) * p, const TIER(panel_kind) * kind,
                                 const uint8_t *const *x, vi *t, int np, int n)
 {
-    for (size_t i = 0; i < SK_UNIT / 32; i++) {
+    for (int i = 0; i < SK_UNIT / 2 / kind->sub; i++) {
         SK_UNROLL
         for (int k = 0; k < np; k++) {
             const vi pair = vi_load(p[k].pair[i]);
             SK_UNROLL
             for (int c = 0; c < n; c++)
-                t[k * n + c] = vi_pairs(t[k * n + c], pair, vi_four(x[c] + kind->sum + 4 * i));
+                t[k * n + c] =
+                    vi_pairs(t[k * n + c], pair, vi_four(x[c] + kind->sum + 4 * (size_t)i));
         }
     }
 }
 
-/* The end of a group of 256: what the bias added is taken off, or the minimums are applied. */
-SK_INLINE void TIER(end_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                             const uint8_t *const *x, const vi *dot, float (*acc)[PANEL_ROWS],
-                             bool min, int np, int n)
+/* The end of a group of 256: `t` is what the bias has added, or the sum of the minimums. */
+SK_INLINE void TIER(add_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                             const uint8_t *const *x, const vi *dot, const vi *t,
+                             float (*acc)[PANEL_ROWS], bool min, int np, int n)
 {
-    vi t[PANEL_OUT];
-    SK_UNROLL
-    for (int o = 0; o < np * n; o++)
-        t[o] = (vi){0};
-    if (min || p->bias)
-        TIER(tile_pairs)(p, kind, x, t, np, n);
     SK_UNROLL
     for (int o = 0; o < np * n; o++) {
         const int k = o / n, c = o % n;
@@ -162,20 +177,43 @@ SK_INLINE void TIER(end_256)(const TIER(panel) * p, const TIER(panel_kind) * kin
     }
 }
 
-/* Group 256. `sub` weights share a factor: 16 or 32. */
-SK_INLINE void TIER(tile_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
-                              const uint8_t *const *x, float (*acc)[PANEL_ROWS], size_t sub,
-                              size_t room, bool heavy, int np, int n)
+SK_INLINE void TIER(tile_zero)(vi *t, int np, int n)
 {
-    vi dot[PANEL_OUT];
-    size_t at = kind->code;
     SK_UNROLL
     for (int o = 0; o < np * n; o++)
-        dot[o] = (vi){0};
+        t[o] = (vi){0};
+}
+
+SK_INLINE void TIER(end_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                             const uint8_t *const *x, const vi *dot, float (*acc)[PANEL_ROWS],
+                             bool min, int np, int n)
+{
+    vi t[PANEL_OUT];
+    TIER(tile_zero)(t, np, n);
+    if (min || p->bias)
+        TIER(tile_pairs)(p, kind, x, t, np, n);
+    TIER(add_256)(p, kind, x, dot, t, acc, min, np, n);
+}
+
+/* Group 256. `sub` weights share a factor: 16 or 32. `biased`: sums of products begin with what
+ * takes the bias off, which sums of int16 have no room for. */
+SK_INLINE void TIER(tile_256)(const TIER(panel) * p, const TIER(panel_kind) * kind,
+                              const uint8_t *const *x, float (*acc)[PANEL_ROWS], size_t sub,
+                              size_t room, bool heavy, bool biased, int np, int n)
+{
+    vi dot[PANEL_OUT], zero[PANEL_OUT], begin[PANEL_OUT];
+    size_t at = kind->code;
+    TIER(tile_zero)(dot, np, n);
+    TIER(tile_zero)(zero, np, n);
     SK_ROLL
-    for (size_t k = 0; k < SK_UNIT / 16; k += sub / 16, at += sub)
-        TIER(tile_macs)(p, 4 * k, sub / 4, room, k, x, at, dot, heavy, np, n);
-    TIER(end_256)(p, kind, x, dot, acc, kind->min, np, n);
+    for (size_t k = 0; k < SK_UNIT / 16; k += sub / 16, at += sub) {
+        TIER(tile_begin)(p, kind, k, x, begin, biased, np, n);
+        TIER(tile_macs)(p, 4 * k, sub / 4, room, k, x, at, begin, dot, heavy, np, n);
+    }
+    if (biased)
+        TIER(add_256)(p, kind, x, dot, zero, acc, false, np, n);
+    else
+        TIER(end_256)(p, kind, x, dot, acc, kind->min, np, n);
 }
 
 /* A factor for one of two neighbouring int16 in each lane, 0 for the other. */
@@ -188,19 +226,6 @@ SK_INLINE vi TIER(one_of_two)(int factor, size_t which)
 SK_INLINE vi TIER(sums_of)(const TIER(panel_kind) * kind, const uint8_t *x, size_t g)
 {
     return vi_four(x + kind->sum + 2 * (g & ~(size_t)1));
-}
-
-/* What sums of 32 products begin with: less the bias, the same for all panels. */
-SK_INLINE void TIER(begin_32)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t g,
-                              const uint8_t *const *x, vi *s, bool biased, int np, int n)
-{
-    const vi bias = TIER(one_of_two)(-p->bias, g & 1);
-    SK_UNROLL
-    for (int c = 0; c < n; c++)
-        s[c] = biased ? vi_madd(TIER(sums_of)(kind, x[c], g), bias) : (vi){0};
-    SK_UNROLL
-    for (int o = n; o < np * n; o++)
-        s[o] = s[o - n];
 }
 
 SK_INLINE void TIER(end_32)(const TIER(panel) * p, const TIER(panel_kind) * kind, size_t g,
@@ -245,7 +270,7 @@ SK_INLINE void TIER(tile_32)(const TIER(panel) * p, const TIER(panel_kind) * kin
     SK_ROLL
     for (size_t g = 0; g < n_group; g++) {
         vi s[PANEL_OUT];
-        TIER(begin_32)(p, kind, g, x, s, biased, np, n);
+        TIER(tile_begin)(p, kind, g, x, s, biased, np, n);
         TIER(tile_dots)(p, 8 * g, 8, room, x, kind->code + 32 * g, s, heavy, np, n);
         TIER(end_32)(p, kind, g, x, s, a, min, np, n);
     }
@@ -313,10 +338,11 @@ SK_INLINE void TIER(tile_16)(const TIER(panel) * p, const TIER(panel_kind) * kin
 
 /* All kinds of n columns, and the choice among them. */
 #define TILES(n) \
-    TILE(k1, n, TIER(tile_256)(p, kind, x, acc, 16, 1, true, PANEL_PAIR, n)) \
-    TILE(k2, n, TIER(tile_256)(p, kind, x, acc, 16, 2, false, PANEL_PAIR, n)) \
-    TILE(k16, n, TIER(tile_256)(p, kind, x, acc, 16, 4, false, PANEL_PAIR, n)) \
-    TILE(k32, n, TIER(tile_256)(p, kind, x, acc, 32, TILE_ROOM, false, PANEL_PAIR, n)) \
+    TILE(k1, n, TIER(tile_256)(p, kind, x, acc, 16, 1, true, false, PANEL_PAIR, n)) \
+    TILE(k2, n, TIER(tile_256)(p, kind, x, acc, 16, 2, false, false, PANEL_PAIR, n)) \
+    TILE(k16, n, TIER(tile_256)(p, kind, x, acc, 16, 4, false, false, PANEL_PAIR, n)) \
+    TILE(k16_bias, n, TIER(tile_256)(p, kind, x, acc, 16, 4, false, !LANES_NARROW, PANEL_PAIR, n)) \
+    TILE(k32, n, TIER(tile_256)(p, kind, x, acc, 32, TILE_ROOM, false, false, PANEL_PAIR, n)) \
     TILE(g32_1, n, TIER(tile_32)(p, kind, x, acc, false, 1, true, PANEL_PAIR, n)) \
     TILE(g32, n, TIER(tile_32)(p, kind, x, acc, false, TILE_ROOM, false, PANEL_PAIR, n)) \
     TILE(g32_min, n, TIER(tile_32)(p, kind, x, acc, true, TILE_ROOM, false, PANEL_PAIR, n)) \
@@ -332,6 +358,8 @@ SK_INLINE void TIER(tile_16)(const TIER(panel) * p, const TIER(panel_kind) * kin
             TIER(tile_k2_##n)(p, kind, x, acc); \
         else if (kind->group == 256 && kind->sub == 32) \
             TIER(tile_k32_##n)(p, kind, x, acc); \
+        else if (kind->group == 256 && !kind->min && !LANES_NARROW) \
+            TIER(tile_k16_bias_##n)(p, kind, x, acc); \
         else if (kind->group == 256) \
             TIER(tile_k16_##n)(p, kind, x, acc); \
         else if (kind->group == 16) \
@@ -380,7 +408,8 @@ static int TIER(panel_sub)(int dtype)
  */
 
 /* One row of a panel from a decoded unit of n weights: any type. */
-static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *f, int r, int n)
+static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *f, int sub, int r,
+                            int n)
 {
     const uint32_t flip = p->bias ? 0x80808080u : 0; /* adds 128 to each byte */
     for (int i = 0; i < n / 4; i++) {
@@ -392,7 +421,8 @@ static void TIER(panel_row)(TIER(panel) * p, const sk_unit *u, const sk_coding *
     for (int k = 0; f->group == 256 && k < SK_UNIT / 16; k++) {
         const int s = u->scale[k];
         p->scale[k][r] = LANES_FACTOR(s);
-        p->pair[k / 2][2 * r + k % 2] = f->min ? u->min[k] : (int16_t)(s * p->bias);
+        const int i = 16 * k / sub; /* the last of a sub-block of 32 stays */
+        p->pair[i / 2][2 * r + i % 2] = f->min ? u->min[k] : (int16_t)(s * p->bias);
     }
     const int n_group = f->group == 256 ? 1 : n / f->group;
     for (int g = 0; g < n_group; g++) {
@@ -412,7 +442,7 @@ static void TIER(panel_fill)(TIER(panel) * p, int dtype, const sk_coding *f, con
     for (int r = 0; r < LANES; r++) {
         if (r < n_row)
             sk_decode(dtype, w + (size_t)r * row_size, n, &u);
-        TIER(panel_row)(p, &u, f, r, n);
+        TIER(panel_row)(p, &u, f, TIER(panel_sub)(dtype), r, n);
     }
 }
 
@@ -477,18 +507,19 @@ SK_INLINE void TIER(panel_next)(TIER(panel_kind) * kind)
 {
     kind->code += SK_UNIT;
     kind->d += kind->group == 256 ? 4 : 32;
-    kind->sum += kind->group == 256 ? 32 : 16;
+    kind->sum += kind->group == 256 ? 512 / (size_t)kind->sub : 16;
 }
 
 /* For the first unit of a product. */
 static TIER(panel_kind) TIER(panel_first)(const sk_matmul *m)
 {
     const sk_coding *f = sk_coding_get(m->dtype);
-    const sk_act_row x = sk_act_view(f->act, m->act, m->n);
-    return (TIER(panel_kind)){.d = (size_t)((const char *)x.d - (const char *)x.code),
-                              .sum = (size_t)((const char *)x.sum - (const char *)x.code),
+    const sk_act_places at = sk_act_places_of(f->act, m->n);
+    const int sub = TIER(panel_sub)(m->dtype);
+    return (TIER(panel_kind)){.d = at.d,
+                              .sum = f->group == 256 && sub == 16 ? at.sum : at.sum32,
                               .group = f->group,
-                              .sub = TIER(panel_sub)(m->dtype),
+                              .sub = sub,
                               .min = f->min};
 }
 

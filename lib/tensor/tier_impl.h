@@ -126,6 +126,9 @@ const sk_kernels TIER(sk_kernels) = {
 #undef PANEL_TILE
 #undef PANEL_FUSED
 #undef VECS_UNROLL
+#undef SUM_PART
+#undef ATTEND_TILES
+#undef ATTEND_TURNED
 #undef V16_FMA
 #undef v16
 #undef v16_zero

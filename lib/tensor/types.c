@@ -55,12 +55,9 @@ int sk_act_kind(int dtype)
 
 size_t sk_act_row_size(int kind, int64_t n)
 {
-    const size_t block = (size_t)sk_act_block(kind), part = (size_t)sk_act_part(kind);
-    const size_t size = (size_t)n;
     if (kind == SK_ACT_F32)
-        return sk_act_align(size * sizeof(float));
-    return sk_act_align(size) + sk_act_align(size / block * sizeof(float)) +
-           sk_act_align(size / part * sizeof(int16_t));
+        return sk_act_align((size_t)n * sizeof(float));
+    return sk_act_places_of(kind, n).end;
 }
 
 static void unit_to_float(const sk_unit *u, const sk_coding *f, int n, float *dst)

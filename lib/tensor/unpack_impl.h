@@ -181,7 +181,7 @@ SK_INLINE void TIER(head_scale)(TIER(panel) * p, unsigned k, vi scale, bool both
         vi_store(p->scale[k + 1], vi_factor(scale));
 }
 
-/* Two int16 that meet the sums of sub-blocks 2k and 2k + 1. */
+/* Two int16 that meet the sums of sub-blocks 2k and 2k + 1, of 16 weights or 32. */
 SK_INLINE void TIER(head_pair)(TIER(panel) * p, unsigned k, vi even, vi odd)
 {
     vi_store(p->pair[k], vi_pair(even, odd));
@@ -199,9 +199,10 @@ static SK_APART void TIER(head_k4)(TIER(panel) * p, const uint8_t *w, size_t row
     const vi min[2] = {TIER(bits)(x[2], 0, 63), TIER(bits)(x[3], 4, 15) | TIER(bits)(x[2], 2, 48)};
     SK_UNROLL
     for (unsigned k = 0; k < 8; k++) {
-        const vi m = TIER(byte_of)(min[k / 4], k % 4);
         TIER(head_scale)(p, 2 * k, TIER(byte_of)(scale[k / 4], k % 4), true);
-        TIER(head_pair)(p, k, m, m);
+        if (k % 2 == 0)
+            TIER(head_pair)
+        (p, k / 2, TIER(byte_of)(min[k / 4], k % 4), TIER(byte_of)(min[k / 4], k % 4 + 1));
     }
 }
 
@@ -265,14 +266,15 @@ static SK_APART void TIER(head_iq4_xs)(TIER(panel) * p, const uint8_t *w, size_t
     vi x[4];
     vi_lines(w, row_size, x);
     vf_store(p->d[0], vf_half(x[0]));
+    vi s[8];
     SK_UNROLL
     for (unsigned k = 0; k < 8; k++) {
         const vi low = vi_shr(x[1], 4 * k) & vi_splat(15);
         const vi high = vi_shr(x[0], 16 + 2 * k) & vi_splat(3);
-        const vi s = (low | vi_shl(high, 4)) - vi_splat(32), fix = vi_shl(s, 7);
-        TIER(head_scale)(p, 2 * k, s, true);
-        if (LANES_BIAS)
-            TIER(head_pair)(p, k, fix, fix);
+        s[k] = (low | vi_shl(high, 4)) - vi_splat(32);
+        TIER(head_scale)(p, 2 * k, s[k], true);
+        if (LANES_BIAS && k % 2)
+            TIER(head_pair)(p, k / 2, vi_shl(s[k - 1], 7), vi_shl(s[k], 7));
     }
 }
 
@@ -325,7 +327,7 @@ SK_INLINE void TIER(head_ternary)(TIER(panel) * p, const uint8_t *w, size_t row_
     SK_ROLL
     for (unsigned k = 0; k < 8; k++) {
         TIER(head_scale)(p, 2 * k, one, true);
-        TIER(head_pair)(p, k, one, one);
+        TIER(head_pair)(p, k / 2, one, one);
     }
 }
 

@@ -19,6 +19,12 @@
 
 #if TIER_AVX512
 
+/* A half to all lanes. */
+SK_INLINE v16 TIER(splat_f16)(uint16_t x)
+{
+    return _mm512_cvtph_ps(_mm256_set1_epi16((short)x));
+}
+
 /* Sixteen signed bytes. */
 SK_INLINE v16 TIER(from_i8)(const int8_t *p)
 {
@@ -26,10 +32,11 @@ SK_INLINE v16 TIER(from_i8)(const int8_t *p)
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
 }
 
-/* The halves, quarters, ... of x and y added: those of x before those of y. */
+/* The halves, quarters, ... of x and y added: those of x before those of y. Where that can be, one
+ * summand is a mixture, which takes no shuffle. */
 SK_INLINE v16 TIER(fold8)(v16 x, v16 y)
 {
-    return v16_add(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
+    return v16_add(_mm512_mask_mov_ps(x, 0xff00, y), _mm512_shuffle_f32x4(x, y, 0x4e));
 }
 
 SK_INLINE v16 TIER(fold4)(v16 x, v16 y)
@@ -39,7 +46,7 @@ SK_INLINE v16 TIER(fold4)(v16 x, v16 y)
 
 SK_INLINE v16 TIER(fold2)(v16 x, v16 y)
 {
-    return v16_add(_mm512_shuffle_ps(x, y, 0x44), _mm512_shuffle_ps(x, y, 0xee));
+    return v16_add(_mm512_mask_mov_ps(x, 0xcccc, y), _mm512_shuffle_ps(x, y, 0x4e));
 }
 
 SK_INLINE v16 TIER(fold1)(v16 x, v16 y)
@@ -47,41 +54,30 @@ SK_INLINE v16 TIER(fold1)(v16 x, v16 y)
     return v16_add(_mm512_shuffle_ps(x, y, 0x88), _mm512_shuffle_ps(x, y, 0xdd));
 }
 
+/* Sixteen sums in two steps: of four vectors each, s[k], s[k + 4], s[k + 8] and s[k + 12], quarters
+ * in which four lanes are left to be added; and of the four results the sums. */
+#define SUM_PART 4
+
+SK_INLINE v16 TIER(sum_part)(const v16 *s)
+{
+    return TIER(fold4)(TIER(fold8)(s[0], s[1]), TIER(fold8)(s[2], s[3]));
+}
+
+SK_INLINE v16 TIER(sum_parts)(const v16 *t)
+{
+    return TIER(fold1)(TIER(fold2)(t[0], t[1]), TIER(fold2)(t[2], t[3]));
+}
+
 /* Lane j is the sum of s[j]. */
 SK_INLINE v16 TIER(sum16)(const v16 *s)
 {
     v16 t[4];
     VECS_UNROLL
-    for (int k = 0; k < 4; k++)
-        t[k] = TIER(fold4)(TIER(fold8)(s[k], s[k + 4]), TIER(fold8)(s[k + 8], s[k + 12]));
-    return TIER(fold1)(TIER(fold2)(t[0], t[1]), TIER(fold2)(t[2], t[3]));
-}
-
-/* Lane i of x[j] and lane j of x[i] change places: first within groups of four lanes, four vectors
- * at a time, then the groups. */
-static void TIER(transpose)(v16 *x)
-{
-    VECS_UNROLL
-    for (int g = 0; g < 16; g += 4) {
-        const v16 a = _mm512_unpacklo_ps(x[g], x[g + 1]), b = _mm512_unpackhi_ps(x[g], x[g + 1]);
-        const v16 c = _mm512_unpacklo_ps(x[g + 2], x[g + 3]);
-        const v16 d = _mm512_unpackhi_ps(x[g + 2], x[g + 3]);
-        x[g] = _mm512_shuffle_ps(a, c, 0x44);
-        x[g + 1] = _mm512_shuffle_ps(a, c, 0xee);
-        x[g + 2] = _mm512_shuffle_ps(b, d, 0x44);
-        x[g + 3] = _mm512_shuffle_ps(b, d, 0xee);
-    }
-    VECS_UNROLL
     for (int k = 0; k < 4; k++) {
-        const v16 a = _mm512_shuffle_f32x4(x[k], x[k + 4], 0x88);
-        const v16 b = _mm512_shuffle_f32x4(x[k], x[k + 4], 0xdd);
-        const v16 c = _mm512_shuffle_f32x4(x[k + 8], x[k + 12], 0x88);
-        const v16 d = _mm512_shuffle_f32x4(x[k + 8], x[k + 12], 0xdd);
-        x[k] = _mm512_shuffle_f32x4(a, c, 0x88);
-        x[k + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
-        x[k + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
-        x[k + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+        const v16 part[4] = {s[k], s[k + 4], s[k + 8], s[k + 12]};
+        t[k] = TIER(sum_part)(part);
     }
+    return TIER(sum_parts)(t);
 }
 
 /* e * 2^n for an integral n from -151 to 1; t is n + 1.5 * 2^23, a NaN where n is one. The
@@ -103,6 +99,13 @@ SK_INLINE float TIER(max_lane)(v16 x)
 }
 
 #elif TIER_AVX2
+
+/* A half to all lanes. */
+SK_INLINE v16 TIER(splat_f16)(uint16_t x)
+{
+    const __m256 r = _mm256_cvtph_ps(_mm_set1_epi16((short)x));
+    return (v16){r, r};
+}
 
 /* Sixteen signed bytes. */
 SK_INLINE v16 TIER(from_i8)(const int8_t *p)
@@ -214,6 +217,12 @@ static void TIER(transpose)(v16 *x)
 
 #else
 
+/* A half to all lanes. */
+SK_INLINE v16 TIER(splat_f16)(uint16_t x)
+{
+    return v16_splat(sk_f16_to_f32(x));
+}
+
 /* Sixteen signed bytes. */
 SK_INLINE v16 TIER(from_i8)(const int8_t *p)
 {
@@ -275,6 +284,21 @@ static void TIER(transpose)(v16 *x)
     VECS_UNROLL
     for (int j = 0; j < 16; j++)
         x[j] = v16_load(to[j]);
+}
+
+#endif
+
+#ifndef SUM_PART
+#define SUM_PART 1
+
+SK_INLINE v16 TIER(sum_part)(const v16 *s)
+{
+    return s[0];
+}
+
+SK_INLINE v16 TIER(sum_parts)(const v16 *t)
+{
+    return TIER(sum16)(t);
 }
 
 #endif

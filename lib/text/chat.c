@@ -225,15 +225,19 @@ static int32_t chat_variables(chat_request *q, const sk_json *messages, const sk
     return SKALD_OK;
 }
 
-static int32_t chat_read(chat_request *q, const char *json, uint64_t n)
+int32_t sk_chat_json(sk_arena *arena, const char *json, uint64_t n, sk_json *out, sk_error *error)
 {
-    sk_json value;
-    /* A reply may have bytes that are no UTF-8, and comes back in the next turn. */
-    uint8_t *repaired = sk_arena_array(&q->given, n, 3, "a conversation", q->error);
+    uint8_t *repaired = sk_arena_array(arena, n, 3, "a conversation", error);
     if (!repaired)
         return SKALD_E_MEMORY;
     n = sk_repair_text(repaired, (const uint8_t *)json, n);
-    int32_t status = sk_json_read(&q->given, (const char *)repaired, n, &value, q->error);
+    return sk_json_read(arena, (const char *)repaired, n, out, error);
+}
+
+static int32_t chat_read(chat_request *q, const char *json, uint64_t n)
+{
+    sk_json value;
+    int32_t status = sk_chat_json(&q->given, json, n, &value, q->error);
     if (status == SKALD_E_CORRUPT && q->error)
         q->error->code = SKALD_E_ARGUMENT;
     if (status < 0)

@@ -43,6 +43,10 @@ void sk_chat_free(sk_chat *chat); /* NULL does nothing */
 /* The name of the template that a model gets, "model" for its own. */
 const char *sk_chat_default(const sk_vocab *vocab, const char *own);
 
+/* Reads a conversation from JSON. A reply may have bytes that are no UTF-8, and comes back in the
+ * next turn: they are repaired. *out lives as long as the arena. Errors: CORRUPT, MEMORY. */
+int32_t sk_chat_json(sk_arena *arena, const char *json, uint64_t n, sk_json *out, sk_error *error);
+
 /* Renders a conversation; `now` in seconds since 1970. *out is owned by the caller. Errors:
  * ARGUMENT (not a conversation; the sentence says where), TEMPLATE, MEMORY. */
 int32_t sk_chat_render(const sk_chat *chat, sk_heap *heap, const char *json, uint64_t n,

@@ -403,6 +403,14 @@ static bool hf_prepends(const hf_file *f)
     return hf_step(&f->normaliser, "Prepend") != NULL;
 }
 
+/* Whether it goes in front of the text's beginning alone. */
+static void hf_put_blank(hf_file *f)
+{
+    const sk_json *scheme = hf_get(hf_step(&f->pre, "Metaspace"), "prepend_scheme");
+    sk_gguf_put_bool(f->writer, "tokenizer.ggml.add_space_prefix", hf_prepends(f));
+    sk_gguf_put_bool(f->writer, "skald.tokenizer.blank_first", hf_is(scheme, "first"));
+}
+
 /* BPE over characters, with bytes for what has no token: SentencePiece's, as it was converted. */
 static int32_t hf_spm(hf_file *f)
 {
@@ -414,7 +422,7 @@ static int32_t hf_spm(hf_file *f)
             memcmp(f->tokens[i].text, "<0x", 3) == 0)
             f->types[i] = SK_TOKEN_BYTE;
     hf_put_text(f, "tokenizer.ggml.model", "llama");
-    sk_gguf_put_bool(f->writer, "tokenizer.ggml.add_space_prefix", hf_prepends(f));
+    hf_put_blank(f);
     return SKALD_OK;
 }
 
@@ -478,7 +486,7 @@ static int32_t hf_unigram(hf_file *f)
     const sk_json *map = hf_get(hf_step(&f->normaliser, "Precompiled"), "precompiled_charsmap");
     bool merge = hf_step(&f->pre, "WhitespaceSplit") || hf_step(&f->normaliser, "Replace");
     hf_put_text(f, "tokenizer.ggml.model", "t5");
-    sk_gguf_put_bool(f->writer, "tokenizer.ggml.add_space_prefix", hf_prepends(f));
+    hf_put_blank(f);
     sk_gguf_put_bool(f->writer, "tokenizer.ggml.remove_extra_whitespaces", merge);
     if (map && map->kind == SK_JSON_STRING) {
         uint64_t n;

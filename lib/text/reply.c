@@ -33,6 +33,7 @@ struct sk_reply {
     bool skip;           /* white space is part of the mark before */
     bool harmony;        /* what is open ends as harmony has it */
     bool finished;
+    uint32_t n_lead; /* first bytes of `held` that are the prompt's, not the model's */
     sk_buffer held;
     uint64_t at, body; /* in `held`: looked at so far, where a call or header begins */
     uint32_t depth, tries;
@@ -43,6 +44,8 @@ struct sk_reply {
     sk_buffer text;
     reply_event *events; /* owned */
     uint64_t n_events, event_capacity, next;
+    char *texts; /* owned, [n_texts] */
+    uint64_t n_texts;
 };
 
 /* ---- events ------------------------------------------------------------------------------- */
@@ -186,6 +189,7 @@ static bool reply_open(sk_reply *r, uint64_t at, const sk_mark *mark)
     uint64_t start = at - before; /* white space in front is the mark's */
     bool keep = mark->kind == SK_MARK_BARE || is_whole_function(mark);
     r->fresh = r->fresh && mark->kind == SK_MARK_DROP;
+    r->n_lead = mark->kind == SK_MARK_DROP ? 0 : r->n_lead;
     if (mark->kind == SK_MARK_DROP || mark->kind == SK_MARK_THINK) {
         reply_consume(r, start + n_open);
         reply_leave(r);
@@ -245,6 +249,9 @@ static bool reply_not_a_call(sk_reply *r, uint64_t n)
     bool skip = r->skip;
     reply_enter(r, MODE_TEXT, NULL);
     r->skip = false;
+    reply_consume(r, r->n_lead);
+    n = n > r->n_lead ? n - r->n_lead : 0;
+    r->n_lead = 0;
     reply_show(r, n);
     r->skip = skip && n == 0;
     r->fresh = false;
@@ -300,7 +307,7 @@ static bool reply_try(sk_reply *r, uint64_t stop)
 {
     sk_arena arena;
     sk_arena_init(&arena, r->heap, REPLY_MEMORY);
-    sk_call_list list = {.arena = &arena};
+    sk_call_list list = {.arena = &arena, .texts = r->texts, .n_texts = r->n_texts};
     uint64_t n_events = r->n_events, n_text = r->text.n, n_calls = r->n_calls;
     const char *text = r->held.data + r->body;
     int32_t status = r->harmony ? reply_read_named(r, &list, text, stop - r->body)
@@ -322,6 +329,7 @@ static bool reply_called(sk_reply *r, uint64_t behind)
 {
     reply_consume(r, behind);
     reply_leave(r);
+    r->n_lead = 0;
     r->fresh = false;
     r->at = 0;
     return true;
@@ -379,11 +387,28 @@ static bool reply_may_be_bare(const sk_reply *r)
     return false;
 }
 
+/* Whether a name, a line end and a brace may begin like this. */
+static bool reply_may_be_recipient(const sk_reply *r)
+{
+    const char *p = r->held.data + r->body, *end = r->held.data + r->held.n, *first = p;
+    while (p < end && p - first < 128 && !strchr(" \n{}<>\"'()", *p))
+        p++;
+    if (p == end)
+        return true;
+    if (*p != '\n' || p == first)
+        return false;
+    while (p < end && reply_is_space(*p))
+        p++;
+    return p == end || *p == '{';
+}
+
 static bool reply_step_call(sk_reply *r, bool end)
 {
     bool closes = r->harmony || r->mark->close;
     if (!r->harmony && r->mark->kind == SK_MARK_BARE && !reply_may_be_bare(r))
         return reply_not_a_call(r, r->body + 1);
+    if (!r->harmony && r->mark->calls == SK_CALL_RECIPIENT && !reply_may_be_recipient(r))
+        return reply_not_a_call(r, r->body - 2); /* the next byte may begin a mark */
     for (; r->at < r->held.n; r->at++) {
         uint64_t n = 0;
         char c = r->held.data[r->at];
@@ -552,6 +577,13 @@ const char *sk_reply_thinking_end(const sk_reply *r)
     return r->mark ? r->mark->finish : "<|end|><|start|>assistant<|channel|>final<|message|>";
 }
 
+const char *sk_reply_answer_after(const sk_reply *r)
+{
+    if (r->mode == MODE_HEAD || (r->mode == MODE_THINK && !r->mark))
+        return "<|channel|>final<|message|>";
+    return r->mode == MODE_THINK && r->mark ? r->mark->close : NULL;
+}
+
 /* ---- beginning ---------------------------------------------------------------------------- */
 
 /* Whether the prompt, but for white space, ends with this. */
@@ -568,6 +600,7 @@ void sk_reply_begin(sk_reply *r, uint64_t marks, const char *prompt, uint64_t n)
     r->marks = marks;
     r->held.n = r->text.n = r->n_events = r->next = r->at = r->body = r->n_calls = 0;
     r->finished = false;
+    r->n_lead = 0;
     memset(r->first, 0, sizeof r->first);
     reply_enter(r, MODE_TEXT, NULL);
     r->fresh = true;
@@ -579,6 +612,9 @@ void sk_reply_begin(sk_reply *r, uint64_t marks, const char *prompt, uint64_t n)
         r->first[(uint8_t)mark->open[0]] = true;
         if (mark->kind == SK_MARK_THINK && prompt_ends(prompt, n, mark->open))
             reply_enter(r, MODE_THINK, mark);
+        if (mark->calls == SK_CALL_RECIPIENT && r->held.n == 0 && prompt_ends(prompt, n, ">>>") &&
+            sk_buffer_add(&r->held, ">>>", 3, NULL) == SKALD_OK)
+            r->n_lead = 3;
         if (mark->kind == SK_MARK_HEAD && prompt_ends(prompt, n, "<|start|>assistant"))
             reply_enter(r, MODE_HEAD, NULL);
     }
@@ -602,8 +638,33 @@ void sk_reply_free(sk_reply *r)
         return;
     sk_buffer_free(&r->held);
     sk_buffer_free(&r->text);
+    sk_free(r->heap, r->texts);
     sk_free(r->heap, r->events);
     sk_free(r->heap, r);
+}
+
+int32_t sk_reply_set_texts(sk_reply *r, const char *pairs, uint64_t n, sk_error *error)
+{
+    char *copy = NULL;
+    uint64_t n_nul = 0;
+    for (uint64_t i = 0; i < n; i++)
+        n_nul += pairs[i] == 0;
+    if (n > 0 && (pairs[n - 1] != 0 || n_nul % 2 != 0))
+        return sk_fail(error, SKALD_E_CORRUPT, "the texts of tools are no pairs");
+    if (n > 0 && !(copy = sk_alloc(r->heap, n, "a reply's reader", error)))
+        return SKALD_E_MEMORY;
+    if (n > 0)
+        memcpy(copy, pairs, (size_t)n);
+    sk_free(r->heap, r->texts);
+    r->texts = copy;
+    r->n_texts = n;
+    return SKALD_OK;
+}
+
+const char *sk_reply_texts(const sk_reply *r, uint64_t *n)
+{
+    *n = r->n_texts;
+    return r->texts ? r->texts : "";
 }
 
 int32_t sk_reply_copy(sk_reply *to, const sk_reply *from, sk_error *error)
@@ -614,7 +675,13 @@ int32_t sk_reply_copy(sk_reply *to, const sk_reply *from, sk_error *error)
     held.n = 0;
     int32_t status = sk_buffer_add(&held, from->held.data, from->held.n, error);
     if (status == SKALD_OK)
+        status = sk_reply_set_texts(to, from->texts, from->n_texts, error);
+    char *texts = to->texts;
+    uint64_t n_texts = to->n_texts;
+    if (status == SKALD_OK)
         *to = *from;
+    to->texts = texts;
+    to->n_texts = n_texts;
     to->held = held;
     to->text = text;
     to->events = events;

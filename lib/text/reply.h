@@ -28,8 +28,21 @@ uint64_t sk_reply_marks_in(const char *text, uint64_t n);
  * Errors: OPTION (the message names the nearest). */
 int32_t sk_reply_marks_named(const char *names, uint64_t *marks, sk_error *error);
 
+/* A mark of the table by its number, its format and how it opens; false: there are no more. */
+bool sk_reply_mark(uint32_t i, const char **format, const char **open);
+
 int32_t sk_reply_new(sk_reply **out, sk_heap *heap, sk_error *error);
 void sk_reply_free(sk_reply *reply); /* NULL does nothing */
+/* Adds to a buffer the arguments of a conversation's tools that are texts: pairs of a tool and its
+ * argument, each with a NUL behind it. Errors: CORRUPT (no JSON), MEMORY. */
+int32_t sk_reply_find_texts(sk_buffer *pairs, sk_heap *heap, const char *json, uint64_t n,
+                            sk_error *error);
+/* From now on these are texts, also where they look like JSON; copied. Errors: CORRUPT (no pairs),
+ * MEMORY. */
+int32_t sk_reply_set_texts(sk_reply *reply, const char *pairs, uint64_t n, sk_error *error);
+/* What was set. */
+const char *sk_reply_texts(const sk_reply *reply, uint64_t *n);
+
 int32_t sk_reply_copy(sk_reply *to, const sk_reply *from, sk_error *error);
 
 /* A new reply begins, behind this prompt, which may have opened reasoning already. */
@@ -52,5 +65,9 @@ int32_t sk_reply_next(sk_reply *reply, const char **text, uint64_t *n);
 
 /* Whether what comes now is reasoning; what a model writes to end it, else NULL. */
 const char *sk_reply_thinking_end(const sk_reply *reply);
+
+/* Where the answer, which is neither reasoning nor a call, begins: behind this text, that the model
+ * has yet to write; NULL: here. Static. */
+const char *sk_reply_answer_after(const sk_reply *reply);
 
 #endif

@@ -3,8 +3,8 @@
  * The ways in which models write calls. Each reader takes the whole text between two marks or says
  * that it is none; nothing is guessed from a part.
  *
- * Values that are written without quotes (in tags) are JSON where they are JSON and no string, else
- * text; which of the two the tool wants, only its schema knows.
+ * Values that are written without quotes (in tags) are texts where the tool's schema wants such;
+ * else JSON where they are JSON and no string, and text where not.
  */
 #include "base/portable.h"
 
@@ -237,11 +237,15 @@ static int32_t call_add_member(sk_call_list *list, call_given *m, sk_json key, s
     return 1;
 }
 
-/* A value without quotes: JSON that is no string, or the text without the line ends around it. */
-static int32_t call_add_bare(sk_call_list *list, call_given *m, sk_json key, sk_json text)
+/* A value without quotes, of a tool: JSON that is no string, or the text without the line ends
+ * around it. */
+static int32_t call_add_bare(sk_call_list *list, sk_json tool, call_given *m, sk_json key,
+                             sk_json text)
 {
     sk_json value;
-    int32_t yes = call_json(list, text.as.text, text.n, &value);
+    tool = call_trim(tool);
+    bool is_text = sk_reply_is_text(list->texts, list->n_texts, &tool, &key);
+    int32_t yes = is_text ? 0 : call_json(list, text.as.text, text.n, &value);
     if (yes < 0)
         return yes;
     if (yes && value.kind != SK_JSON_STRING)
@@ -265,7 +269,7 @@ static int32_t call_finish(sk_call_list *list, sk_json name, const call_given *m
 }
 
 /* <parameter=KEY>VALUE</parameter> and the like. 1: one was added; 0: there is none. */
-static int32_t call_parameter(call_text *t, call_given *m)
+static int32_t call_parameter(call_text *t, sk_json tool, call_given *m)
 {
     static const char *const forms[][3] = {{"<parameter=", ">", "</parameter>"},
                                            {"<parameter name=\"", "\">", "</parameter>"},
@@ -277,7 +281,7 @@ static int32_t call_parameter(call_text *t, call_given *m)
             continue;
         if (!call_until(t, forms[i][1], &key) || !call_until(t, forms[i][2], &value))
             return 0;
-        return call_add_bare(t->list, m, call_trim(key), value);
+        return call_add_bare(t->list, tool, m, call_trim(key), value);
     }
     return 0;
 }
@@ -293,7 +297,7 @@ static int32_t read_functions(call_text *t)
             return 0;
         if (!call_until(t, quoted ? "\">" : ">", &name))
             return 0;
-        while ((yes = call_parameter(t, &m)) == 1)
+        while ((yes = call_parameter(t, name, &m)) == 1)
             ;
         call_skip(t);
         if (yes == 0 && m.n == 0 && t->at < t->end && *t->at == '{') {
@@ -334,7 +338,7 @@ static int32_t call_without(call_text *t, const char *what)
 }
 
 /* <parameter name="KEY" string="true">VALUE</parameter>, or <KEY>VALUE</KEY>. */
-static int32_t call_invoked(call_text *t, call_given *m)
+static int32_t call_invoked(call_text *t, sk_json tool, call_given *m)
 {
     sk_json key, how = {.n = 0}, value;
     char close[160] = "</parameter>";
@@ -354,7 +358,7 @@ static int32_t call_invoked(call_text *t, call_given *m)
         return 0;
     if (call_trim(how).n == 13 && memcmp(call_trim(how).as.text, "string=\"true\"", 13) == 0)
         return call_add_member(t->list, m, key, value);
-    return call_add_bare(t->list, m, key, value);
+    return call_add_bare(t->list, tool, m, key, value);
 }
 
 static int32_t read_invokes(call_text *t)
@@ -370,7 +374,7 @@ static int32_t read_invokes(call_text *t)
         call_given m = {0};
         if (!call_take(t, "<invoke name=\"") || !call_until(t, "\">", &name))
             return 0;
-        while ((yes = call_invoked(t, &m)) == 1)
+        while ((yes = call_invoked(t, name, &m)) == 1)
             ;
         if (yes < 0 || !call_take(t, "</invoke>"))
             return yes < 0 ? yes : 0;
@@ -400,7 +404,7 @@ static int32_t read_arg_keys(call_text *t)
         call_skip(t);
         if (!call_take(t, "<arg_value>") || !call_until(t, "</arg_value>", &value))
             return 0;
-        if ((yes = call_add_bare(t->list, &m, call_trim(key), value)) < 0)
+        if ((yes = call_add_bare(t->list, name, &m, call_trim(key), value)) < 0)
             return yes;
     }
     return call_finish(t->list, name, &m);
@@ -556,16 +560,28 @@ static int32_t read_braces(call_text *t)
     return call_finish(t->list, name, &m);
 }
 
-int32_t sk_calls_read(sk_call_list *list, uint8_t calls, const char *text, uint64_t n)
+/* NAME and JSON on the lines behind it. */
+static int32_t read_recipient(call_text *t)
+{
+    sk_json name, arguments;
+    if (!call_until(t, "\n", &name))
+        return 0;
+    int32_t yes = call_rest(t, &arguments);
+    call_given m = {(sk_json_member *)(uintptr_t)arguments.as.members, arguments.n, 0};
+    return yes == 1 ? call_finish(t->list, name, &m) : yes;
+}
+
+int32_t sk_calls_read(sk_call_list *list, uint16_t calls, const char *text, uint64_t n)
 {
     typedef int32_t reader(call_text *);
     static const struct {
-        uint8_t call;
+        uint16_t call;
         reader *read;
     } rows[] = {{SK_CALL_JSON, read_json},           {SK_CALL_KEYED, read_keyed},
                 {SK_CALL_FUNCTION, read_functions},  {SK_CALL_INVOKE, read_invokes},
                 {SK_CALL_SEPARATED, read_separated}, {SK_CALL_PYTHON, read_python},
-                {SK_CALL_BRACES, read_braces},       {SK_CALL_ARG_KEY, read_arg_keys}};
+                {SK_CALL_BRACES, read_braces},       {SK_CALL_ARG_KEY, read_arg_keys},
+                {SK_CALL_RECIPIENT, read_recipient}};
     int32_t yes = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && yes == 0; i++) {
         call_text t = {text, text + n, list};

@@ -18,20 +18,22 @@ enum {
 #define SK_CALL_JSON 1     /* {"name": ..., "arguments": {...}}, or a list of them */
 #define SK_CALL_KEYED 2    /* {NAME: {...}}, or a list of them */
 #define SK_CALL_FUNCTION 4 /* <function=NAME><parameter=KEY>VALUE</parameter></function> */
-#define SK_CALL_INVOKE 8   /* <invoke name="NAME"><parameter name="KEY">VALUE</parameter></invoke> \
+#define SK_CALL_INVOKE \
+    8                      /* <invoke name="NAME"><parameter name="KEY">VALUE</parameter></invoke> \
                             */
 #define SK_CALL_ARG_KEY 16 /* NAME<arg_key>KEY</arg_key><arg_value>VALUE</arg_value> */
 #define SK_CALL_SEPARATED \
-    32                     /* names, ids and JSON with separators: Kimi, DeepSeek, Mistral, Solar */
-#define SK_CALL_PYTHON 64  /* [name(key=value), ...] */
-#define SK_CALL_BRACES 128 /* call:NAME{key:value} with <|"|> for quotes */
+    32                    /* names, ids and JSON with separators: Kimi, DeepSeek, Mistral, Solar */
+#define SK_CALL_PYTHON 64 /* [name(key=value), ...] */
+#define SK_CALL_RECIPIENT 256 /* NAME, a line end, and JSON of the arguments: Functionary */
+#define SK_CALL_BRACES 128    /* call:NAME{key:value} with <|"|> for quotes */
 
 typedef struct sk_mark {
     const char *format; /* its name in the option */
     const char *sign;   /* what a template that uses it says; NULL: `open` */
     const char *open, *close;
     uint8_t kind;
-    uint8_t calls;      /* SK_CALL_... */
+    uint16_t calls;     /* SK_CALL_... */
     const char *finish; /* of THINK: what a model writes to end it */
 } sk_mark;
 
@@ -47,11 +49,16 @@ typedef struct sk_call_list {
     sk_call *items;
     uint64_t n, capacity;
     sk_error *error;
+    const char *texts; /* [n_texts] pairs: sk_reply_find_texts */
+    uint64_t n_texts;
 } sk_call_list;
+
+/* Whether a tool and its argument are one of the pairs. */
+bool sk_reply_is_text(const char *pairs, uint64_t n, const sk_json *tool, const sk_json *key);
 
 /* Reads calls in one of the ways that `calls` has. 1: they are in the list; 0: the text is none.
  * Errors: MEMORY. */
-int32_t sk_calls_read(sk_call_list *list, uint8_t calls, const char *text, uint64_t n);
+int32_t sk_calls_read(sk_call_list *list, uint16_t calls, const char *text, uint64_t n);
 
 /* Adds a call. Errors: MEMORY. */
 int32_t sk_calls_add(sk_call_list *list, sk_call call);

@@ -78,6 +78,11 @@ const sk_mark sk_marks[] = {
     {"apertus", NULL, "<|tools_prefix|>", "<|tools_suffix|>", SK_MARK_CALL, SK_CALL_KEYED, NULL},
     {"granite", NULL, "<|tool_call|>", NULL, SK_MARK_CALL, SK_CALL_JSON, NULL},
     {"gigachat", NULL, "<|function_call|>", NULL, SK_MARK_CALL, SK_CALL_JSON, NULL},
+    {"gigachat", "function call", "function call<|role_sep|>", "<|message_sep|>", SK_MARK_CALL,
+     SK_CALL_JSON, NULL},
+    {"gigachat", "function call", "<|message_sep|>", NULL, SK_MARK_DROP, 0, NULL},
+    {"functionary", ">>>${recipient}", ">>>all\n", NULL, SK_MARK_DROP, 0, NULL},
+    {"functionary", ">>>${recipient}", ">>>", NULL, SK_MARK_CALL, SK_CALL_RECIPIENT, NULL},
     {"firefunction", NULL, "functools", NULL, SK_MARK_CALL, SK_CALL_JSON, NULL},
     {"gemma", NULL, "<|tool_call>", "<tool_call|>", SK_MARK_CALL, SK_CALL_BRACES, NULL},
     {"lfm", NULL, "<|tool_call_start|>", "<|tool_call_end|>", SK_MARK_CALL,
@@ -95,6 +100,15 @@ const sk_mark sk_marks[] = {
 };
 
 const uint32_t sk_n_marks = sizeof sk_marks / sizeof *sk_marks;
+
+bool sk_reply_mark(uint32_t i, const char **format, const char **open)
+{
+    if (i >= sk_n_marks)
+        return false;
+    *format = sk_marks[i].format;
+    *open = sk_marks[i].open;
+    return true;
+}
 
 static bool mark_in(const char *text, uint64_t n, const char *sign)
 {

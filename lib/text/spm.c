@@ -67,8 +67,7 @@ int32_t sk_spm_encode(sk_encoder *encoder, const uint8_t *text, uint32_t n)
     int32_t status = sk_encoder_reserve(encoder, 3 * ((uint64_t)n + 1));
     if (status < 0)
         return status;
-    uint64_t used =
-        encoder->vocab->add_space_prefix ? sk_escape_blanks(encoder->text, blank, 1) : 0;
+    uint64_t used = encoder->leads ? sk_escape_blanks(encoder->text, blank, 1) : 0;
     used += sk_escape_blanks(encoder->text + used, text, n);
     const uint8_t *at = encoder->text, *end = at + used;
     while (at < end && status == SKALD_OK) {

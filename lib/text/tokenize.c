@@ -119,10 +119,12 @@ static int32_t encode_text(sk_encoder *encoder, const uint8_t *text, uint32_t n,
     int32_t status = sk_partition(vocab, encoder->heap, text, n, (flags & SKALD_PARSE_SPECIAL) != 0,
                                   encoder->guard, &cuts, &n_cuts, encoder->error);
     emit_special(encoder, SK_SPECIAL_BOS, add && vocab->starts);
+    encoder->leads = vocab->add_space_prefix;
     for (uint64_t i = 0; i < n_cuts && status == SKALD_OK; i++) {
         status = encode_stretch(encoder, text + at, cuts[i].start - at);
         sk_emit(encoder, cuts[i].id);
         at = cuts[i].end;
+        encoder->leads = vocab->add_space_prefix && !vocab->blank_first;
     }
     if (status == SKALD_OK)
         status = encode_stretch(encoder, text + at, n - at);
@@ -211,6 +213,8 @@ int32_t sk_guard_bar(uint64_t **barred, sk_heap *heap, const sk_vocab *vocab, co
     return bits ? SKALD_OK : SKALD_E_MEMORY;
 }
 
+enum { CLEAN_AHEAD = 5 }; /* bytes by which what to clean up is told */
+
 /* ---- Detokenising --------------------------------------------------------------------------- */
 
 /* The bytes that tokenising put in front of a text which begins with this token. It does so for
@@ -218,6 +222,79 @@ int32_t sk_guard_bar(uint64_t **barred, sk_heap *heap, const sk_vocab *vocab, co
 static uint64_t leading_blank(const sk_vocab *vocab, int32_t id, const char *piece)
 {
     return vocab->leads_blank && *piece == ' ' && vocab->tokens[id].type == SK_TOKEN_NORMAL;
+}
+
+/* Where text goes; what is cleaned up waits until it is clear what follows. */
+typedef struct text_out {
+    char *out; /* [size], or NULL */
+    uint64_t size, n;
+    bool clean;
+    char held[CLEAN_AHEAD];
+    uint32_t n_held;
+} text_out;
+
+static void put_bytes(text_out *to, const char *bytes, uint64_t n)
+{
+    if (to->out && to->n <= to->size && n <= to->size - to->n)
+        memcpy(to->out + to->n, bytes, (size_t)n);
+    to->n += n;
+}
+
+static bool held_has(const text_out *to, uint32_t at, const char *text)
+{
+    size_t n = strlen(text);
+    return at + n <= to->n_held && memcmp(to->held + at, text, n) == 0;
+}
+
+/* Whether the blank that is held in front goes: before a mark, an apostrophe between blanks (*both:
+ * the one behind it goes too), or the end of a word that was taken apart. */
+static bool blank_goes(const text_out *to, bool *both)
+{
+    static const char *const rests[] = {"n't", "'m", "'s", "'ve", "'re"};
+    const char *marks = ".?!,";
+    *both = held_has(to, 1, "' ") && !(to->n_held > 3 && strchr(marks, to->held[3]));
+    bool goes = *both || (to->n_held > 1 && to->held[1] && strchr(marks, to->held[1]));
+    for (int i = 0; i < 5; i++)
+        goes = goes || held_has(to, 1, rests[i]);
+    return goes;
+}
+
+/* Decides about the first byte that is held. */
+static void put_held(text_out *to)
+{
+    bool both = false;
+    uint32_t n_gone = 1;
+    if (to->held[0] == ' ' && blank_goes(to, &both)) {
+        if (both)
+            put_bytes(to, "'", 1);
+        n_gone = both ? 3 : 1;
+    } else {
+        put_bytes(to, to->held, 1);
+    }
+    to->n_held -= n_gone;
+    memmove(to->held, to->held + n_gone, to->n_held);
+}
+
+static void put_text(text_out *to, const char *bytes, uint64_t n)
+{
+    if (!to->clean) {
+        put_bytes(to, bytes, n);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        to->held[to->n_held++] = bytes[i];
+        if (to->n_held == CLEAN_AHEAD)
+            put_held(to);
+    }
+}
+
+/* Whether a token's text wants a blank before it that it does not have: tokens of WordPiece are
+ * words, special ones as well. */
+static bool lacks_blank(const sk_vocab *vocab, int32_t id, const char *piece)
+{
+    uint8_t type = vocab->tokens[id].type;
+    return vocab->kind == SK_VOCAB_WORDPIECE && *piece != ' ' &&
+           (type == SK_TOKEN_CONTROL || type == SK_TOKEN_UNKNOWN);
 }
 
 int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int32_t flags,
@@ -228,7 +305,7 @@ int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int
     if (status < 0)
         return status;
     bool drop = (flags & SKALD_ADD_SPECIAL) != 0;
-    uint64_t used = 0;
+    text_out to = {.out = out, .size = size, .clean = (flags & SKALD_CLEAN_UP) != 0};
     bool special = (flags & SKALD_PARSE_SPECIAL) != 0, at_start = true;
     for (uint64_t i = 0; i < n; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab->n)
@@ -245,16 +322,18 @@ int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int
             piece += blank;
             length -= blank;
             at_start = false;
+        } else if (length > 0 && lacks_blank(vocab, ids[i], piece)) {
+            put_text(&to, " ", 1);
         }
-        if (out && used <= size && length <= size - used)
-            memcpy(out + used, piece, (size_t)length);
-        used += length;
+        put_text(&to, piece, length);
     }
-    *needed = used;
-    if (!out || used > size)
-        return used == 0 ? SKALD_OK
+    while (to.n_held > 0)
+        put_held(&to);
+    *needed = to.n;
+    if (!out || to.n > size)
+        return to.n == 0 ? SKALD_OK
                          : sk_fail(error, SKALD_E_BUFFER,
                                    "the text has %llu bytes, there is room for %llu",
-                                   (unsigned long long)used, (unsigned long long)(out ? size : 0));
+                                   (unsigned long long)to.n, (unsigned long long)(out ? size : 0));
     return SKALD_OK;
 }

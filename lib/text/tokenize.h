@@ -55,8 +55,9 @@ int32_t sk_tokenize_guarded(const sk_vocab *vocab, sk_heap *heap, const char *te
 /* The bytes of `n` tokens into `out` of `size` bytes; `*needed` is the number of bytes, also when
  * they did not fit. No NUL is added. `flags`: SKALD_ADD_SPECIAL (the BOS and EOS that tokenising
  * adds are dropped), SKALD_PARSE_SPECIAL (control tokens are written out). The blank that
- * tokenising put in front of the text is taken away again. Spaces are not cleaned up: the bytes are
- * those that were tokenised. Errors: BUFFER, TOKENIZER, ARGUMENT (no such token). */
+ * tokenising put in front of the text is taken away again. SKALD_CLEAN_UP: blanks before . ? ! , and
+ * around a lone apostrophe, and before n't 'm 's 've 're, go; else the bytes are those that were
+ * tokenised. Errors: BUFFER, TOKENIZER, ARGUMENT (no such token). */
 int32_t sk_detokenize(const sk_vocab *vocab, const int32_t *ids, uint64_t n, int32_t flags,
                       char *out, uint64_t size, uint64_t *needed, sk_error *error);
 

@@ -31,6 +31,7 @@ typedef struct sk_encoder {
     int32_t *ids;
     uint32_t n_text;       /* bytes of the whole text */
     const sk_guard *guard; /* NULL: the text is trusted */
+    bool leads;            /* a blank goes in front of this stretch of text */
     bool in_stretch;       /* ids come from text, not from special tokens in it */
     uint64_t capacity, n;  /* ids so far, also those for which there was no room */
     sk_merger merger;

@@ -54,7 +54,7 @@ static int32_t normalise_unigram(sk_encoder *encoder, const uint8_t *text, uint3
                                  uint64_t *n_out)
 {
     const uint8_t *end = text + n;
-    unigram_text out = {encoder, 0, false, encoder->vocab->add_space_prefix};
+    unigram_text out = {encoder, 0, false, encoder->leads};
     int32_t status = SKALD_OK;
     while (text < end && status == SKALD_OK) {
         const uint8_t *with;

@@ -3,6 +3,9 @@
  * Making a vocabulary: the tokens' texts are copied into one arena, their types settled (which
  * vocab_special.c does), and the bytes that each stands for are worked out once and kept behind
  * the texts, so that detokenising is copying.
+ *
+ * It is made in stages, each over the tokens, the merges or something else that can be counted, and
+ * these in pieces, so that whoever loads a model has the say again every few hundred microseconds.
  */
 #include "base/portable.h"
 
@@ -17,7 +20,7 @@
 /* ---- What each kind of tokeniser takes for granted ------------------------------------------ */
 
 /* An id of -1 is none; so is one beyond the last token. */
-typedef struct vocab_kind {
+typedef struct sk_vocab_kind {
     const char *model; /* tokenizer.ggml.model */
     const char *name;  /* for people */
     const char *pre;   /* the only pre-tokeniser, or NULL */
@@ -65,7 +68,7 @@ void sk_vocab_source_init(sk_vocab_source *source)
         source->special[i] = SK_VOCAB_UNSAID;
     source->add_bos = source->add_eos = source->add_sep = source->add_space_prefix = -1;
     source->lowercase = source->strip_accents = source->remove_extra_whitespaces = -1;
-    source->ignore_merges = -1;
+    source->ignore_merges = source->blank_first = -1;
 }
 
 void sk_vocab_warn(sk_vocab *vocab, const char *line)
@@ -125,36 +128,42 @@ static uint32_t copy_text(char *to, const sk_vocab_text *text, uint32_t id)
     return (uint32_t)text->n;
 }
 
-static int32_t copy_texts(sk_vocab *vocab, const sk_vocab_source *source, uint64_t *used,
-                          sk_error *error)
+static int32_t begin_texts(sk_vocab_build *b, sk_error *error)
 {
-    vocab->n = (uint32_t)source->n_tokens;
+    sk_vocab *vocab = b->vocab;
+    uint64_t size;
+    vocab->n = (uint32_t)b->source.n_tokens;
     vocab->n_symbols = vocab->n;
-    vocab->tokens = sk_alloc_array(vocab->heap, vocab->n, sizeof *vocab->tokens, "tokens", error);
+    vocab->texts_differ = true;
+    if (!sk_mul(vocab->n, sizeof *vocab->tokens, &size))
+        size = UINT64_MAX;
+    vocab->tokens = sk_alloc(vocab->heap, size, "tokens", error);
     if (!vocab->tokens)
         return SKALD_E_MEMORY;
-    int32_t status = size_arena(vocab, source, error);
-    if (status == SKALD_OK)
-        status = sk_strmap_init(&vocab->map, vocab->heap, vocab->n, error);
-    if (status < 0)
-        return status;
-    uint64_t at = 0;
-    vocab->texts_differ = true;
-    for (uint32_t id = 0; id < vocab->n; id++) {
-        sk_vocab_token *token = &vocab->tokens[id];
+    int32_t status = size_arena(vocab, &b->source, error);
+    return status < 0 ? status : sk_strmap_init(&vocab->map, vocab->heap, vocab->n, error);
+}
+
+static int32_t copy_texts(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
+{
+    sk_vocab *vocab = b->vocab;
+    const sk_vocab_source *source = &b->source;
+    (void)error;
+    for (uint64_t id = first; id < last; id++) {
         if (id + 8 < vocab->n && source->tokens[id + 8].n)
             sk_strmap_prefetch(&vocab->map, source->tokens[id + 8].text, source->tokens[id + 8].n,
                                false);
-        token->text = (uint32_t)at;
-        token->n_text = copy_text(vocab->arena + at, &source->tokens[id], id);
-        token->score = source->scores ? source->scores[id] : 0;
-        at += token->n_text + 1;
-        if (token->n_text > vocab->max_text)
-            vocab->max_text = token->n_text;
-        if (!sk_strmap_put(&vocab->map, vocab->arena + token->text, token->n_text, id, NULL))
+        char *text = vocab->arena + b->used;
+        uint32_t n = copy_text(text, &source->tokens[id], (uint32_t)id);
+        vocab->tokens[id] = (sk_vocab_token){.text = (uint32_t)b->used,
+                                             .n_text = n,
+                                             .score = source->scores ? source->scores[id] : 0};
+        b->used += n + 1;
+        if (n > vocab->max_text)
+            vocab->max_text = n;
+        if (!sk_strmap_put(&vocab->map, text, n, (uint32_t)id, NULL))
             vocab->texts_differ = false;
     }
-    *used = at;
     return SKALD_OK;
 }
 
@@ -177,30 +186,36 @@ static int32_t byte_of_text(const char *text, uint32_t n)
     return value;
 }
 
-static void load_types(sk_vocab *vocab, const sk_vocab_source *source)
+static int32_t load_types(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    uint32_t n_odd = 0, n_bytes = 0;
-    for (uint32_t id = 0; id < vocab->n; id++) {
+    const sk_vocab *vocab = b->vocab;
+    (void)error;
+    for (uint64_t id = first; id < last; id++) {
         sk_vocab_token *token = &vocab->tokens[id];
-        int32_t type = source->types ? source->types[id] : SK_TOKEN_NORMAL;
+        int32_t type = b->source.types ? b->source.types[id] : SK_TOKEN_NORMAL;
         if (type < SK_TOKEN_UNDEFINED || type > SK_TOKEN_BYTE) {
-            n_odd++;
+            b->n_odd++;
             type = SK_TOKEN_NORMAL;
         }
         if (type == SK_TOKEN_BYTE && byte_of_text(vocab->arena + token->text, token->n_text) < 0) {
-            n_bytes++;
+            b->n_bytes++;
             type = SK_TOKEN_NORMAL;
         }
         token->type = (uint8_t)type;
     }
+    return SKALD_OK;
+}
+
+static void warn_types(sk_vocab_build *b)
+{
     char line[128];
-    if (n_odd) {
-        sk_format(line, sizeof line, "%u tokens have unknown types; taken as normal", n_odd);
-        sk_vocab_warn(vocab, line);
+    if (b->n_odd) {
+        sk_format(line, sizeof line, "%u tokens have unknown types; taken as normal", b->n_odd);
+        sk_vocab_warn(b->vocab, line);
     }
-    if (n_bytes) {
-        sk_format(line, sizeof line, "%u byte tokens name no byte; taken as normal", n_bytes);
-        sk_vocab_warn(vocab, line);
+    if (b->n_bytes) {
+        sk_format(line, sizeof line, "%u byte tokens name no byte; taken as normal", b->n_bytes);
+        sk_vocab_warn(b->vocab, line);
     }
 }
 
@@ -258,15 +273,18 @@ static uint32_t fill_piece(const sk_vocab *vocab, char *to, const sk_vocab_token
     return token->n_text;
 }
 
-static void load_pieces(sk_vocab *vocab, uint64_t at)
+static int32_t load_pieces(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    for (uint32_t id = 0; id < vocab->n; id++) {
+    const sk_vocab *vocab = b->vocab;
+    (void)error;
+    for (uint64_t id = first; id < last; id++) {
         sk_vocab_token *token = &vocab->tokens[id];
-        token->piece = (uint32_t)at;
-        token->n_piece = fill_piece(vocab, vocab->arena + at, token);
-        vocab->arena[at + token->n_piece] = 0;
-        at += token->n_piece + 1;
+        token->piece = (uint32_t)b->used;
+        token->n_piece = fill_piece(vocab, vocab->arena + b->used, token);
+        vocab->arena[b->used + token->n_piece] = 0;
+        b->used += token->n_piece + 1;
     }
+    return SKALD_OK;
 }
 
 /* ---- Bytes and blanks ----------------------------------------------------------------------- */
@@ -303,14 +321,16 @@ static bool marks_lead(const char *text, uint32_t n)
     return true;
 }
 
-static bool are_words_apart(const sk_vocab *vocab)
+static int32_t find_words_apart(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    if (!vocab->escape || vocab->n_symbols > vocab->n)
-        return false;
-    for (uint32_t id = 0; id < vocab->n; id++)
-        if (!marks_lead(vocab->arena + vocab->tokens[id].text, vocab->tokens[id].n_text))
-            return false;
-    return true;
+    sk_vocab *vocab = b->vocab;
+    (void)error;
+    if (first == 0)
+        vocab->words_apart = vocab->escape && vocab->n_symbols == vocab->n;
+    for (uint64_t id = first; id < last && vocab->words_apart; id++)
+        vocab->words_apart =
+            marks_lead(vocab->arena + vocab->tokens[id].text, vocab->tokens[id].n_text);
+    return SKALD_OK;
 }
 
 /* ---- Settings ------------------------------------------------------------------------------- */
@@ -377,6 +397,7 @@ static void choose_settings(sk_vocab *vocab, const sk_vocab_source *source, cons
     vocab->add_eos = choose_flag(source->add_eos, kind->add_eos);
     vocab->add_sep = choose_flag(source->add_sep, kind->add_sep || (flags & SK_PRE_ADD_SEP) != 0);
     vocab->add_space_prefix = choose_flag(source->add_space_prefix, kind->add_space_prefix);
+    vocab->blank_first = choose_flag(source->blank_first, false);
     choose_normaliser(vocab, source);
 }
 
@@ -425,57 +446,164 @@ static int32_t load_suppress(sk_vocab *vocab, const sk_vocab_source *source, sk_
 
 /* ---- Making, freeing ------------------------------------------------------------------------ */
 
-static int32_t fill_vocab(sk_vocab *vocab, const sk_vocab_source *source, const vocab_kind *kind,
-                          sk_error *error)
+static int32_t begin_vocab(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    uint64_t used = 0;
-    int32_t status = check_source(source, kind->kind, error);
+    (void)first, (void)last;
+    int32_t status = check_source(&b->source, b->kind->kind, error);
     if (status < 0)
         return status;
-    choose_settings(vocab, source, kind);
-    if ((status = copy_texts(vocab, source, &used, error)) < 0)
-        return status;
-    load_types(vocab, source);
-    choose_special(vocab, source, kind);
-    if ((status = sk_vocab_mark_special(vocab, source, error)) < 0)
-        return status;
-    load_pieces(vocab, used);
-    if (vocab->kind == SK_VOCAB_BPE && (status = sk_vocab_load_merges(vocab, source, error)) < 0)
-        return status;
-    bool by_trie = vocab->kind != SK_VOCAB_BPE && vocab->kind != SK_VOCAB_SPM;
-    if (by_trie && (status = sk_vocab_load_trie(vocab, source, error)) < 0)
-        return status;
-    load_byte_symbols(vocab);
-    if (vocab->encode_bytes && ((status = sk_vocab_load_byte_merges(vocab, error)) < 0 ||
-                                (status = sk_vocab_load_seams(vocab, source, error)) < 0))
-        return status;
-    vocab->words_apart = are_words_apart(vocab);
-    return load_suppress(vocab, source, error);
+    choose_settings(b->vocab, &b->source, b->kind);
+    return begin_texts(b, error);
 }
 
-int32_t sk_vocab_new(sk_vocab **out, sk_heap *heap, const sk_vocab_source *source, sk_error *error)
+static int32_t mark_special(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
+{
+    (void)first, (void)last;
+    warn_types(b);
+    choose_special(b->vocab, &b->source, b->kind);
+    return sk_vocab_mark_special(b->vocab, &b->source, error);
+}
+
+static int32_t finish_vocab(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
+{
+    (void)first, (void)last;
+    return load_suppress(b->vocab, &b->source, error);
+}
+
+static int32_t load_bytes(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
+{
+    (void)first, (void)last, (void)error;
+    load_byte_symbols(b->vocab);
+    return SKALD_OK;
+}
+
+/* What a stage goes over. */
+enum { VOCAB_ONCE, VOCAB_TOKENS, VOCAB_TRIE, VOCAB_MERGES, VOCAB_EXTRA, VOCAB_PAIRS, VOCAB_SEAMS };
+
+/* Items [first, last) of what it goes over; nothing where there are none. */
+static const struct vocab_stage {
+    int32_t (*run)(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error);
+    int over;
+} vocab_stages[] = {
+    {begin_vocab, VOCAB_ONCE},
+    {copy_texts, VOCAB_TOKENS},
+    {load_types, VOCAB_TOKENS},
+    {mark_special, VOCAB_ONCE},
+    {load_pieces, VOCAB_TOKENS},
+    {sk_vocab_check_merges, VOCAB_MERGES},
+    {sk_vocab_begin_merges, VOCAB_ONCE},
+    {sk_vocab_load_merges, VOCAB_MERGES},
+    {sk_vocab_add_merges, VOCAB_EXTRA},
+    {sk_vocab_load_trie, VOCAB_TRIE},
+    {sk_vocab_finish_trie, VOCAB_ONCE},
+    {load_bytes, VOCAB_ONCE},
+    {sk_vocab_load_byte_merges, VOCAB_PAIRS},
+    {sk_vocab_load_seams, VOCAB_SEAMS},
+    {find_words_apart, VOCAB_TOKENS},
+    {finish_vocab, VOCAB_ONCE},
+};
+
+#define VOCAB_PIECE 2048 /* items at once: some 0.2 ms */
+
+static uint64_t stage_items(const sk_vocab_build *b, int over)
+{
+    const sk_vocab *vocab = b->vocab;
+    const uint64_t n_merges = vocab->kind == SK_VOCAB_BPE ? b->source.n_merges : 0;
+    switch (over) {
+    case VOCAB_ONCE:
+        return 1;
+    case VOCAB_TOKENS:
+        return vocab->n;
+    case VOCAB_TRIE:
+        return sk_vocab_has_trie(vocab) ? vocab->n : 0;
+    case VOCAB_MERGES:
+        return n_merges;
+    case VOCAB_EXTRA:
+        return b->n_extra > 0 ? n_merges : 0;
+    case VOCAB_PAIRS:
+        return vocab->encode_bytes ? 65536 : 0;
+    default:
+        return vocab->encode_bytes ? n_merges : 0;
+    }
+}
+
+int32_t sk_vocab_step(sk_vocab_build *b, sk_error *error)
+{
+    const size_t n_stage = sizeof vocab_stages / sizeof *vocab_stages;
+    if (b->kind->kind == SK_VOCAB_NONE || b->stage == n_stage)
+        return SKALD_OK;
+    const struct vocab_stage *stage = &vocab_stages[b->stage];
+    uint64_t n = stage_items(b, stage->over);
+    uint64_t last = n - b->at > VOCAB_PIECE ? b->at + VOCAB_PIECE : n;
+    int32_t status = b->at < n ? stage->run(b, b->at, last, error) : SKALD_OK;
+    b->at = last;
+    if (b->at == n) {
+        b->stage++;
+        b->at = 0;
+    }
+    return status < 0 ? status : SKALD_PENDING;
+}
+
+int32_t sk_vocab_begin(sk_vocab_build **out, sk_heap *heap, const sk_vocab_source *source,
+                       sk_error *error)
 {
     *out = NULL;
     const vocab_kind *kind = find_kind(source, error);
     if (!kind)
         return SKALD_E_TOKENIZER;
-    sk_vocab *vocab = sk_alloc_zero(heap, sizeof *vocab, "vocabulary", error);
-    if (!vocab)
+    sk_vocab_build *b = sk_alloc_zero(heap, sizeof *b, "vocabulary", error);
+    if (!b)
         return SKALD_E_MEMORY;
-    vocab->heap = heap;
-    int32_t status = SKALD_OK;
-    if (kind->kind != SK_VOCAB_NONE) {
-        status = fill_vocab(vocab, source, kind, error);
-    } else {
-        for (int i = 0; i < SK_N_SPECIAL; i++)
-            vocab->special[i] = -1;
-        sk_format(vocab->name, sizeof vocab->name, "none");
+    b->heap = heap;
+    b->source = *source;
+    b->kind = kind;
+    b->vocab = sk_alloc_zero(heap, sizeof *b->vocab, "vocabulary", error);
+    if (!b->vocab) {
+        sk_vocab_build_free(b);
+        return SKALD_E_MEMORY;
     }
-    if (status < 0)
-        sk_vocab_free(vocab);
-    else
-        *out = vocab;
+    b->vocab->heap = heap;
+    if (kind->kind == SK_VOCAB_NONE) {
+        for (int i = 0; i < SK_N_SPECIAL; i++)
+            b->vocab->special[i] = -1;
+        sk_format(b->vocab->name, sizeof b->vocab->name, "none");
+    }
+    *out = b;
+    return SKALD_OK;
+}
+
+int32_t sk_vocab_finish(sk_vocab **out, sk_vocab_build *b, sk_error *error)
+{
+    int32_t status;
+    do
+        status = sk_vocab_step(b, error);
+    while (status == SKALD_PENDING);
+    *out = NULL;
+    if (status == SKALD_OK) {
+        *out = b->vocab;
+        b->vocab = NULL;
+    }
+    sk_vocab_build_free(b);
     return status;
+}
+
+int32_t sk_vocab_new(sk_vocab **out, sk_heap *heap, const sk_vocab_source *source, sk_error *error)
+{
+    *out = NULL;
+    sk_vocab_build *b;
+    int32_t status = sk_vocab_begin(&b, heap, source, error);
+    return status < 0 ? status : sk_vocab_finish(out, b, error);
+}
+
+void sk_vocab_build_free(sk_vocab_build *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < sizeof b->lists / sizeof *b->lists; i++)
+        sk_free(b->heap, b->lists[i]);
+    sk_free(b->heap, b->scratch);
+    sk_vocab_free(b->vocab);
+    sk_free(b->heap, b);
 }
 
 void sk_vocab_free(sk_vocab *vocab)

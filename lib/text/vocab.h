@@ -43,7 +43,7 @@ enum {
 /* Any bytes. */
 typedef sk_gguf_string sk_vocab_text;
 
-/* What a file says; everything is borrowed until sk_vocab_new returns. A text that is not said has
+/* What a file says; everything is borrowed until the vocabulary is made. A text that is not said has
  * a NULL pointer; a flag that is not said is -1. */
 typedef struct sk_vocab_source {
     sk_vocab_text model;         /* kind of tokeniser, as tokenizer.ggml.model has it */
@@ -64,6 +64,7 @@ typedef struct sk_vocab_source {
     int8_t add_bos, add_eos, add_sep, add_space_prefix;
     int8_t lowercase, strip_accents; /* normalisers of WordPiece */
     int8_t remove_extra_whitespaces; /* Unigram */
+    int8_t blank_first;              /* 1: add_space_prefix is of the text's beginning alone */
     int8_t ignore_merges;            /* BPE: a word that is a token is that token */
     const uint8_t *strips; /* [n_strips], NULL: none; white space that tokens take along */
     uint64_t n_strips;
@@ -82,6 +83,17 @@ int32_t sk_vocab_new(sk_vocab **out, sk_heap *heap, const sk_vocab_source *sourc
 /* The same from the metadata of a file. A file that says no_vocab, none or nothing gives a
  * vocabulary of no tokens. */
 int32_t sk_vocab_from_gguf(sk_vocab **out, sk_heap *heap, const sk_gguf *gguf, sk_error *error);
+
+/* The same in pieces of a few hundred microseconds: begin, step while it says PENDING, and finish
+ * (which does what is left, and frees `build` whatever comes of it). `gguf` must not go before. */
+typedef struct sk_vocab_build sk_vocab_build;
+int32_t sk_vocab_begin(sk_vocab_build **out, sk_heap *heap, const sk_vocab_source *source,
+                       sk_error *error);
+int32_t sk_vocab_begin_gguf(sk_vocab_build **out, sk_heap *heap, const sk_gguf *gguf,
+                            sk_error *error);
+int32_t sk_vocab_step(sk_vocab_build *build, sk_error *error);
+int32_t sk_vocab_finish(sk_vocab **out, sk_vocab_build *build, sk_error *error);
+void sk_vocab_build_free(sk_vocab_build *build); /* NULL does nothing */
 
 void sk_vocab_free(sk_vocab *vocab); /* NULL does nothing */
 

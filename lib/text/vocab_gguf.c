@@ -7,7 +7,7 @@
  */
 #include "base/portable.h"
 
-#include "text/vocab.h"
+#include "text/vocab_int.h"
 
 typedef struct gguf_lists {
     float *scores;
@@ -192,6 +192,7 @@ static int32_t read_flags(const sk_gguf *gguf, sk_vocab_source *source, sk_error
         {"tokenizer.ggml.normalizer.lowercase", &source->lowercase},
         {"tokenizer.ggml.normalizer.strip_accents", &source->strip_accents},
         {"skald.tokenizer.ignore_merges", &source->ignore_merges},
+        {"skald.tokenizer.blank_first", &source->blank_first},
     };
     int32_t status = SKALD_OK;
     for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SKALD_OK; i++)
@@ -221,7 +222,8 @@ static int32_t read_source(const sk_gguf *gguf, sk_heap *heap, sk_vocab_source *
     return SKALD_OK;
 }
 
-int32_t sk_vocab_from_gguf(sk_vocab **out, sk_heap *heap, const sk_gguf *gguf, sk_error *error)
+int32_t sk_vocab_begin_gguf(sk_vocab_build **out, sk_heap *heap, const sk_gguf *gguf,
+                            sk_error *error)
 {
     *out = NULL;
     gguf_lists lists = {NULL, NULL, NULL};
@@ -229,9 +231,20 @@ int32_t sk_vocab_from_gguf(sk_vocab **out, sk_heap *heap, const sk_gguf *gguf, s
     sk_vocab_source_init(&source);
     int32_t status = read_source(gguf, heap, &source, &lists, error);
     if (status == SKALD_OK)
-        status = sk_vocab_new(out, heap, &source, error);
-    sk_free(heap, lists.scores);
-    sk_free(heap, lists.types);
-    sk_free(heap, lists.suppress);
+        status = sk_vocab_begin(out, heap, &source, error);
+    void *owned[] = {lists.scores, lists.types, lists.suppress};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        if (status == SKALD_OK)
+            (*out)->lists[i] = owned[i];
+        else
+            sk_free(heap, owned[i]);
     return status;
+}
+
+int32_t sk_vocab_from_gguf(sk_vocab **out, sk_heap *heap, const sk_gguf *gguf, sk_error *error)
+{
+    *out = NULL;
+    sk_vocab_build *b;
+    int32_t status = sk_vocab_begin_gguf(&b, heap, gguf, error);
+    return status < 0 ? status : sk_vocab_finish(out, b, error);
 }

@@ -117,6 +117,7 @@ struct sk_vocab {
     bool add_bos, add_eos, add_sep, add_space_prefix;
     bool starts, ends;   /* BOS goes in front of a text, special[end_special] behind it */
     int32_t end_special; /* SK_SPECIAL_EOS or _SEP */
+    bool blank_first;    /* with add_space_prefix: no blank behind special tokens in a text */
     bool leads_blank;    /* tokenising puts a blank in front of a text */
     int32_t *suppress;   /* owned */
     uint32_t n_suppress;
@@ -124,26 +125,52 @@ struct sk_vocab {
     char warning[1024];
 };
 
+/* A vocabulary that is being made (vocab.c). */
+struct sk_vocab_build {
+    sk_heap *heap;   /* borrowed */
+    sk_vocab *vocab; /* owned, until it is done */
+    sk_vocab_source source;
+    void *lists[3]; /* owned: what the source refers to and nobody else owns */
+    const struct sk_vocab_kind *kind;
+    size_t stage;
+    uint64_t at;             /* the next item of the stage */
+    uint64_t used;           /* bytes of the arena */
+    uint32_t n_odd, n_bytes; /* tokens whose types are not taken as they are */
+
+    /* vocab_merge.c */
+    uint64_t longest;             /* bytes of the longest merge */
+    uint8_t *scratch;             /* owned, [longest] */
+    uint32_t last;                /* result of the merge before */
+    uint64_t n_extra, extra_size; /* merges that speak of what is no token, and their bytes */
+    char *extra_at;               /* in extra_arena */
+};
+
 /* vocab_special.c: finds special tokens by their texts, settles types and ends, and indexes what
  * is cut out of text. Errors: MEMORY. */
 int32_t sk_vocab_mark_special(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
 
-/* vocab_merge.c: the table of merges. Errors: CORRUPT, MEMORY. */
-int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
+/* Stages, for items [first, last) of what they go over. vocab_merge.c: checks each merge; makes
+ * the table; fills it; adds to it what speaks of more than tokens; byte_merges, when byte_symbol
+ * and the merges are there, for pairs of bytes; seams, for each merge. vocab_trie.c: the trie, for
+ * each token, and what the kinds that have one need besides. Errors: CORRUPT, MEMORY. */
+int32_t sk_vocab_check_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error);
+int32_t sk_vocab_begin_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error);
+int32_t sk_vocab_load_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error);
+int32_t sk_vocab_add_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error);
+int32_t sk_vocab_load_byte_merges(sk_vocab_build *b, uint64_t first, uint64_t last,
+                                  sk_error *error);
+int32_t sk_vocab_load_seams(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error);
+int32_t sk_vocab_load_trie(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error);
+int32_t sk_vocab_finish_trie(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error);
 
-/* vocab_trie.c: the trie, and what the kinds that have one need besides. Errors: CORRUPT, MEMORY.
- */
-int32_t sk_vocab_load_trie(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
+static inline bool sk_vocab_has_trie(const sk_vocab *vocab)
+{
+    return vocab->kind != SK_VOCAB_BPE && vocab->kind != SK_VOCAB_SPM;
+}
 
 /* vocab_trie.c: the bytes of a token of an RWKV vocabulary, whose text is escaped as in Python
  * (\t \n \r \xHH, and a backslash before others); `to` has room for `n`. Returns their number. */
 uint32_t sk_vocab_unescape(char *to, const char *text, uint32_t n);
-
-/* vocab_merge.c: fills seams, where encode_bytes. Errors: MEMORY. */
-int32_t sk_vocab_load_seams(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error);
-
-/* vocab_merge.c: fills byte_merges, when byte_symbol and the merges are there. Errors: MEMORY. */
-int32_t sk_vocab_load_byte_merges(sk_vocab *vocab, sk_error *error);
 
 /* Adds a line to the warning, as far as there is room. */
 void sk_vocab_warn(sk_vocab *vocab, const char *line);

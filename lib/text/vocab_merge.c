@@ -114,46 +114,59 @@ static uint64_t add_symbol(sk_vocab *vocab, char *arena, const uint8_t *text, ui
     return n;
 }
 
-/* `n` merges, of `size` bytes together, have parts or results that are not tokens. */
-static int32_t add_extra_merges(sk_vocab *vocab, const sk_vocab_source *source, uint64_t n,
-                                uint64_t size, uint8_t *scratch, sk_error *error)
+/* Merges of which some part or result was no token when they were entered. */
+int32_t sk_vocab_add_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    vocab->extra_arena = sk_alloc(vocab->heap, size * 2, "texts of merges", error);
-    if (!vocab->extra_arena)
-        return SKALD_E_MEMORY;
-    int32_t status = sk_strmap_init(&vocab->extra, vocab->heap, n * 3, error);
-    if (status < 0)
-        return status;
-    char *arena = vocab->extra_arena;
-    uint32_t last = 0;
-    for (uint64_t rank = 0; rank < source->n_merges; rank++) {
+    sk_vocab *vocab = b->vocab;
+    if (first == 0) {
+        b->extra_at = vocab->extra_arena =
+            sk_alloc(vocab->heap, b->extra_size * 2, "texts of merges", error);
+        if (!vocab->extra_arena ||
+            sk_strmap_init(&vocab->extra, vocab->heap, b->n_extra * 3, error) < 0)
+            return SKALD_E_MEMORY;
+        b->last = 0;
+    }
+    for (uint64_t rank = first; rank < last; rank++) {
         merge_parts parts;
-        if (!split_merge(&source->merges[rank], &parts) || parts.n_right == 0 ||
-            enter_merge(vocab, &parts, (uint32_t)rank, &last, scratch))
+        if (!split_merge(&b->source.merges[rank], &parts) || parts.n_right == 0 ||
+            enter_merge(vocab, &parts, (uint32_t)rank, &b->last, b->scratch))
             continue;
-        arena += add_symbol(vocab, arena, parts.left, parts.n_left);
-        arena += add_symbol(vocab, arena, parts.right, parts.n_right);
-        arena += add_symbol(vocab, arena, scratch, join_parts(&parts, scratch));
-        enter_merge(vocab, &parts, (uint32_t)rank, &last, scratch);
+        b->extra_at += add_symbol(vocab, b->extra_at, parts.left, parts.n_left);
+        b->extra_at += add_symbol(vocab, b->extra_at, parts.right, parts.n_right);
+        b->extra_at += add_symbol(vocab, b->extra_at, b->scratch, join_parts(&parts, b->scratch));
+        enter_merge(vocab, &parts, (uint32_t)rank, &b->last, b->scratch);
     }
     return SKALD_OK;
 }
 
 /* ---- Loading -------------------------------------------------------------------------------- */
 
-/* Bytes of the longest merge; 0 and an error when one has no separator. */
-static int32_t check_merges(const sk_vocab_source *source, uint64_t *longest, sk_error *error)
+int32_t sk_vocab_check_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    *longest = 1;
-    for (uint64_t rank = 0; rank < source->n_merges; rank++) {
+    for (uint64_t rank = first; rank < last; rank++) {
+        const sk_vocab_text *text = &b->source.merges[rank];
         merge_parts parts;
-        if (!split_merge(&source->merges[rank], &parts))
+        if (!split_merge(text, &parts))
             return sk_fail(error, SKALD_E_CORRUPT, "merge %llu has no two parts",
                            (unsigned long long)rank);
-        if (source->merges[rank].n > *longest)
-            *longest = source->merges[rank].n;
+        if (text->n > b->longest)
+            b->longest = text->n;
     }
     return SKALD_OK;
+}
+
+int32_t sk_vocab_begin_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
+{
+    (void)first, (void)last;
+    sk_vocab *vocab = b->vocab;
+    if (vocab->kind != SK_VOCAB_BPE)
+        return SKALD_OK;
+    b->scratch = sk_alloc(b->heap, b->longest + 1, "one merge", error);
+    if (vocab->encode_bytes)
+        vocab->seams = sk_alloc_zero(vocab->heap, sizeof *vocab->seams, "seams of words", error);
+    if (!b->scratch || (vocab->encode_bytes && !vocab->seams))
+        return SKALD_E_MEMORY;
+    return new_merge_table(vocab, b->source.n_merges, error);
 }
 
 /* The maps are larger than the caches: what merges further on will look up is asked for now, its
@@ -171,14 +184,16 @@ static void prefetch_merge(const sk_vocab *vocab, const sk_vocab_source *source,
     }
 }
 
-int32_t sk_vocab_load_byte_merges(sk_vocab *vocab, sk_error *error)
+int32_t sk_vocab_load_byte_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
+    sk_vocab *vocab = b->vocab;
     const uint32_t *symbols = vocab->byte_symbol;
-    vocab->byte_merges =
-        sk_alloc_array(vocab->heap, 65536, sizeof *vocab->byte_merges, "merges of bytes", error);
+    if (first == 0)
+        vocab->byte_merges = sk_alloc_array(vocab->heap, 65536, sizeof *vocab->byte_merges,
+                                            "merges of bytes", error);
     if (!vocab->byte_merges)
         return SKALD_E_MEMORY;
-    for (uint32_t i = 0; i < 65536; i++) {
+    for (uint64_t i = first; i < last; i++) {
         const sk_vocab_merge *merge = sk_vocab_merge_find(vocab, symbols[i >> 8], symbols[i & 255]);
         vocab->byte_merges[i] = merge ? (sk_byte_merge){(int32_t)merge->rank, merge->result}
                                       : (sk_byte_merge){INT32_MAX, SK_NO_SYMBOL};
@@ -214,45 +229,30 @@ static uint64_t bytes_of_merge(const merge_parts *parts, uint8_t *out)
     return used;
 }
 
-int32_t sk_vocab_load_seams(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
+int32_t sk_vocab_load_seams(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    uint64_t longest = 1;
-    int32_t status = check_merges(source, &longest, error);
-    if (status < 0)
-        return status;
-    vocab->seams = sk_alloc_zero(vocab->heap, sizeof *vocab->seams, "seams of words", error);
-    uint8_t *scratch = sk_alloc(vocab->heap, longest, "one merge", error);
-    for (uint64_t rank = 0; rank < source->n_merges && vocab->seams && scratch; rank++) {
+    (void)error;
+    for (uint64_t rank = first; rank < last; rank++) {
+        const sk_vocab_text *text = &b->source.merges[rank];
         merge_parts parts;
-        if (has_long_code(&source->merges[rank]) && split_merge(&source->merges[rank], &parts))
-            sk_seams_add(vocab->seams, scratch, bytes_of_merge(&parts, scratch));
+        if (has_long_code(text) && split_merge(text, &parts))
+            sk_seams_add(b->vocab->seams, b->scratch, bytes_of_merge(&parts, b->scratch));
     }
-    status = vocab->seams && scratch ? SKALD_OK : SKALD_E_MEMORY;
-    sk_free(vocab->heap, scratch);
-    return status;
+    return SKALD_OK;
 }
 
-int32_t sk_vocab_load_merges(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
+int32_t sk_vocab_load_merges(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    uint64_t longest, n_extra = 0, extra_size = 0;
-    uint32_t last = 0;
-    int32_t status = check_merges(source, &longest, error);
-    if (status < 0 || (status = new_merge_table(vocab, source->n_merges, error)) < 0)
-        return status;
-    uint8_t *scratch = sk_alloc(vocab->heap, longest, "one merge", error);
-    if (!scratch)
-        return SKALD_E_MEMORY;
-    for (uint64_t rank = 0; rank < source->n_merges; rank++) {
+    (void)error;
+    for (uint64_t rank = first; rank < last; rank++) {
         merge_parts parts = {0};
-        prefetch_merge(vocab, source, rank);
-        split_merge(&source->merges[rank], &parts);
-        if (parts.n_right == 0 || enter_merge(vocab, &parts, (uint32_t)rank, &last, scratch))
+        prefetch_merge(b->vocab, &b->source, rank);
+        split_merge(&b->source.merges[rank], &parts);
+        if (parts.n_right == 0 ||
+            enter_merge(b->vocab, &parts, (uint32_t)rank, &b->last, b->scratch))
             continue;
-        n_extra++;
-        extra_size += source->merges[rank].n;
+        b->n_extra++;
+        b->extra_size += b->source.merges[rank].n;
     }
-    if (n_extra)
-        status = add_extra_merges(vocab, source, n_extra, extra_size, scratch, error);
-    sk_free(vocab->heap, scratch);
-    return status;
+    return SKALD_OK;
 }

@@ -82,10 +82,11 @@ static int32_t copy_charsmap(sk_vocab *vocab, const sk_vocab_source *source, sk_
     return SKALD_OK;
 }
 
-int32_t sk_vocab_load_trie(sk_vocab *vocab, const sk_vocab_source *source, sk_error *error)
+int32_t sk_vocab_load_trie(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
 {
-    int32_t status = sk_trie_init(&vocab->trie, vocab->heap, error);
-    for (uint32_t id = 0; id < vocab->n && status == SKALD_OK; id++) {
+    sk_vocab *vocab = b->vocab;
+    int32_t status = first > 0 ? SKALD_OK : sk_trie_init(&vocab->trie, vocab->heap, error);
+    for (uint64_t id = first; id < last && status == SKALD_OK; id++) {
         const sk_vocab_token *token = &vocab->tokens[id];
         if (!is_matched(vocab, token))
             continue;
@@ -93,11 +94,16 @@ int32_t sk_vocab_load_trie(sk_vocab *vocab, const sk_vocab_source *source, sk_er
         status =
             sk_trie_put(&vocab->trie, vocab->heap,
                         (const uint8_t *)vocab->arena + (by_piece ? token->piece : token->text),
-                        by_piece ? token->n_piece : token->n_text, id, error);
-    }
-    if (status == SKALD_OK && vocab->kind == SK_VOCAB_UNIGRAM) {
-        vocab->unk_score = unknown_score(vocab);
-        status = copy_charsmap(vocab, source, error);
+                        by_piece ? token->n_piece : token->n_text, (uint32_t)id, error);
     }
     return status;
+}
+
+int32_t sk_vocab_finish_trie(sk_vocab_build *b, uint64_t first, uint64_t last, sk_error *error)
+{
+    (void)first, (void)last;
+    if (b->vocab->kind != SK_VOCAB_UNIGRAM)
+        return SKALD_OK;
+    b->vocab->unk_score = unknown_score(b->vocab);
+    return copy_charsmap(b->vocab, &b->source, error);
 }

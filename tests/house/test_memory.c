@@ -140,12 +140,21 @@ static bool generate(attempt *a, skald_context *ctx, life *l)
     return true;
 }
 
+/* Texts that never come, and a grammar that waits for one. */
 static void set_stop(attempt *a, skald_context *ctx)
 {
-    for (int i = 0; i < 2; i++) {
-        int32_t status = skald_context_add_string(ctx, "stop", "no such text at all");
-        if (accept(a, status, skald_context_message(ctx), "skald_context_add_string") || !again(a))
-            break;
+    static const char *const keys[] = {"stop", "banned", "grammar_trigger_regex", "grammar"};
+    static const char *const values[] = {"no such text at all", "nor this", "never (there)",
+                                         "root ::= \"there\""};
+    bool done = true;
+    for (int k = 0; k < 4 && done; k++) {
+        done = false;
+        for (int i = 0; i < 2 && !done; i++) {
+            int32_t status = skald_context_set_string(ctx, keys[k], values[k]);
+            done = accept(a, status, skald_context_message(ctx), "skald_context_set_string");
+            if (!done && !again(a))
+                break;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-MOST = 1_045_000
+MOST = 1_090_000
 
 
 def largest(nm, path, n):

@@ -382,7 +382,7 @@ static const lie latent_lies[] = {
     {"deepseek2.rope.scaling.factor", F32, 4.54e-5, 0, 1, ""},
     {"deepseek2.attention.temperature_scale", F32, 0.1, 0, BAD, "temperature_length"},
     {"deepseek2.attention.temperature_length", U32, 8, 0, 0, ""},
-    {"deepseek2.expert_gating_func", U32, 4, 0, BAD, "expert_gating_func is 4"},
+    {"deepseek2.expert_gating_func", U32, 5, 0, BAD, "expert_gating_func is 5"},
     {"deepseek2.expert_gating_func", U32, 2, 0, 0, ""},
     {"deepseek2.expert_shared_count", GONE, 0, 0, BAD, "blk.1.ffn_gate_shexp.weight"},
     {"blk.0.attn_k_b.weight", SHAPE, 0, "32,64", BAD, "wanted [32, 64, 4]"},

@@ -62,7 +62,13 @@ static void test_table(void)
             p += strspn(p, " ");
         }
     }
-    CHECK_STR(sk_arch_near("lama"), "llama");
+    const char *near[3];
+    CHECK_INT(sk_arch_near("lama", near, 3), 3);
+    CHECK_STR(near[0], "llama");
+    CHECK_INT(sk_arch_near("qwen36", near, 3), 3);
+    CHECK(strncmp(near[0], "qwen3", 5) == 0 && strncmp(near[1], "qwen", 4) == 0 &&
+          near[0] != near[1]);
+    CHECK_INT(sk_arch_near("nothing-like-any-of-these", near, 1), 0);
     CHECK(sk_arch_find("llam", 4) == NULL && sk_arch_find("llama2", 6) == NULL);
 }
 
@@ -90,6 +96,8 @@ int main(int argc, char **argv)
                                         "deepseek2-kvb",
                                         "deepseek2-softmax-deep",
                                         "deepseek2-yarn1",
+                                        "deepseek32-moe",
+                                        "deepseek4-long",
                                         "dots1-moe",
                                         "dream-dense",
                                         "ernie4_5-moe",
@@ -110,6 +118,7 @@ int main(int argc, char **argv)
                                         "gemma4-dense",
                                         "gemma4-moe-deep",
                                         "v-gemma4-moe",
+                                        "glm-dsa-moe",
                                         "glm4-dense",
                                         "glm4moe-deep",
                                         "gpt-oss-moe",
@@ -120,6 +129,7 @@ int main(int argc, char **argv)
                                         "granitehybrid-rope",
                                         "granitemoe-dense",
                                         "grok-moe",
+                                        "v-grovemoe-g2",
                                         "hunyuan-dense-dense",
                                         "hunyuan-moe-moe",
                                         "hunyuan_vl-dense",
@@ -148,6 +158,7 @@ int main(int argc, char **argv)
                                         "minicpm-dense",
                                         "minicpm3-deep",
                                         "minimax-m2-deep",
+                                        "minimax-m3-moe",
                                         "mistral3-dense",
                                         "mistral3-yarn-beta",
                                         "modern-bert",
@@ -200,6 +211,7 @@ int main(int argc, char **argv)
                                         "starcoder2-dense",
                                         "step35-deep",
                                         "t5encoder",
+                                        "talkie-dense",
                                         "v-baichuan-32",
                                         "v-bailingmoe2-groups",
                                         "v-command-r-64",

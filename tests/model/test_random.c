@@ -36,7 +36,7 @@ typedef struct made_model {
     uint64_t random, traits; /* the second: where the keys of traits begin, on each writing */
     uint32_t n_embd, n_layer, n_head, n_head_kv, dk, dv, n_rot, n_ff, n_expert, n_used, n_ff_exp;
     uint32_t n_vocab, n_latent, dk_mla, dv_mla, n_head_size, scaling, n_group, n_group_used;
-    uint32_t n_dense;
+    uint32_t n_dense, n_hash;
     made_tensor tensors[MAX_TENSORS];
     int n;
     sk_heap heap;
@@ -88,6 +88,11 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
     m->n_latent = pick(m, 1, 20);
     if (arch->latent)
         made_init_latent(m);
+    if (arch->pooled) {
+        m->n_head = pick(m, 1, 6);
+        m->n_head_kv = 1;
+        m->dv = m->dk;
+    }
     m->n_head_size = pick(m, 1, 20);
     if (arch->mixer == SK_MIXER_RWKV6 || arch->mixer == SK_MIXER_RWKV7)
         m->n_embd = m->n_head * m->n_head_size;
@@ -104,6 +109,7 @@ static void made_init(made_model *m, const sk_arch *arch, uint64_t seed)
         m->n_ff_exp = pick(m, 1, 50);
         m->n_group = m->n_expert % 3 == 0 && m->n_expert > 3 ? 3 : 0;
         m->n_group_used = pick(m, 1, 2);
+        m->n_hash = arch->pooled ? pick(m, 0, 2) : 0;
         if (m->n_group && m->n_used > m->n_group_used * m->n_expert / 3)
             m->n_used = m->n_group_used;
     }
@@ -152,9 +158,46 @@ static void put_recurrent(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "attention.kv_lora_rank", m->n_latent);
     put_u32(m, writer, "attention.key_length_mla", m->dk_mla);
     put_u32(m, writer, "attention.value_length_mla", m->dv_mla);
-    put_u32(m, writer, "attention.q_lora_rank", pick(m, 0, 1) * pick(m, 1, 20));
+    put_u32(m, writer, "attention.q_lora_rank",
+            (m->arch->index || m->arch->pooled ? 1 : pick(m, 0, 1)) * pick(m, 1, 20));
     put_u32(m, writer, "ssm.dt_b_c_rms", pick(m, 0, 1));
     put_u32(m, writer, "moe_latent_size", pick(m, 0, 1) * pick(m, 1, 40));
+}
+
+/* Indexers, which choose fewer keys than there are; the first layer has one of its own. */
+static void put_indexer(made_model *m, sk_gguf_writer *writer)
+{
+    char name[100];
+    uint8_t types[12];
+    bool blocks = m->arch->index == SK_INDEX_BLOCKS;
+    put_u32(m, writer, "attention.indexer.head_count", blocks ? m->n_head_kv : pick(m, 1, 5));
+    put_u32(m, writer, "attention.indexer.key_length", m->n_rot + pick(m, 1, 20));
+    put_u32(m, writer, "attention.indexer.block_size", pick(m, 1, 9));
+    put_u32(m, writer, "attention.indexer.top_k", pick(m, 1, blocks ? 9 : 40));
+    put_u32(m, writer, "attention.indexer.local_blocks", pick(m, 0, 3));
+    for (uint32_t i = 0; i < 3; i++)
+        sk_put_le32(types + 4 * i, i == 0 || (m->traits >> (30 + i)) % 2);
+    snprintf(name, sizeof name, "%s.attention.indexer.types", m->arch->name);
+    sk_gguf_put_array(writer, name, SK_GGUF_U32, types, m->n_layer);
+}
+
+/* Attention to summaries of blocks, and streams that are mixed. */
+static void put_pooled(made_model *m, sk_gguf_writer *writer)
+{
+    static const uint32_t ratios[] = {0, 4, 128, 4};
+    char name[100];
+    uint8_t ratio[12];
+    for (uint32_t i = 0; i < 3; i++)
+        sk_put_le32(ratio + 4 * i, ratios[(m->traits >> (20 + 2 * i)) % 4]);
+    snprintf(name, sizeof name, "%s.attention.compress_ratios", m->arch->name);
+    sk_gguf_put_array(writer, name, SK_GGUF_U32, ratio, m->n_layer);
+    put_f32(m, writer, "attention.compress_rope_freq_base", 500);
+    put_u32(m, writer, "attention.output_group_count", m->n_head % 2 == 0 ? 2 : 1);
+    put_u32(m, writer, "attention.output_lora_rank", pick(m, 1, 20));
+    put_u32(m, writer, "hyper_connection.count", pick(m, 1, 5));
+    put_u32(m, writer, "hyper_connection.sinkhorn_iterations", pick(m, 1, 5));
+    put_f32(m, writer, "hyper_connection.epsilon", 1e-6);
+    put_u32(m, writer, "hash_layer_count", m->n_hash);
 }
 
 /* Keys of which each architecture reads its own. Windows are shorter than the run. */
@@ -166,8 +209,10 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     put_f32(m, writer, "attention.layer_norm_epsilon", 1e-5);
     put_u32(m, writer, "attention.sliding_window", pick(m, 0, 40));
     put_u32(m, writer, "attention.sliding_window_pattern", pick(m, 0, 3));
-    put_u32(m, writer, "attention.key_length_swa", pick(m, (m->n_rot + 1) / 2 * 2 + 1, 50));
-    put_u32(m, writer, "attention.value_length_swa", pick(m, 1, 50));
+    if (!m->arch->pooled) { /* keys are values */
+        put_u32(m, writer, "attention.key_length_swa", pick(m, (m->n_rot + 1) / 2 * 2 + 1, 50));
+        put_u32(m, writer, "attention.value_length_swa", pick(m, 1, 50));
+    }
     put_u32(m, writer, "rope.dimension_count_swa", pick(m, 0, m->n_rot / 2) * 2);
     put_f32(m, writer, "rope.freq_base_swa", 1000);
     put_u32(m, writer, "rope.dimension_sections", pick(m, 0, 1));
@@ -177,7 +222,7 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     put_u32(m, writer, "expert_feed_forward_length", m->n_ff_exp);
     put_u32(m, writer, "expert_shared_count", pick(m, 1, 2));
     put_u32(m, writer, "expert_shared_feed_forward_length", pick(m, 0, 30));
-    put_u32(m, writer, "expert_gating_func", pick(m, 1, 3));
+    put_u32(m, writer, "expert_gating_func", pick(m, 1, 4));
     put_u32(m, writer, "expert_weights_norm", pick(m, 0, 1));
     put_f32(m, writer, "expert_weights_scale", pick(m, 0, 3) * 0.75);
     put_f32(m, writer, "logit_scale", pick(m, 0, 2) * 0.75);
@@ -193,6 +238,11 @@ static void put_traits(made_model *m, sk_gguf_writer *writer)
     put_f32(m, writer, "attn_logit_softcapping", pick(m, 0, 1) * 5.0);
     put_f32(m, writer, "final_logit_softcapping", pick(m, 0, 1) * 30.0);
     put_recurrent(m, writer);
+    put_indexer(m, writer);
+    put_pooled(m, writer);
+    put_u32(m, writer, "experts_per_group", m->n_expert % 2 ? 1 : 2);
+    put_f32(m, writer, "expert_group_scale", 0.5);
+    put_u32(m, writer, "expert_chunk_feed_forward_length", pick(m, 0, 20));
     put_u32(m, writer, "moe_every_n_layers", pick(m, 0, 3));
     put_u32(m, writer, "attention.relative_buckets_count", pick(m, 4, 40));
     put_u32(m, writer, "dense_2_feat_out", m->n_dense);
@@ -319,6 +369,18 @@ static void made_add_beside(made_model *m, const char *weight, const uint64_t *n
     }
 }
 
+/* A table of each token's experts. */
+static void made_add_table(made_model *m, uint32_t layer)
+{
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.ffn_gate_tid2eid.weight", layer);
+    made_add(m, name, (uint64_t[]){m->n_used, m->n_vocab}, 2);
+    made_tensor *t = &m->tensors[m->n - 1];
+    t->dtype = SK_I32;
+    for (uint64_t i = 0; i < t->n; i++)
+        sk_put_le32(t->data + 4 * i, pick(m, 0, m->n_expert - 1));
+}
+
 /* Adds the tensor that an error names: "tensor NAME is missing, wanted of shape [2, 3]". */
 static bool made_add_missing(made_model *m, const char *text)
 {
@@ -340,6 +402,8 @@ static void made_add_choices(made_model *m)
 {
     for (uint32_t layer = 0; layer < m->n_layer; layer++) {
         char name[64];
+        if (layer < m->n_hash)
+            made_add_table(m, layer);
         if (m->n_expert > 0 && pick(m, 0, 1)) {
             snprintf(name, sizeof name, "blk.%u.ffn_gate_inp.weight", layer);
             made_add(m, name, (uint64_t[]){m->n_embd, m->n_expert}, 2);

@@ -4,14 +4,18 @@
  * a grammar or in an error with a sentence, and reading a text by it does not go wrong; nothing
  * leaks. The first byte says which kind, the second how long the text at the end is.
  *
- * With clang: -fsanitize=fuzzer -DSKALD_LIBFUZZER makes it a libFuzzer target; here it damages what
+ * With -DSK_FUZZER it is a libFuzzer target, FUZZ_KINDS says of which kinds; here it damages what
  * it knows, some thousand times.
  */
 #include "grammar_test.h"
 
+#ifndef FUZZ_KINDS
+#define FUZZ_KINDS "sgr" /* schemas, grammars, regular expressions */
+#endif
+
 static void try_input(const uint8_t *data, size_t n)
 {
-    static const char kinds[] = "sgr";
+    static const char kinds[] = FUZZ_KINDS;
     sk_heap heap;
     sk_error error;
     if (n < 2)
@@ -21,13 +25,13 @@ static void try_input(const uint8_t *data, size_t n)
     char *grammar = malloc(n - 1 - n_text);
     memcpy(grammar, data + 2, n - 2 - n_text);
     grammar[n - 2 - n_text] = 0;
-    grammar_try(&heap, kinds[data[0] % 3], grammar, data[0] & 64 ? "*" : NULL,
+    grammar_try(&heap, kinds[data[0] % (sizeof kinds - 1)], grammar, data[0] & 64 ? "*" : NULL,
                 (const char *)data + n - n_text, n_text, &error);
     CHECK_INT(atomic_load(&heap.live), 0);
     free(grammar);
 }
 
-#ifdef SKALD_LIBFUZZER
+#ifdef SK_FUZZER
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -134,6 +134,28 @@ static const struct {
      "{\"k\":\"a\",\"v\":null}~{\"k\":\"b\"}", "{\"k\":\"a\"}~{\"k\":\"c\"}"},
     {'s', "{\"allOf\":[{\"minimum\":2},{\"maximum\":4}],\"type\":\"integer\"}", "2~3~4", "1~5"},
     {'s', "{\"not\":{\"type\":\"string\"}}", "1~null", "\"\""},
+    {'s', "{\"not\":{\"enum\":[1,\"a\",null,true]}}", "1.5~2~0~\"b\"~\"aa\"~false~[1]",
+     "1~1.0~\"a\"~null~true"},
+    {'s', "{\"not\":{\"required\":[\"a\"]},\"type\":\"object\"}", "{}~{\"b\":1}", "{\"a\":1}~1"},
+    {'s', "{\"type\":\"number\",\"not\":{\"type\":\"integer\"}}", "1.5~-0.25", "1~1.0~10"},
+    {'s',
+     "{\"type\":\"object\",\"properties\":{\"k\":{\"enum\":[\"a\",\"b\"]},\"x\":{\"type\":\"null\"}"
+     "},"
+     "\"required\":[\"k\"],\"if\":{\"properties\":{\"k\":{\"const\":\"a\"}}},\"then\":{"
+     "\"required\":[\"x\"]"
+     "},\"else\":{\"properties\":{\"x\":false}}}",
+     "{\"k\":\"a\",\"x\":null}~{\"k\":\"b\"}", "{\"k\":\"a\"}~{\"k\":\"b\",\"x\":null}~{}"},
+    {'s', "{\"oneOf\":[{\"type\":\"integer\"},{\"type\":[\"integer\",\"string\"]}]}", "\"\"~\"a\"",
+     "3~null"},
+    {'s', "{\"type\":\"array\",\"contains\":{\"type\":\"null\"},\"maxContains\":2}",
+     "[null]~[1,null]~[null,\"\",null]", "[]~[1]~[null,null,null]"},
+    {'s', "{\"dependentRequired\":{\"a\":[\"b\"]},\"type\":\"object\"}",
+     "{}~{\"b\":1}~{\"a\":1,\"b\":1}~{\"b\":1,\"a\":1}", "{\"a\":1}"},
+    {'s',
+     "{\"$id\":\"http://x/a/"
+     "\",\"$ref\":\"b#c\",\"$defs\":{\"d\":{\"$id\":\"b\",\"$defs\":{\"e\":{\"$anchor\":"
+     "\"c\",\"type\":\"null\"}}},\"c\":{\"$anchor\":\"c\"}}}",
+     "null", "1"},
     {'s', "{\"type\":\"integer\",\"multipleOf\":7}", "0~7~-14~700~7.0", "1~8~07"},
     {'s', "{\"type\":\"string\",\"format\":\"date\"}",
      "\"2024-02-29\"~\"2000-02-29\"~\"2023-12-31\"",
@@ -179,13 +201,14 @@ static const struct {
     {'s', "{\"type\":\"strin\"}", "\"type\" is not"},
     {'s', "{\"$ref\":\"#/nowhere\"}", "leads nowhere"},
     {'s', "{\"$ref\":\"http://x/y\"}", "\"$ref\""},
-    {'s', "{\"not\":{\"required\":[\"a\"]}}", "\"not\""},
-    {'s', "{\"if\":{\"minimum\":1},\"then\":{\"maximum\":3}}", "\"if\""},
-    {'s', "{\"oneOf\":[{\"minimum\":1},{\"maximum\":3}]}", "\"oneOf\""},
-    {'s', "{\"contains\":{\"type\":\"null\"}}", "\"contains\""},
     {'s', "{\"uniqueItems\":true}", "\"uniqueItems\""},
+    {'s', "{\"not\":{\"pattern\":\"a\"}}", "\"not\""},
+    {'s', "{\"if\":{\"items\":{\"pattern\":\"a\"}},\"then\":{\"maxItems\":3}}", "\"if\""},
+    {'s', "{\"oneOf\":[{\"pattern\":\"a\"},{\"pattern\":\"b\"}]}", "\"oneOf\""},
+    {'s', "{\"contains\":{\"pattern\":\"a\"},\"maxContains\":2}", "\"contains\""},
+    {'s', "{\"allOf\":[{\"contains\":{}},{\"contains\":{\"type\":\"null\"}}]}", "\"contains\""},
+    {'s', "{\"unevaluatedItems\":false,\"anyOf\":[{}]}", "\"unevaluatedItems\""},
     {'s', "{\"patternProperties\":{\"a\":{}}}", "\"patternProperties\""},
-    {'s', "{\"dependentRequired\":{\"a\":[\"b\"]}}", "\"dependentRequired\""},
     {'s', "{\"type\":\"number\",\"multipleOf\":0.1}", "\"multipleOf\""},
     {'s', "{\"type\":\"string\",\"pattern\":\"a\",\"maxLength\":3}", "\"maxLength\""},
     {'s', "{\"format\":\"iri\"}", "\"format\""},
@@ -206,10 +229,10 @@ static void own_cases(void)
                refused[i].grammar, found, error.text);
     }
     sk_error error;
-    const char *contains = "{\"contains\":{},\"type\":\"array\"}";
-    CHECK(grammar_try(&heap, 's', contains, "if, contains", "[]", 2, &error) == ACCEPTED);
-    CHECK(grammar_try(&heap, 's', contains, "*", "[1]", 3, &error) == ACCEPTED);
-    CHECK(grammar_try(&heap, 's', contains, "contain", "[]", 2, &error) == REFUSED);
+    const char *unique = "{\"uniqueItems\":true,\"type\":\"array\"}";
+    CHECK(grammar_try(&heap, 's', unique, "if, uniqueItems", "[1, 1]", 6, &error) == ACCEPTED);
+    CHECK(grammar_try(&heap, 's', unique, "*", "[1]", 3, &error) == ACCEPTED);
+    CHECK(grammar_try(&heap, 's', unique, "unique", "[]", 2, &error) == REFUSED);
     CHECK(grammar_try(&heap, 's', "", NULL, "[]", 2, &error) == REFUSED);
 }
 
@@ -345,6 +368,16 @@ static void hostile(void)
     bounded('s', repeated("{\"allOf\":[", "{\"minimum\":1},", 60000, "{}]}"), "", REFUSED);
     bounded('s', repeated("{\"type\":\"string\",\"maxLength\":", "9", 400, "}"), "", REFUSED);
     bounded('s', repeated("{\"enum\":[", "1,", 60000, "2]}"), "2", ACCEPTED);
+    /* choices of which there are exponentially many combinations */
+    bounded('s',
+            repeated("{\"allOf\":[",
+                     "{\"not\":{\"properties\":{\"a\":{\"const\":1},\"b\":{\"type\":\"null\"}}}},",
+                     60, "{}]}"),
+            "", REFUSED);
+    bounded('s',
+            repeated("{\"allOf\":[", "{\"if\":{\"minimum\":1},\"then\":{\"maxLength\":3}},", 40,
+                     "{}]}"),
+            "", REFUSED);
     bounded('r', repeated("", "(a|a)", 400, ""), "aaa", REJECTED);
     bounded('r', repeated("", "a?", 1000, ""), "aaa", ACCEPTED);
     bounded('r', repeated("((((a?", "){30}", 4, ""), as, ACCEPTED);

@@ -359,6 +359,7 @@ static sk_vocab *word_vocab(sk_heap *h)
     source.model = (sk_vocab_text){"rwkv", 4};
     source.tokens = texts;
     source.n_tokens = N_WORDS;
+    source.special[SK_SPECIAL_EOS] = 1;
     CHECKF(sk_vocab_new(&vocab, h, &source, &error) == SKALD_OK, "%s", error.text);
     return vocab;
 }
@@ -448,6 +449,83 @@ static void check_dry(void)
     CHECK_INT(atomic_load(&h.live), 0);
 }
 
+/* ---- Infill ---------------------------------------------------------------------------------- */
+
+/* As the reference describes it, on tokens of one text each. */
+static void plain_infill(plain *l, const sk_vocab *vocab)
+{
+    double p[MANY], ends = 0, text = 0, sum = 0;
+    bool keep[MANY], is_end[MANY];
+    int n_text = 0;
+    plain_sort(l);
+    plain_softmax(l, p);
+    for (int i = 0; i < l->n; i++) {
+        is_end[i] = sk_vocab_is_end(vocab, l->id[i]);
+        *(is_end[i] ? &ends : &text) += p[i];
+    }
+    bool ending = 3 * ends * l->n > text;
+    for (int i = 0; i < l->n && !ending; i++)
+        for (int k = 0; k < l->n && p[i] > 0; k++) {
+            const char *a = words[l->id[i]], *b = words[l->id[k]];
+            bool begins = !is_end[i] && strncmp(a, b, strlen(a)) == 0;
+            if (k == i || p[k] == 0 || is_end[k] || !begins)
+                continue;
+            int into = p[k] > p[i] ? k : i, from = p[k] > p[i] ? i : k;
+            p[into] += p[from];
+            p[from] = 0;
+        }
+    for (int i = 0; i < l->n; i++) {
+        keep[i] = is_end[i] || (!ending && p[i] >= 0.2);
+        sum += keep[i] ? p[i] : 0;
+        n_text += keep[i] && !is_end[i];
+    }
+    if (!ending && n_text == 0) {
+        l->n = 1;
+        l->id[0] = sk_vocab_special(vocab, SK_SPECIAL_EOS);
+        return;
+    }
+    for (int i = 0; i < l->n; i++)
+        keep[i] &= is_end[i] || p[i] / sum >= 1.0 / (n_text + 1);
+    plain_keep(l, keep);
+}
+
+static void check_infill(void)
+{
+    uint64_t seed = 8;
+    int n_ended = 0, n_cut = 0;
+    sk_heap h;
+    sk_heap_init(&h, NULL, 0, NULL);
+    sk_vocab *vocab = word_vocab(&h);
+    for (int round = 0; vocab && round < 4000; round++) {
+        uint32_t barred[N_WORDS / 32 + 1] = {0};
+        sk_sampler_params p = {.vocab = vocab};
+        sk_candidate items[N_WORDS];
+        sk_candidates set = {.items = items, .n = 0};
+        plain l = {.n = 0};
+        double spread = 1 + uniform(&seed) * 9;
+        for (int i = 0; i < N_WORDS; i++) {
+            double logit = uniform(&seed) * spread - (i == 1 ? 6 : 0);
+            if (test_random(&seed) % 3 == 0)
+                continue;
+            items[set.n++] = (sk_candidate){.logit = logit, .id = i};
+            l.logit[l.n] = logit, l.id[l.n++] = i;
+        }
+        if (l.n == 0)
+            continue;
+        sk_pick pick = {.params = &p, .n_vocab = N_WORDS, .barred = barred};
+        sk_chain_infill(&pick, &set);
+        plain_infill(&l, vocab);
+        CHECKF((int)set.n == l.n, "round %d: %d are left, wanted %d", round, (int)set.n, l.n);
+        for (int i = 0; i < l.n && (int)set.n == l.n; i++)
+            CHECKF(items[i].id == l.id[i], "round %d: %d is token %d, wanted %d", round, i,
+                   (int)items[i].id, l.id[i]);
+        n_ended += l.n == 1 && sk_vocab_is_end(vocab, l.id[0]);
+        n_cut += l.n < 4 && !sk_vocab_is_end(vocab, l.id[0]);
+    }
+    CHECKF(n_ended > 100 && n_cut > 100, "%d ended, %d were cut", n_ended, n_cut);
+    sk_vocab_free(vocab);
+}
+
 /* ---- Orders --------------------------------------------------------------------------------- */
 
 static void check_orders(void)
@@ -462,6 +540,7 @@ static void check_orders(void)
         {"top_k;temperature", 2, SK_STEP_TOP_K, SK_STEP_TEMPERATURE, false},
         {" top-k , typ-p;temp ", 3, SK_STEP_TOP_K, SK_STEP_TEMPERATURE, false},
         {"edskypmxt", 9, SK_STEP_PENALTIES, SK_STEP_TEMPERATURE, false},
+        {"kti", 3, SK_STEP_TOP_K, SK_STEP_INFILL, false},
         {"kta", 2, SK_STEP_TOP_K, SK_STEP_TEMPERATURE, true},
         {"adaptive_p", 0, 0, 0, true},
         {"top_k;top_k", -1, 0, 0, false},
@@ -486,6 +565,7 @@ int main(void)
     check_chain();
     check_state();
     check_dry();
+    check_infill();
     check_orders();
     return test_end();
 }

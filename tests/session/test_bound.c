@@ -209,6 +209,48 @@ static void check_trigger(void)
     CHECKF(fired > 5, "%d fired", fired);
 }
 
+/* By an expression with a group, and by a token, which the grammar reads or begins behind. */
+static void check_other_triggers(void)
+{
+    static const struct {
+        const char *key, *trigger, *grammar;
+    } ways[] = {{"grammar_trigger_regex", "[a-d](e)", "root ::= \"e\" [0-9]{3} \"!\""},
+                {"grammar_trigger_token", "e", "root ::= \"e\" [0-9]{3} \"!\""},
+                {"grammar_trigger_token", "[104]", "root ::= <[104]> [0-9]{3} \"!\""},
+                {"grammar_trigger_token", "e", "root ::= [0-9]{3} \"!\""}};
+    const int32_t id = 3 + 'e'; /* the byte's token, the first of that text */
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int fired = 0;
+        for (int seed = 0; seed < 60; seed++) {
+            skald_context *ctx = new_context(base);
+            CHECKF(skald_context_set_string(ctx, "grammar", ways[i].grammar) == 0, "%s",
+                   skald_context_message(ctx));
+            CHECKF(skald_context_set_string(ctx, ways[i].key, ways[i].trigger) == 0, "%s",
+                   skald_context_message(ctx));
+            CHECK_INT(skald_context_set_int(ctx, "seed", seed), 0);
+            CHECK_INT(skald_append_text(ctx, prompt, -1), 0);
+            record r = run(ctx, -1);
+            const char *end = r.text + r.n_text;
+            bool was_there = i == 0;
+            bool fits =
+                r.n_text >= 5 && end[-5] == 'e' && accepts("regex", "[0-9]{3}!", end - 4, 4);
+            for (int k = 0; k < r.n; k++)
+                was_there |= r.tokens[k] == id;
+            fired += fits;
+            if (i > 0 && was_there && strcmp(reason(ctx), "end") == 0)
+                CHECKF(fits, "%zu: %s", i, r.text);
+            skald_context_free(ctx);
+        }
+        CHECKF(fired > 0, "%zu: %d fired", i, fired);
+    }
+    skald_context *ctx = new_context(base);
+    CHECK_INT(skald_context_set_string(ctx, "grammar", "root ::= [0-9]"), 0);
+    CHECK_INT(skald_context_set_string(ctx, "grammar_trigger_token", "[1000000]"), SKALD_E_OPTION);
+    CHECK_INT(skald_context_set_string(ctx, "grammar_trigger_token", "[40]"), 0);
+    CHECK_INT(skald_context_set_string(ctx, "grammar_trigger_regex", "(("), SKALD_E_OPTION);
+    skald_context_free(ctx);
+}
+
 static void check_time(void)
 {
     skald_context *ctx = new_context("n_ctx=300 ignore_eos=1");
@@ -374,6 +416,7 @@ int main(void)
     check_jumps();
     check_dead_end();
     check_trigger();
+    check_other_triggers();
     check_time();
     check_probs();
     check_host_sampler();

@@ -178,6 +178,87 @@ static void check_budget(void)
     }
 }
 
+/* With reasoning before it, the answer is what a grammar binds; all of it, and nothing else. */
+static void check_bound_answer(void)
+{
+    static const char thinking[] = TEMPLATE "<think>";
+    int n_ended = 0;
+    for (int budget = 0; budget < 24; budget += 3) {
+        char options[160];
+        snprintf(options, sizeof options,
+                 "n_ctx=400 n_predict=90 seed=%d temperature=1.5 reasoning_budget=%d "
+                 "regex='(yes|no)[0-9]{2}'",
+                 budget, budget);
+        skald_context *ctx = chat_context(thinking, options);
+        skald_options *o = NULL;
+        CHECK_INT(skald_set_chat(ctx, one, -1), 0);
+        heard h = listen(ctx);
+        skald_options_new(&o);
+        skald_options_set_string(o, "regex", "(yes|no)[0-9]{2}");
+        CHECKF(skald_options_check(o, h.text[0], (int64_t)h.n[0]) == 0, "%d: \"%s\" behind \"%s\"",
+               budget, h.text[0], h.text[1]);
+        CHECK((h.n[1] > 0) == (budget > 0));
+        n_ended += strcmp(reason(ctx), "end") == 0;
+        skald_options_free(o);
+        skald_context_free(ctx);
+    }
+    CHECK_INT(n_ended, 8);
+}
+
+/* Saved and loaded behind each step, into a context that knows no template: the same is heard. */
+static void check_saved(void)
+{
+    static const char thinking[] = TEMPLATE "<think>";
+    static uint8_t state[1 << 20];
+    const char *options = "n_ctx=400 n_predict=90 seed=7 temperature=1.5 reasoning_budget=9 "
+                          "regex='(yes|no)[0-9]{2}' banned=e";
+    skald_context *ctx = chat_context(thinking, options);
+    CHECK_INT(skald_set_chat(ctx, one, -1), 0);
+    heard wanted = listen(ctx), h;
+    skald_context_free(ctx);
+    ctx = chat_context(thinking, options);
+    CHECK_INT(skald_set_chat(ctx, one, -1), 0);
+    memset(&h, 0, sizeof h);
+    for (int32_t status = 1; status > 0;) {
+        skald_context *other = new_context("n_ctx=400");
+        size_t n;
+        status = skald_step(ctx, -1);
+        hear(ctx, &h);
+        CHECK_INT(skald_state_save(ctx, state, sizeof state, &n), 0);
+        CHECKF(skald_state_load(other, state, n) == 0, "%s", skald_context_message(other));
+        skald_context_free(ctx);
+        ctx = other;
+        CHECKF(status >= 0, "%s", skald_error_message());
+    }
+    for (int kind = 0; kind < 2; kind++)
+        CHECKF(h.n[kind] == wanted.n[kind] &&
+                   memcmp(h.text[kind], wanted.text[kind], h.n[kind]) == 0,
+               "\"%s\", wanted \"%s\"", h.text[kind], wanted.text[kind]);
+    CHECK(h.n[0] >= 4 && h.n[1] > 0);
+    skald_context_free(ctx);
+}
+
+/* A grammar that has the reasoning in itself, and does not let it end as the budget would. */
+static void check_budget_against_grammar(void)
+{
+    static const char *const grammars[] = {
+        "root ::= \"<think>\" [a-z]{30} \"</think>\" [0-9]{3}",
+        "root ::= \"<think>\" [a-z\\n]{30} \"</think>\" [0-9]{3}",
+        "root ::= \"<think>\" [a-z\\n]* \"</think>\" \"\\n\"* [0-9]{3}",
+    };
+    for (int i = 0; i < 3; i++) {
+        skald_context *ctx = chat_context(
+            TEMPLATE, "n_ctx=400 n_predict=120 reply_format=think reasoning_budget=5 seed=4");
+        CHECK_INT(skald_context_set_string(ctx, "grammar", grammars[i]), 0);
+        CHECK_INT(skald_set_chat(ctx, one, -1), 0);
+        heard h = listen(ctx);
+        CHECK_STR(reason(ctx), "end");
+        CHECKF(h.n[0] == 3 && (i == 2 ? h.n[1] < 30 : h.n[1] >= 29), "%d: %s, %s", i, h.text[1],
+               h.text[0]);
+        skald_context_free(ctx);
+    }
+}
+
 /* A fork reads on where its model was. */
 static void check_fork(void)
 {
@@ -209,6 +290,9 @@ int main(void)
     check_reuse();
     check_plain_events();
     check_budget();
+    check_bound_answer();
+    check_saved();
+    check_budget_against_grammar();
     check_fork();
     skald_model_release(model);
     tiny_free(&file);

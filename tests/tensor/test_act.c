@@ -23,6 +23,7 @@ static void check_row(const sk_kernels *k, int kind, const float *x, int64_t n, 
     CHECK_INT(k->quantise(kind, x, n, row), 0);
     const sk_act_row r = sk_act_view(kind, row, n);
     CHECK((const uint8_t *)(r.sum + n / part) <= row + sk_act_row_size(kind, n));
+    CHECK((const uint8_t *)(r.sum32 + n / 32) <= row + sk_act_row_size(kind, n));
     int64_t wrong = 0;
     for (int64_t b = 0; b < n / block; b++) {
         double most = 0;
@@ -42,6 +43,12 @@ static void check_row(const sk_kernels *k, int kind, const float *x, int64_t n, 
         for (int i = 0; i < part; i++)
             sum += r.code[p * part + i];
         wrong += r.sum[p] != sum;
+    }
+    for (int64_t p = 0; p < n / 32; p++) {
+        int sum = 0;
+        for (int i = 0; i < 32; i++)
+            sum += r.code[p * 32 + i];
+        wrong += r.sum32[p] != sum;
     }
     CHECKF(wrong == 0, "tier %s, kind %d, %s: %lld differ", k->name, kind, what, (long long)wrong);
 }

@@ -134,6 +134,9 @@ static double apply_exact(const sk_fn *f, double g, double u)
         return g / (1 + exp(-1.702 * g)) * (fmin(fmax(u, -7), 7) + 1);
     case SK_FN_SWIGLU_CLAMPED:
         return fmin(silu, c) * fmin(fmax(u, -c), c);
+    case SK_FN_SWIGLU_INSIDE:
+        g = fmin(g, c);
+        return g / (1 + exp(-g)) * fmin(fmax(u, -c), c);
     case SK_FN_TANH:
         return tanh(g) * u;
     case SK_FN_NONE:
@@ -151,7 +154,7 @@ static double apply_exact(const sk_fn *f, double g, double u)
 
 static void check_apply(int64_t n)
 {
-    for (int kind = SK_FN_SILU; kind <= SK_FN_COMPLEMENT; kind++) {
+    for (int kind = SK_FN_SILU; kind <= SK_FN_SWIGLU_INSIDE; kind++) {
         const sk_fn f = {kind, 0.75f, 0.8, 1.3, 0.5, -1e-6};
         fill();
         k->apply(&f, out, x, y, n);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds the fuzzers of this folder with clang, libFuzzer and the sanitizers, and runs each.
+"""Builds the fuzzers of text and grammars with clang, libFuzzer and the sanitizers, and runs each.
 
 Run as: run_fuzzers.py ROOT FOLDER SECONDS [NAME...]. FOLDER is for objects and what is found; a crash
 is left there. Exit status 77 (meson: skipped) where clang has no libFuzzer.
@@ -14,8 +14,11 @@ import shutil
 import subprocess
 import sys
 
-NAMES = ["tokenize", "jinja", "json", "reply"]
-ROOMS = ["base", "format", "text"]  # what they need of the library
+NAMES = ["tokenize", "jinja", "json", "reply", "grammar", "schema"]
+SOURCES = {name: "text/fuzz_%s.c" % name for name in NAMES}
+SOURCES["grammar"] = SOURCES["schema"] = "sample/fuzz_grammar.c"
+KINDS = {"grammar": "gr", "schema": "s"}  # of what the last two read
+ROOMS = ["base", "format", "text", "sample"]  # what they need of the library
 FLAGS = ["-std=c11", "-O1", "-g", "-fsanitize=fuzzer-no-link,address,undefined",
          "-fno-sanitize-recover=undefined", "-ffp-contract=off", "-DSK_FUZZER"]
 
@@ -38,11 +41,16 @@ def build(root, folder, names):
     include = ["-I" + os.path.join(root, part) for part in ("lib", "include", "tests")]
     sources = [path for room in ROOMS
                for path in sorted(glob.glob(os.path.join(root, "lib", room, "*.c")))]
-    sources += [os.path.join(root, "tests", "text", "fuzz_%s.c" % name) for name in names]
+    sources.append(os.path.join(root, "lib", "tensor", "math.c"))
     objects = [os.path.join(folder, os.path.basename(path) + ".o") for path in sources]
+    flags = [[]] * len(sources)
+    for name in names:
+        sources.append(os.path.join(root, "tests", SOURCES[name]))
+        objects.append(os.path.join(folder, "fuzz_" + name + ".o"))
+        flags = flags + [['-DFUZZ_KINDS="%s"' % KINDS[name]] if name in KINDS else []]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda pair: clang(*FLAGS, *include, "-c", pair[0], "-o", pair[1]),
-                      zip(sources, objects)))
+        list(pool.map(lambda job: clang(*FLAGS, *job[2], *include, "-c", job[0], "-o", job[1]),
+                      zip(sources, objects, flags)))
     for name, target in zip(names, objects[-len(names):]):
         clang("-fsanitize=fuzzer,address,undefined", *objects[:-len(names)], target, "-lm",
               "-pthread", "-o", os.path.join(folder, name))
@@ -62,6 +70,15 @@ def write_seeds(root, folder, name):
         with open(os.path.join(text, "test_reply.c"), encoding="utf-8") as file:
             strings = re.findall(r'"((?:[^"\\\n]|\\.)*)"', file.read())
         found = ["\0" * 9 + s.encode().decode("unicode_escape") for s in strings]
+    if name in KINDS:
+        with open(os.path.join(root, "tests", SOURCES[name]), encoding="utf-8") as file:
+            rows = re.findall(r"""\{'(\w)',((?:\s|"(?:[^"\\]|\\.)*")+),((?:\s|"(?:[^"\\]|\\.)*")+)\}""",
+                              file.read())
+        for kind, *parts in rows:
+            grammar, text = ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', part))
+                             .encode().decode("unicode_escape") for part in parts]
+            if kind in KINDS[name]:
+                found.append(chr(KINDS[name].index(kind)) + chr(len(text)) + grammar + text)
     for i, seed in enumerate(found):
         with open(os.path.join(seeds, str(i)), "wb") as file:
             file.write(seed.encode("utf-8", "replace"))
@@ -92,7 +109,9 @@ def main():
         print("skipped: clang or its libFuzzer is not here")
         return 77
     build(root, folder, names)
-    return 0 if all([run(root, folder, name, seconds) for name in names]) else 1
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        good = list(pool.map(lambda name: run(root, folder, name, seconds), names))
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

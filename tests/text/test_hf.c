@@ -93,6 +93,30 @@ static int check_text(const sk_vocab *vocab, const char *name, const sk_json *ro
     return wrong;
 }
 
+/* The text that the ids are, as the tokeniser's own decoder writes it. */
+static bool check_decoded(const sk_vocab *vocab, const char *name, const sk_json *row)
+{
+    static int32_t ids[4096];
+    static char text[16384];
+    const sk_json *list = sk_json_get(row, "ids", 3), *wanted = sk_json_get(row, "decoded", 7);
+    uint64_t n = 0;
+    /* All but these have it in their configuration: clean_up_tokenization_spaces. */
+    static const char *const as_it_is[] = {"llama2", "phi-3", "minimind"};
+    int32_t flags = SKALD_PARSE_SPECIAL | SKALD_CLEAN_UP;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, as_it_is[i]) == 0)
+            flags = SKALD_PARSE_SPECIAL;
+    if (!wanted || wanted->kind != SK_JSON_STRING)
+        return true;
+    for (uint64_t i = 0; i < list->n && i < 4096; i++)
+        ids[i] = (int32_t)list->as.items[i].as.i;
+    int32_t status = sk_detokenize(vocab, ids, list->n, flags, text, sizeof text, &n, &error);
+    bool good = status == SKALD_OK && n == wanted->n && memcmp(text, wanted->as.text, n) == 0;
+    CHECKF(good, "%s: decoded \"%.*s\", wanted \"%.*s\"", name, (int)(n < 80 ? n : 80), text,
+           (int)(wanted->n < 80 ? wanted->n : 80), wanted->as.text);
+    return good;
+}
+
 static void expected_ids(void)
 {
     size_t n;
@@ -111,9 +135,10 @@ static void expected_ids(void)
         sk_vocab *vocab = shared_tokenizer(name);
         int wrong = 0;
         for (uint64_t k = 0; vocab && k < m->value.n; k++)
-            wrong += check_text(vocab, name, &m->value.as.items[k]);
+            wrong += check_text(vocab, name, &m->value.as.items[k]) +
+                     !check_decoded(vocab, name, &m->value.as.items[k]);
         printf("%s (%s): %d of %d differ\n", name, vocab ? sk_vocab_name(vocab) : "", wrong,
-               2 * (int)m->value.n);
+               3 * (int)m->value.n);
         sk_vocab_free(vocab);
         free(name);
     }
@@ -212,6 +237,41 @@ static void unigram(void)
     sk_vocab_free(vocab);
 }
 
+/* A blank in front of every stretch of text, or of the first alone. */
+static void prepend_schemes(void)
+{
+    static const struct {
+        const char *scheme;
+        int n;
+        int32_t want[8];
+    } rows[] = {
+        {"always", 5, {2, 3, 0, 2, 3}}, {"first", 4, {2, 3, 0, 3}}, {"never", 3, {3, 0, 3}}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char json[600], shown[200];
+        int32_t status, ids[16];
+        uint64_t n = 0;
+        snprintf(json, sizeof json,
+                 "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"<x>\":0,\"<unk>\":1,\"\xE2\x96\x81\":2,"
+                 "\"a\":3},"
+                 "\"merges\":[],\"unk_token\":\"<unk>\"},\"added_tokens\":[{\"id\":0,\"content\":"
+                 "\"<x>\","
+                 "\"special\":true}],\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":"
+                 "\"\xE2\x96\x81\","
+                 "\"prepend_scheme\":\"%s\",\"split\":false}}",
+                 rows[i].scheme);
+        sk_vocab *vocab = vocab_of(json, strlen(json), &status);
+        CHECKF(vocab != NULL, "%s", error.text);
+        if (!vocab)
+            return;
+        CHECK_INT(sk_tokenize(vocab, &heap, "a<x>a", 5, SKALD_PARSE_SPECIAL, ids, 16, &n, &error),
+                  0);
+        show_ids(shown, sizeof shown, ids, n);
+        CHECKF((int)n == rows[i].n && memcmp(ids, rows[i].want, (size_t)n * sizeof *ids) == 0,
+               "%s: %s", rows[i].scheme, shown);
+        sk_vocab_free(vocab);
+    }
+}
+
 int main(void)
 {
     CHECK_INT(sk_heap_init(&heap, NULL, 0, &error), SKALD_OK);
@@ -220,6 +280,7 @@ int main(void)
     hashes();
     wrong_files();
     unigram();
+    prepend_schemes();
     sk_arena_free(&arena);
     CHECK_INT(heap.live, 0);
     return test_end();

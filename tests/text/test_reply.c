@@ -126,6 +126,21 @@ static const struct {
     {"apriel", "Here are my reasoning steps:\n", "b\n[BEGIN FINAL RESPONSE]\nc", "R(b) T(c)"},
     {"cohere", "", "<|START_THINKING|>b<|END_THINKING|><|START_RESPONSE|>c d<|END_RESPONSE|>",
      "R(b) T(c d)"},
+    /* to whom it is said */
+    {"functionary", "x>>>", "all\nHi >>you", "T(Hi >>you)"},
+    {"functionary", "x>>>", "f\n{\"a\": 1}", ONE("{\"a\": 1}")},
+    {"functionary", "x>>>", "all\nSo:>>>f\n{\"a\": {\"b\": \"}\"}}",
+     "T(So:) " ONE("{\"a\": {\"b\": \"}\"}}")},
+    {"functionary", "x>>>", "Hello you", "T(Hello you)"},
+    {"functionary", "x>>>", "f\nno", "T(f\nno)"},
+    {"functionary", "x>>>", "f\n{\"a\"", "T(f\n{\"a\")"},
+    {"functionary", "x>>>", "", ""},
+    {"functionary", "", "a >>> b", "T(a >>> b)"},
+    {"gigachat", "",
+     "So<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"f\", \"arguments\": "
+     "{\"a\": 1}}<|message_sep|>\n\n",
+     "T(So) " ONE("{\"a\": 1}")},
+    {"gigachat", "", "A function call is", "T(A function call is)"},
     /* JSON between tags */
     {"hermes", "", "So:\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>",
      "T(So:) " ONE("{\"a\": 1}")},
@@ -244,19 +259,62 @@ static void own_cases(void)
     CHECK(strstr(error.text, "hermes"));
 }
 
+/* What a tool's schema says to be a text is one, whatever it looks like. */
+static void typed_arguments(void)
+{
+    static const char tools[] =
+        "{\"messages\":[],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\","
+        "\"parameters\":"
+        "{\"type\":\"object\",\"properties\":{\"s\":{\"type\":\"string\"},\"e\":{\"enum\":[\"1\","
+        "\"2\"]},"
+        "\"n\":{\"type\":\"integer\"},\"x\":{\"type\":[\"string\",\"null\"]}}}}}]}";
+    static const char *const replies[] = {
+        "<tool_call><function=f><parameter=s>12</parameter><parameter=e>1</parameter>"
+        "<parameter=n>3</parameter><parameter=x>null</parameter></function></tool_call>",
+        "<tool_call>f<arg_key>s</arg_key><arg_value>12</arg_value><arg_key>e</arg_key><arg_value>1"
+        "</arg_value><arg_key>n</arg_key><arg_value>3</arg_value><arg_key>x</"
+        "arg_key><arg_value>null"
+        "</arg_value></tool_call>",
+        "<minimax:tool_call><invoke name=\"f\"><parameter name=\"s\">12</parameter><parameter "
+        "name=\"e\">1</parameter><parameter name=\"n\">3</parameter><parameter name=\"x\">null"
+        "</parameter></invoke></minimax:tool_call>",
+    };
+    static const char want[] =
+        "{\"id\": \"call00000\", \"name\": \"f\", \"arguments\": {\"s\": \"12\", "
+        "\"e\": \"1\", \"n\": 3, \"x\": null}}";
+    sk_buffer pairs;
+    sk_buffer_init(&pairs, &heap, 0);
+    CHECK_INT(sk_reply_find_texts(&pairs, &heap, tools, sizeof tools - 1, &error), SKALD_OK);
+    CHECK(pairs.n == 8 && memcmp(pairs.data, "f\0s\0f\0e", 8) == 0);
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        sk_reply *reply, *copy;
+        const char *text;
+        uint64_t marks, n;
+        CHECK_INT(sk_reply_marks_named("hermes,minimax", &marks, &error), SKALD_OK);
+        CHECK_INT(sk_reply_new(&reply, &heap, &error), SKALD_OK);
+        CHECK_INT(sk_reply_new(&copy, &heap, &error), SKALD_OK);
+        CHECK_INT(sk_reply_set_texts(reply, pairs.data, pairs.n, &error), SKALD_OK);
+        CHECK_INT(sk_reply_set_texts(reply, "a", 2, &error), SKALD_E_CORRUPT);
+        sk_reply_begin(reply, marks, "", 0);
+        CHECK_INT(sk_reply_copy(copy, reply, &error), SKALD_OK);
+        CHECK_INT(sk_reply_reserve(copy, strlen(replies[i]), &error), SKALD_OK);
+        sk_reply_feed(copy, replies[i], strlen(replies[i]));
+        CHECK_INT(sk_reply_next(copy, &text, &n), SKALD_EVENT_TOOL_CALL);
+        CHECK_STR(text, want);
+        sk_reply_free(copy);
+        sk_reply_free(reply);
+    }
+    sk_buffer_free(&pairs);
+}
+
 /* ---- what real templates write -------------------------------------------------------------- */
 
 /* Templates that write no call in the tool round, or in a way that is not read. */
 static const char *const without[] = {
-    "HuggingFaceTB-SmolLM3-3B",
-    "LFM2-8B-A1B",
-    "LFM2.5-Instruct",
-    "GigaChat3-10B-A1.8B",
-    "ibm-granite-granite-3.3",
-    "llama-cpp-rwkv",
-    "microsoft-Phi-3.5",
-    "Reka-Edge-none",
-    "deepseek-ai-DeepSeek-R1-Distill-Llama",
+    "HuggingFaceTB-SmolLM3-3B", "LFM2-8B-A1B",
+    "LFM2.5-Instruct",          "ibm-granite-granite-3.3",
+    "llama-cpp-rwkv",           "microsoft-Phi-3.5",
+    "Reka-Edge-none",           "deepseek-ai-DeepSeek-R1-Distill-Llama",
 };
 
 static bool is_without(const char *name)
@@ -394,6 +452,8 @@ static size_t without_marks(const char *text, size_t n, char *out)
             const char *both[2] = {sk_marks[i].open, sk_marks[i].close};
             for (int k = 0; k < 2; k++) {
                 size_t n_mark = both[k] ? strlen(both[k]) : 0;
+                while (n_mark > 0 && both[k][n_mark - 1] == '\n') /* that may be gone already */
+                    n_mark--;
                 if (n_mark > longest && n_mark <= n - at && sk_marks[i].kind != SK_MARK_BARE &&
                     memcmp(text + at, both[k], n_mark) == 0)
                     longest = n_mark;
@@ -428,7 +488,8 @@ static void random_streams(void)
     /* Nothing is lost where nothing is called: what is neither mark nor white space comes out. */
     for (int i = 0; i < 6000; i++) {
         size_t n = random_stream(&seed, text, sizeof text - 1);
-        if (strstr(text, "<|message|>"))
+        if (strstr(text, "<|message|>") ||
+            strstr(text, ">>>>")) /* a mark in either of two places */
             continue;
         sk_reply *reply;
         const char *part;
@@ -462,6 +523,7 @@ int main(void)
     sk_arena_init(&arena, &heap, 0);
     own_cases();
     real_templates();
+    typed_arguments();
     random_streams();
     sk_arena_free(&arena);
     CHECK_INT(heap.live, 0);

@@ -283,11 +283,12 @@ class Model(_Handle):
                 capacity = needed.value
 
     def detokenize(self, ids: Sequence[int], drop_special: bool = False,
-                   write_special: bool = False) -> bytes:
+                   write_special: bool = False, clean_up: bool = False) -> bytes:
         """The bytes of tokens. `drop_special`: without BOS and EOS; `write_special`: control
-        tokens are written out."""
+        tokens are written out; `clean_up`: blanks before punctuation go."""
         array, needed = (ctypes.c_int32 * len(ids))(*ids), ctypes.c_size_t()
-        flags = _C["ADD_SPECIAL"] * drop_special | _C["PARSE_SPECIAL"] * write_special
+        flags = (_C["ADD_SPECIAL"] * drop_special | _C["PARSE_SPECIAL"] * write_special |
+                 _C["CLEAN_UP"] * clean_up)
         size = 16 * len(ids) + 16
         with self._lock:
             while True:
