@@ -208,7 +208,8 @@ typedef struct skald_sampler {
  * skald_options_describe lists every key with its type, default and help text:
  *
  *   model     load memory memory_size reader n_threads threads_of executor cpu log
- *   both      allocator max_memory
+ *   adapter   memory memory_size reader layer_first layer_last
+ *   all       allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler pooling normalise infill_order infill_extra
  *             draft n_draft draft_model draft_p_min
@@ -311,7 +312,7 @@ typedef struct skald_model skald_model;
  * doing all but what is large: no weights are copied, no cache is made, and the option "allocator"
  * is not used. What max_memory must allow: a model LOADING, a context the sum of CONTEXT,
  * WORKSPACE and CACHE. That sum is exact for a context that is filled token by token; a bound where
- * layers are recurrent; texts, chats, grammars and turns of keys take some more while they are read.
+ * layers are recurrent or have windows; texts, chats, grammars and turns of keys take some more while they are read.
  * Contexts that are always stepped together with another need no WORKSPACE of their own.
  * Errors: those of skald_model_load and skald_context_new. */
 SKALD_API int32_t skald_estimate(const char *path, const skald_options *options, int64_t *costs,
@@ -469,7 +470,7 @@ SKALD_API int32_t skald_append_tokens(skald_context *ctx, const int32_t *ids, si
 /* Makes the context hold exactly this text or these tokens, as if it had been empty and they were
  * appended. What they share with what it held, from the first token on, is kept and not evaluated
  * again ("n_reused" says how much): give the whole prompt anew for every turn, and only what
- * changed costs time. Of models with recurrent layers what is kept ends where a turn began or
+ * changed costs time. Of models with recurrent layers or windows it may end where a turn began or
  * ended, or at another position that the context remembers. On failure nothing is changed. Errors: those of appending. */
 SKALD_API int32_t skald_set_text(skald_context *ctx, const char *text, int64_t n);
 SKALD_API int32_t skald_set_tokens(skald_context *ctx, const int32_t *ids, size_t n);
@@ -556,7 +557,8 @@ SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
  *   rotate     it is kept and moved, its keys turned to their new positions, where the model allows it
  *              ("can_shift"): in a fiftieth of the time, and logits that still know a little of what
  *              is gone. It allows it unless it has recurrent layers, learned positions, norms behind
- *              the rotation, chunks, or keys cached as q8_0 or q4_0; then it is recompute after all.
+ *              the rotation, chunks, sight to both sides, or keys cached as q8_0 or q4_0, or windows
+ *              that reach to what is removed; then it is recompute after all.
  * Both give the same bits on every machine, number of threads and slicing. "n_exact" says how many
  * of the first tokens are as evaluated; skald_set_text and its like build on no others.
  */
@@ -647,6 +649,45 @@ SKALD_API int32_t skald_set_infill(skald_context *ctx, const char *before, int64
  * CONTEXT_FULL (it is longer than all may be), and those above. */
 SKALD_API int32_t skald_add_snippet(skald_context *ctx, const char *name, const char *text,
                                     int64_t n);
+
+/* ---- Adapters --------------------------------------------------------------------------------- */
+
+/*
+ *     skald_adapter *poet, *terse;
+ *     skald_adapter_load(model, "poet-lora.gguf", NULL, &poet);
+ *     skald_adapter_load(model, "terse.gguf", NULL, &terse);
+ *     skald_set_adapters(a, (skald_adapter *[]){poet, terse}, (double[]){1, 0.5}, 2);
+ *     skald_set_adapters(b, &terse, NULL, 1);
+ *
+ * An adapter changes what a model computes, for the contexts that have it, and none of its weights:
+ * a LoRA file (low-rank products beside some of the matrices), or a control vector (directions that
+ * are added to what layers give). It is loaded once, for one model, is immutable and counted, and
+ * any number of contexts on any threads may use it, each with a scale of its own. They are stepped
+ * together like others, to the same bits as alone.
+ */
+typedef struct skald_adapter skald_adapter;
+
+/* Reads the adapter at `path`, or, where that is NULL, what the options "memory" or "reader" say;
+ * "allocator" and max_memory are its own, layer_first and layer_last bound a control vector. It
+ * counts as a user of the model. The caller owns one count of `*out`. Errors: those of opening a
+ * file; ARGUMENT (it is none, or is another model's), ARCHITECTURE (a kind that is not known, such
+ * as an activated LoRA), TYPE, CORRUPT, MEMORY, STATE. */
+SKALD_API int32_t skald_adapter_load(skald_model *model, const char *path,
+                                     const skald_options *options, skald_adapter **out);
+SKALD_API void skald_adapter_retain(skald_adapter *adapter);  /* NULL does nothing */
+SKALD_API void skald_adapter_release(skald_adapter *adapter); /* NULL does nothing */
+
+/* n_matrices n_directions max_rank memory_live memory_peak. Errors: NOT_FOUND. */
+SKALD_API int32_t skald_adapter_get_int(const skald_adapter *adapter, const char *key,
+                                        int64_t *value);
+
+/* Gives a context these `n` adapters, in this order, in place of those that it had; `scales` may be
+ * NULL: 1 each; one of 0 is left out. The context counts as their user. With others than before,
+ * all its tokens are evaluated again when it is next stepped. Forks have the same; a saved state's
+ * cache is believed by a context that has. On failure nothing is changed. Errors: ARGUMENT, MEMORY,
+ * BUSY. */
+SKALD_API int32_t skald_set_adapters(skald_context *ctx, skald_adapter *const *adapters,
+                                     const double *scales, size_t n);
 
 /* ---- Vectors and scores ----------------------------------------------------------------------- */
 
@@ -740,6 +781,7 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  *           n_reused (tokens that needed no evaluation when they were last set or loaded)
  *           n_dropped (tokens, since all were last set) n_exact (evaluated tokens, from the first
  *           on, whose cache was not moved) can_shift (1: shift=rotate does something here)
+ *           n_adapters
  *           n_prompt n_generated n_forced (tokens evaluated as prompt; generated, and of these the
  *           ones that a grammar forced; since creation)
  *           n_drafted n_accepted (tokens guessed and evaluated, and those that came true)

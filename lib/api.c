@@ -366,6 +366,43 @@ int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flag
     return SKALD_OK;
 }
 
+/* ---- Adapters -------------------------------------------------------------------------------- */
+
+int32_t skald_adapter_load(skald_model *model, const char *path, const skald_options *options,
+                           skald_adapter **out)
+{
+    sk_error error = {0, ""};
+    sk_fpenv saved;
+    if (!out)
+        return fail_null("out");
+    *out = NULL;
+    if (!model)
+        return fail_null("model");
+    sk_fpenv_enter(&saved);
+    int32_t status = sk_adapter_load(out, model, path, options ? &options->set : NULL, &error);
+    sk_fpenv_leave(&saved);
+    return publish(status, &error);
+}
+
+void skald_adapter_retain(skald_adapter *adapter)
+{
+    sk_adapter_retain(adapter);
+}
+
+void skald_adapter_release(skald_adapter *adapter)
+{
+    sk_adapter_release(adapter);
+}
+
+int32_t skald_adapter_get_int(const skald_adapter *adapter, const char *key, int64_t *value)
+{
+    sk_error error;
+    if (!adapter || !key || !value)
+        return fail_null(!adapter ? "adapter" : !key ? "key" : "value");
+    *value = 0;
+    return publish(sk_adapter_get_int(adapter, key, value, &error), &error);
+}
+
 /* ---- Contexts ------------------------------------------------------------------------------- */
 
 int32_t skald_context_new(skald_model *model, const skald_options *options, skald_context **out)
@@ -426,6 +463,15 @@ static int32_t leave(skald_context *ctx, const sk_fpenv *saved, int32_t status)
 {
     sk_fpenv_leave(saved);
     return let_go(ctx, status);
+}
+
+int32_t skald_set_adapters(skald_context *ctx, skald_adapter *const *adapters, const double *scales,
+                           size_t n)
+{
+    sk_fpenv saved;
+    int32_t status = adapters || n == 0 ? enter(ctx, &saved) : fail_null("adapters");
+    return status < 0 ? status
+                      : leave(ctx, &saved, sk_context_set_adapters(ctx, adapters, scales, n));
 }
 
 int32_t skald_context_fork(skald_context *ctx, skald_context **out)

@@ -20,6 +20,7 @@ local ffi = require "ffi"
 ffi.cdef [[
 typedef struct skald_options skald_options;
 typedef struct skald_model skald_model;
+typedef struct skald_adapter skald_adapter;
 typedef struct skald_context skald_context;
 typedef struct skald_reader skald_reader;
 typedef struct skald_writer skald_writer;
@@ -63,6 +64,11 @@ int32_t skald_tokenize(const skald_model *model, const char *text, int64_t n, in
 int32_t skald_detokenize(const skald_model *model, const int32_t *ids, size_t n, int32_t flags, char *buffer, size_t size, size_t *needed);
 int32_t skald_token_bytes(const skald_model *model, int32_t token, const char **bytes, size_t *n);
 int32_t skald_token_flags(const skald_model *model, int32_t token, int32_t *flags);
+int32_t skald_adapter_load(skald_model *model, const char *path, const skald_options *options, skald_adapter **out);
+void skald_adapter_retain(skald_adapter *adapter);
+void skald_adapter_release(skald_adapter *adapter);
+int32_t skald_adapter_get_int(const skald_adapter *adapter, const char *key, int64_t *value);
+int32_t skald_set_adapters(skald_context *ctx, skald_adapter *const *adapters, const double *scales, size_t n);
 int32_t skald_context_new(skald_model *model, const skald_options *options, skald_context **out);
 int32_t skald_context_fork(skald_context *ctx, skald_context **out);
 void skald_context_free(skald_context *ctx);
@@ -219,8 +225,8 @@ end
 
 -- ---- Models -------------------------------------------------------------------------------------
 
-local Model, Context, Chat = {}, {}, {}
-Model.__index, Context.__index, Chat.__index = Model, Context, Chat
+local Model, Adapter, Context, Chat = {}, {}, {}, {}
+Model.__index, Adapter.__index, Context.__index, Chat.__index = Model, Adapter, Context, Chat
 
 -- Opens a model that is still loading: call model:step(us) until it returns "done".
 function skald.open(path, options)
@@ -327,6 +333,34 @@ function Model:detokenize(list, flags)
     end
 end
 
+-- ---- Adapters -----------------------------------------------------------------------------------
+
+-- A LoRA or control vector file for this model, which any number of its contexts may use.
+-- Options: layer_first, layer_last, max_memory.
+function Model:adapter(path, options)
+    local o, message, code = make_options(options)
+    if not o then return nil, message, code end
+    local out = ffi.new "skald_adapter *[1]"
+    code = C.skald_adapter_load(self:live(), path, o, out)
+    if code < 0 then return failed(code) end
+    return setmetatable({handle = ffi.gc(out[0], C.skald_adapter_release), model = self}, Adapter)
+end
+
+Adapter.live = Model.live
+
+function Adapter:close()
+    if self.handle then C.skald_adapter_release(ffi.gc(self.handle, nil)) end
+    self.handle = nil
+end
+
+-- "n_matrices", "n_directions", "max_rank", "memory_live", "memory_peak".
+function Adapter:info(key)
+    local number = ffi.new "int64_t[1]"
+    local code = C.skald_adapter_get_int(self:live(), key, number)
+    if code < 0 then return failed(code) end
+    return tonumber(number[0])
+end
+
 -- ---- Contexts -----------------------------------------------------------------------------------
 
 -- A new conversation with the model.
@@ -349,6 +383,15 @@ function Context:fork()
     if code < 0 then return self:checked(code) end
     return setmetatable({handle = ffi.gc(out[0], C.skald_context_free), model = self.model,
                          view = ffi.new "const char *[1]", size = ffi.new "size_t[1]"}, Context)
+end
+
+-- Gives the context these adapters, a list, each with its scale: of a second list, or 1.
+function Context:set_adapters(adapters, scales)
+    local handles, factors = ffi.new("skald_adapter *[?]", #adapters), ffi.new("double[?]", #adapters)
+    for i, adapter in ipairs(adapters) do
+        handles[i - 1], factors[i - 1] = adapter:live(), scales and scales[i] or 1
+    end
+    return self:checked(C.skald_set_adapters(self:live(), handles, factors, #adapters), true)
 end
 
 function Context:close()

@@ -129,6 +129,11 @@ static int store(tool *t, const args_option *o, const char *word, const char *va
         return store_file(t, word, o->key, value);
     case ARGS_SET:
         return store_setting(t, word, value);
+    case ARGS_WEAR:
+        if (t->n_adapters == TOOL_ADAPTERS)
+            return args_usage(t, "%s: there are %d adapters already", word, TOOL_ADAPTERS);
+        t->adapters[t->n_adapters++] = value;
+        return ARGS_GO;
     case ARGS_HELP:
         break;
     }

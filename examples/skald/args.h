@@ -16,6 +16,7 @@ typedef enum args_kind {
     ARGS_KEY,  /* sets the library's option `key`, to `preset` if it takes no value */
     ARGS_FILE, /* sets the library's option `key` to what the file holds */
     ARGS_SET,  /* KEY=VALUE: sets any option of the library */
+    ARGS_WEAR, /* FILE[=SCALE]: an adapter for the tool's context */
     ARGS_HELP
 } args_kind;
 
@@ -54,6 +55,13 @@ typedef struct args_option {
 #define ARGS_KEY_PRESET(letter, name, key, preset, help) \
     { \
         letter, name, NULL, help, ARGS_KEY, 0, 0, key, preset \
+    }
+#define ARGS_ADAPTERS \
+    {0,    "lora", "FILE[=SCALE]", "wear this LoRA adapter (may be repeated)", ARGS_WEAR, 0, 0, \
+     NULL, NULL}, \
+    { \
+        0, "control-vector", "FILE[=SCALE]", "add this vector; see layer_first, layer_last", \
+            ARGS_WEAR, 0, 0, NULL, NULL \
     }
 #define ARGS_END \
     { \

@@ -45,6 +45,7 @@ static const args_option chat_options[] = {
     ARGS_KEY_OF(0, "top-k", "K", "top_k", "keep the K likeliest tokens; 0: all"),
     ARGS_KEY_OF(0, "top-p", "P", "top_p", "keep the likeliest tokens that add up to P"),
     ARGS_KEY_OF(0, "min-p", "P", "min_p", "keep tokens P times as likely as the likeliest"),
+    ARGS_ADAPTERS,
     ARGS_KEY_OF('s', "seed", "N", "seed", "the same seed gives the same text"),
     ARGS_END};
 

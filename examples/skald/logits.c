@@ -40,6 +40,7 @@ static const args_option logits_options[] = {
     ARGS_INT_AT('c', "ctx", "N", logits_values, n_ctx, 1,
                 "tokens that the context holds (default: 256, or as many as there are)"),
     ARGS_TEXT_AT('o', "out", "FILE", logits_values, out, "the file to write"),
+    ARGS_ADAPTERS,
     ARGS_END};
 
 static uint32_t get_u32(const unsigned char *p)

@@ -35,6 +35,7 @@ static const args_option perplexity_options[] = {
     ARGS_INT_AT('b', "batch", "N", perplexity_values, n_batch, 1,
                 "tokens evaluated at once (default: 128)"),
     ARGS_INT_AT(0, "chunks", "N", perplexity_values, n_chunk, 1, "use the first N chunks only"),
+    ARGS_ADAPTERS,
     ARGS_FLAG_AT(0, "json", perplexity_values, json, "print JSON"),
     ARGS_END};
 

@@ -39,6 +39,7 @@ static const args_option run_options[] = {
     ARGS_KEY_OF(0, "repeat-penalty", "X", "repeat_penalty", "1: off"),
     ARGS_KEY_OF(0, "presence-penalty", "X", "presence_penalty", "0: off"),
     ARGS_KEY_OF(0, "frequency-penalty", "X", "frequency_penalty", "0: off"),
+    ARGS_ADAPTERS,
     ARGS_KEY_OF('s', "seed", "N", "seed", "the same seed gives the same text"),
     ARGS_KEY_OF(0, "stop", "TEXT", "stop", "end at this text (may be repeated)"),
     ARGS_KEY_FILE(0, "json-schema", "json_schema", "write JSON that the schema in FILE describes"),

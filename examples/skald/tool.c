@@ -51,11 +51,46 @@ int tool_load(tool *t)
     return EXIT_DONE;
 }
 
+/* FILE, or FILE=SCALE where a number follows the last '='. */
+static int load_adapter(tool *t, const char *word, skald_adapter **adapter, double *scale)
+{
+    const char *equals = strrchr(word, '=');
+    char *end = NULL, path[4096];
+    *scale = equals ? strtod(equals + 1, &end) : 1;
+    bool scaled = equals && equals[1] && *end == 0;
+    size_t n = scaled ? (size_t)(equals - word) : strlen(word);
+    if (n >= sizeof path)
+        return tool_fail(t, "%s: the path is too long", word);
+    memcpy(path, word, n);
+    path[n] = 0;
+    *scale = scaled ? *scale : 1;
+    int32_t status = skald_adapter_load(t->model, path, t->options, adapter);
+    return status < 0 ? tool_fail(t, "%s: %s", path, skald_error_message()) : EXIT_DONE;
+}
+
+static int wear_adapters(tool *t)
+{
+    skald_adapter *adapters[TOOL_ADAPTERS] = {NULL};
+    double scales[TOOL_ADAPTERS];
+    int code = EXIT_DONE;
+    for (int i = 0; i < t->n_adapters && code == EXIT_DONE; i++)
+        code = load_adapter(t, t->adapters[i], &adapters[i], &scales[i]);
+    if (code == EXIT_DONE &&
+        skald_set_adapters(t->ctx, adapters, scales, (size_t)t->n_adapters) < 0)
+        code = tool_fail(t, "%s", skald_context_message(t->ctx));
+    for (int i = 0; i < t->n_adapters; i++)
+        skald_adapter_release(adapters[i]);
+    return code;
+}
+
 int tool_context(tool *t)
 {
     int32_t status = skald_context_new(t->model, t->options, &t->ctx);
     if (status < 0)
         return tool_fail(t, "%s", skald_error_message());
+    int code = wear_adapters(t);
+    if (code != EXIT_DONE)
+        return code;
     term_interrupts(NULL, t->ctx);
     return term_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }

@@ -29,11 +29,15 @@ extern const command command_run, command_tokenize, command_detokenize, command_
     command_inspect, command_perplexity, command_bench, command_options, command_grammar,
     command_template, command_chat, command_embed;
 
+enum { TOOL_ADAPTERS = 16 };
+
 /* One run of a subcommand. Filled by args_parse, the model by tool_load. */
 typedef struct tool {
     const command *command;
-    const char *path;       /* MODEL, borrowed from argv */
-    const char *word;       /* a second one, where the synopsis begins with '(' */
+    const char *path;                    /* MODEL, borrowed from argv */
+    const char *word;                    /* a second one, where the synopsis begins with '(' */
+    const char *adapters[TOOL_ADAPTERS]; /* FILE[=SCALE], borrowed from argv */
+    int n_adapters;
     skald_options *options; /* owned */
     skald_model *model;     /* owned */
     skald_context *ctx;     /* owned */
@@ -53,7 +57,7 @@ int tool_status(const tool *t, int32_t status, const char *message);
 /* Loads t->path, with a progress bar where stderr is a terminal. EXIT_DONE, or the exit code. */
 int tool_load(tool *t);
 
-/* Makes t->ctx. EXIT_DONE, or the exit code. */
+/* Makes t->ctx, with the adapters that were asked for. EXIT_DONE, or the exit code. */
 int tool_context(tool *t);
 
 /* Evaluates all that was appended (with n_predict=0). EXIT_DONE, or the exit code. */

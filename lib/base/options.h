@@ -23,6 +23,9 @@
     X(MEMORY_SIZE, "memory_size", INT, "0", 0, 9.2e18, 0, "bytes at `memory`") \
     X(READER, "reader", POINTER, "", 0, 0, 0, "a skald_reader table: where the file's bytes are") \
     X(ALLOCATOR, "allocator", POINTER, "", 0, 0, 0, "a skald_allocator table for all memory") \
+    X(LAYER_FIRST, "layer_first", INT, "1", 1, 1e6, 0, \
+      "of a control vector: the first layer that it is added to") \
+    X(LAYER_LAST, "layer_last", INT, "1000000", 1, 1e6, 0, "and the last one") \
     X(EXECUTOR, "executor", POINTER, "", 0, 0, 0, "a skald_executor table: the host's job system") \
     X(LOG, "log", POINTER, "", 0, 0, 0, \
       "a skald_log table: where sentences go that are no errors") \

@@ -97,7 +97,7 @@ static void store_run(sk_pass *p, const sk_step *step, int64_t first, int64_t la
 {
     const sk_kv *kv = &p->plan->kvs[step->kv];
     for (int64_t i = first; i < last; i++) {
-        const sk_cache *cache = p->rows[i].state->cache;
+        const sk_cache *cache = sk_state_cache(p->rows[i].state, step->kv);
         const sk_cache_layer *layer = &cache->layers[step->kv];
         if ((p->rows[i].position + 1) % kv->each != 0)
             continue;
@@ -286,7 +286,7 @@ static sk_attend attend_make(const sk_pass *p, const sk_step *step, int64_t run,
     const sk_attending *t = &p->attending;
     int64_t group = attn->n_head / attn->n_head_kv, row = t->run[run];
     int64_t n_row = t->run[run + 1] - row, sums = row * attn->n_head + head * n_row * group;
-    const sk_cache *cache = p->rows[row].state->cache;
+    const sk_cache *cache = sk_state_cache(p->rows[row].state, attn->kv);
     for (int64_t i = 0; i < n_row; i++)
         seen[i] = attend_seen(p, attn, row + i);
     if (attend_lists(p, attn, row))

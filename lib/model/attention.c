@@ -6,7 +6,7 @@
  *   q, k, v = W x (+ b);  q, k = norm(q), norm(k) per head;  q, k = rope(q), rope(k)
  *   cache <- k, v;  a = softmax(scale * q K) V;  W (a * gate(W x)) (+ b)
  *
- * A window bounds what is seen, not yet what is kept: the cache holds all tokens of every layer.
+ * A window bounds what is seen, and what is kept (cache.h).
  *
  * Keys and values are read back from the cache, in its type, also by the rows of the batch that
  * stored them: a row sees the same bits however the text was cut into batches.
@@ -217,6 +217,16 @@ static bool attn_turns(const sk_builder *b, const sk_attn *attn, int rope)
            !attn->whole;
 }
 
+/* How far back what is cached is seen, by this layer and by those that read it before. */
+static void attn_keeps(const sk_attn *attn, sk_kv *kv)
+{
+    bool all = attn->window == 0 || attn->whole || (attn->shared && kv->window == 0);
+    if (all)
+        kv->window = 0;
+    else if (kv->window < attn->window)
+        kv->window = attn->window;
+}
+
 sk_attn *sk_plan_attn(sk_builder *b, int rope)
 {
     const sk_hparam *hp = b->hp;
@@ -243,6 +253,7 @@ sk_attn *sk_plan_attn(sk_builder *b, int rope)
     attn->pooled = -1;
     attn->whole = !hp->causal;
     if (b->status == SKALD_OK) {
+        attn_keeps(attn, &b->plan->kvs[attn->kv]);
         b->plan->kvs[attn->kv].turns = attn_turns(b, attn, rope);
         b->plan->kvs[attn->kv].rope = rope;
     }

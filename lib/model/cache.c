@@ -4,7 +4,8 @@
  * attention, whose values lie in its keys, of dk. Growing is one
  * allocation per 64 tokens; the table of blocks is 8 bytes per 64 tokens of n_ctx. Fresh blocks are
  * not cleared: a row is written before it is read, also in its own batch. A fork takes its table,
- * and one block when it writes into the last block that it shares.
+ * and one block when it writes into the last block that it shares. A layer with a window takes at
+ * most four times its span and a batch, however many tokens there are.
  */
 #include "base/portable.h"
 
@@ -20,6 +21,20 @@
 typedef struct cache_block {
     _Atomic int64_t n_users;
 } cache_block;
+
+#define CACHE_BACK 256 /* tokens that a span has beyond the window */
+
+int64_t sk_cache_span(const sk_plan *plan, int64_t n_ctx)
+{
+    int64_t window = 0;
+    for (uint64_t i = 0; i < plan->n_kv; i++)
+        if (plan->kvs[i].window > window)
+            window = plan->kvs[i].window;
+    for (uint64_t i = 0; i < plan->n_step; i++) /* keys are chosen from all, or pooled */
+        if (plan->steps[i].op == SK_OP_INDEX || plan->steps[i].op == SK_OP_POOL)
+            return 0;
+    return window > 0 && n_ctx / 2 > window + CACHE_BACK ? window + CACHE_BACK : 0;
+}
 
 static void *block_new(const sk_cache *cache, sk_error *error)
 {
@@ -38,7 +53,7 @@ static void block_retain(void *data)
 static void block_release(const sk_cache *cache, void *data)
 {
     cache_block *block = data;
-    if (atomic_fetch_sub(&block->n_users, 1) == 1)
+    if (block && atomic_fetch_sub(&block->n_users, 1) == 1)
         sk_free(cache->heap, block);
 }
 
@@ -72,6 +87,8 @@ static int32_t cache_layout(sk_cache *cache, const sk_plan *plan, sk_error *erro
     for (uint64_t i = 0; i < plan->n_kv; i++) {
         const sk_kv *kv = &plan->kvs[i];
         sk_cache_layer *l = &cache->layers[i];
+        if (!sk_cache_has(cache, i))
+            continue;
         l->n_row = kv->each < SK_KEY_BLOCK ? SK_KEY_BLOCK / kv->each : 1;
         int64_t n_rows = kv->n_head * l->n_row;
         l->v_dtype = kv->joint ? cache->k_dtype : cache->v_dtype;
@@ -120,13 +137,15 @@ static sk_cache *cache_empty(sk_heap *heap, const sk_plan *plan, int64_t max_blo
     return NULL;
 }
 
-int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int64_t n_ctx, int k_dtype,
-                     int v_dtype, sk_error *error)
+int32_t sk_cache_new(sk_cache **out, sk_heap *heap, const sk_plan *plan, int of, int64_t n_ctx,
+                     int k_dtype, int v_dtype, sk_error *error)
 {
     *out = NULL;
     sk_cache *cache = cache_empty(heap, plan, (n_ctx + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK, error);
     if (!cache)
         return SKALD_E_MEMORY;
+    cache->of = of;
+    cache->span = of == SK_CACHE_WINDOWS ? sk_cache_span(plan, n_ctx) : 0;
     cache->k_dtype = k_dtype;
     cache->v_dtype = v_dtype;
     int32_t status = cache_layout(cache, plan, error);
@@ -145,13 +164,19 @@ static int32_t cache_fork(void **out, const void *part, int64_t n_tokens, sk_err
     *out = fork;
     if (!fork)
         return SKALD_E_MEMORY;
-    fork->k_dtype = cache->k_dtype;
-    fork->v_dtype = cache->v_dtype;
-    fork->block_size = cache->block_size;
+    void **blocks = fork->blocks;
+    sk_cache_layer *layers = fork->layers;
+    *fork = *cache;
+    fork->blocks = blocks;
+    fork->layers = layers;
+    fork->n_block = fork->n_live = 0;
     memcpy(fork->layers, cache->layers, (size_t)cache->plan->n_kv * sizeof *fork->layers);
     for (; fork->n_block * SK_KEY_BLOCK < n_tokens; fork->n_block++) {
-        fork->blocks[fork->n_block] = cache->blocks[fork->n_block];
-        block_retain(fork->blocks[fork->n_block]);
+        void *block = cache->blocks[fork->n_block];
+        fork->blocks[fork->n_block] = block;
+        fork->n_live += block != NULL;
+        if (block)
+            block_retain(block);
     }
     return SKALD_OK;
 }
@@ -160,33 +185,48 @@ static int32_t cache_fork(void **out, const void *part, int64_t n_tokens, sk_err
 static int32_t cache_own(sk_cache *cache, int64_t i, bool keep, sk_error *error)
 {
     cache_block *shared = cache->blocks[i];
-    if (atomic_load(&shared->n_users) == 1)
+    if (shared && atomic_load(&shared->n_users) == 1)
         return SKALD_OK;
     char *block = block_new(cache, error);
     if (!block)
         return SKALD_E_MEMORY;
-    if (keep)
+    if (keep && shared)
         memcpy(block + SK_ALIGN, (char *)shared + SK_ALIGN, cache->block_size - SK_ALIGN);
     cache->blocks[i] = block;
+    cache->n_live += !shared;
     block_release(cache, shared);
+    return SKALD_OK;
+}
+
+/* Blocks for rows [first, n_tokens), of which the first n_held keep what they hold. */
+static int32_t cache_make_room(sk_cache *cache, int64_t first, int64_t n_held, int64_t n_tokens,
+                               sk_error *error)
+{
+    int64_t n_block = (n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
+    for (int64_t i = first / SK_KEY_BLOCK; i < n_block; i++) {
+        if (cache_own(cache, i, n_held > i * SK_KEY_BLOCK, error) != SKALD_OK)
+            return SKALD_E_MEMORY;
+        cache->n_block = i < cache->n_block ? cache->n_block : i + 1;
+    }
     return SKALD_OK;
 }
 
 static int32_t cache_reserve(void *part, int64_t first, int64_t n_held, int64_t n_tokens,
                              sk_error *error)
 {
-    sk_cache *cache = part;
-    int64_t n_block = (n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
-    for (int64_t i = first / SK_KEY_BLOCK; i < n_block && i < cache->n_block; i++)
-        if (cache_own(cache, i, n_held > i * SK_KEY_BLOCK, error) != SKALD_OK)
-            return SKALD_E_MEMORY;
-    while (cache->n_block < n_block) {
-        void *block = block_new(cache, error);
-        if (!block)
-            return SKALD_E_MEMORY;
-        cache->blocks[cache->n_block++] = block;
-    }
-    return SKALD_OK;
+    return cache_make_room(part, first, n_held, n_tokens, error);
+}
+
+static int32_t cache_prepare(void *part, int64_t n_held, int64_t n_tokens, sk_error *error)
+{
+    return cache_make_room(part, 0, n_held, n_tokens, error);
+}
+
+static void cache_drop(sk_cache *cache, int64_t i)
+{
+    cache->n_live -= cache->blocks[i] != NULL;
+    block_release(cache, cache->blocks[i]);
+    cache->blocks[i] = NULL;
 }
 
 /* One block more than needed stays, so that going back and forth over an edge costs nothing. */
@@ -194,24 +234,124 @@ static void cache_truncate(void *part, int64_t n_tokens)
 {
     sk_cache *cache = part;
     int64_t keep = n_tokens > 0 ? (n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK + 1 : 0;
-    while (cache->n_block > keep) {
-        cache->n_block--;
-        block_release(cache, cache->blocks[cache->n_block]);
-        cache->blocks[cache->n_block] = NULL;
-    }
+    while (cache->n_block > keep)
+        cache_drop(cache, --cache->n_block);
 }
 
 static uint64_t cache_bytes(const void *part)
 {
     const sk_cache *cache = part;
-    return (uint64_t)cache->n_block * cache->block_size;
+    return (uint64_t)cache->n_live * cache->block_size;
 }
 
-static uint64_t cache_cost(const void *part, int64_t n_tokens)
+static uint64_t cache_cost(const void *part, int64_t n_tokens, int64_t n_rows)
 {
     const sk_cache *cache = part;
     uint64_t n_block = ((uint64_t)n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
+    (void)n_rows;
     return n_block * sk_alloc_cost(cache->block_size);
+}
+
+/* ---- Windows --------------------------------------------------------------------------------- */
+
+/* The first row that a pass behind `n` tokens may read. */
+static int64_t window_from(const sk_cache *cache, int64_t n)
+{
+    return n > cache->span ? n - cache->span : 0;
+}
+
+/* Whether block `i` is of the span behind `n` tokens, or of the block before that. */
+static bool window_needs(const sk_cache *cache, int64_t i, int64_t n)
+{
+    return i * SK_KEY_BLOCK < n && (i + 2) * SK_KEY_BLOCK > window_from(cache, n);
+}
+
+/* Gives up the blocks that nothing needs any more. */
+static void window_sweep(sk_cache *cache, int64_t n_held)
+{
+    if (n_held / SK_KEY_BLOCK == cache->swept)
+        return;
+    cache->swept = n_held / SK_KEY_BLOCK;
+    for (int64_t i = 0; i < cache->n_block && i < cache->swept; i++) {
+        bool needed = window_needs(cache, i, n_held) || window_needs(cache, i, cache->settled);
+        for (int k = 0; k < SK_CACHE_TURNS; k++)
+            needed = needed || window_needs(cache, i, cache->turn[k]);
+        if (!needed && cache->blocks[i])
+            cache_drop(cache, i);
+    }
+}
+
+static int32_t window_reserve(void *part, int64_t first, int64_t n_held, int64_t n_tokens,
+                              sk_error *error)
+{
+    sk_cache *cache = part;
+    int64_t n_row = n_tokens - n_held;
+    if (n_row == 1 && cache->prompt && n_held > 0) {
+        cache->turn[1] = cache->turn[0];
+        cache->turn[0] = n_held;
+    }
+    if (n_row > 0)
+        cache->prompt = n_row > 1;
+    window_sweep(cache, n_held);
+    return cache_make_room(cache, first, n_held, n_tokens, error);
+}
+
+static int32_t window_prepare(void *part, int64_t n_held, int64_t n_tokens, sk_error *error)
+{
+    return cache_make_room(part, window_from(part, n_tokens), n_held, n_tokens, error);
+}
+
+static int64_t window_reach(const void *part, int64_t n_tokens)
+{
+    const sk_cache *cache = part;
+    for (int64_t n = n_tokens;;) {
+        int64_t from = window_from(cache, n), i = (n - 1) / SK_KEY_BLOCK;
+        if (n <= 0)
+            return 0;
+        if (from < cache->hole_last && n > cache->hole_first) {
+            n = cache->hole_first;
+            continue;
+        }
+        while (i >= from / SK_KEY_BLOCK && i < cache->n_block && cache->blocks[i])
+            i--;
+        if (i < from / SK_KEY_BLOCK)
+            return n;
+        n = i * SK_KEY_BLOCK;
+    }
+}
+
+static void window_truncate(void *part, int64_t n_tokens)
+{
+    sk_cache *cache = part;
+    cache_truncate(cache, n_tokens);
+    cache->swept = -1;
+    if (n_tokens <= cache->hole_first)
+        cache->hole_first = cache->hole_last = 0;
+    if (cache->settled > n_tokens)
+        cache->settled = n_tokens;
+    for (int k = 0; k < SK_CACHE_TURNS; k++)
+        if (cache->turn[k] > n_tokens)
+            cache->turn[k] = 0;
+}
+
+static uint64_t window_cost(const void *part, int64_t n_tokens, int64_t n_rows)
+{
+    const sk_cache *cache = part;
+    uint64_t n_block = ((uint64_t)n_tokens + SK_KEY_BLOCK - 1) / SK_KEY_BLOCK;
+    uint64_t span = (uint64_t)cache->span / SK_KEY_BLOCK + 3;
+    uint64_t most = span * (2 + SK_CACHE_TURNS) + (uint64_t)n_rows / SK_KEY_BLOCK + 2;
+    return (n_block < most ? n_block : most) * sk_alloc_cost(cache->block_size);
+}
+
+void sk_cache_moved(sk_cache *cache, int64_t first, int64_t n, int64_t from)
+{
+    bool had = cache->hole_last > 0;
+    cache->hole_first = had && cache->hole_first < first ? cache->hole_first : first;
+    cache->hole_last = from;
+    cache->swept = -1;
+    cache->settled = cache->settled > first + n ? cache->settled - n : 0;
+    for (int k = 0; k < SK_CACHE_TURNS; k++)
+        cache->turn[k] = cache->turn[k] > first ? 0 : cache->turn[k];
 }
 
 size_t sk_cache_k_offset(const sk_cache *cache, int32_t layer, int64_t head)
@@ -240,8 +380,12 @@ static uint64_t cache_layout_hash(const void *part, uint64_t hash)
     hash = sk_hash_word(hash, (uint64_t)cache->k_dtype);
     hash = sk_hash_word(hash, (uint64_t)cache->v_dtype);
     hash = sk_hash_word(hash, SK_KEY_BLOCK);
+    if (cache->span > 0)
+        hash = sk_hash_word(hash, (uint64_t)cache->span);
     for (uint64_t i = 0; i < cache->plan->n_kv; i++) {
         const sk_kv *kv = &cache->plan->kvs[i];
+        if (!sk_cache_has(cache, i))
+            continue;
         hash = sk_hash_word(hash, (uint64_t)kv->n_head);
         hash = sk_hash_word(hash, (uint64_t)kv->dk);
         hash = sk_hash_word(hash, (uint64_t)(kv->joint ? 0 : kv->dv));
@@ -251,14 +395,22 @@ static uint64_t cache_layout_hash(const void *part, uint64_t hash)
     return hash;
 }
 
+/* The first of `n` rows that are saved. */
+static int64_t cache_from(const sk_cache *cache, int64_t n)
+{
+    return cache->span > 0 ? window_from(cache, n) : 0;
+}
+
 static uint64_t cache_save_size(const void *part, int64_t n_tokens)
 {
     const sk_cache *cache = part;
     uint64_t size = 0;
+    int64_t first = cache_from(cache, n_tokens);
     for (uint64_t i = 0; i < cache->plan->n_kv; i++) {
         const sk_kv *kv = &cache->plan->kvs[i];
-        size += (uint64_t)(kv->n_head * (n_tokens / kv->each)) *
-                (cache->layers[i].k_row + (kv->joint ? 0 : cache->layers[i].v_row));
+        if (sk_cache_has(cache, i))
+            size += (uint64_t)(kv->n_head * (n_tokens / kv->each - first / kv->each)) *
+                    (cache->layers[i].k_row + (kv->joint ? 0 : cache->layers[i].v_row));
     }
     return size;
 }
@@ -282,25 +434,27 @@ typedef struct cache_run {
     int dtype;
 } cache_run;
 
-/* Goes over the first `n_tokens` rows of all heads: block by block, layer by layer, keys then
- * values, head by head. */
+/* Goes over those of the first `n_tokens` rows of all heads that are kept: block by block, layer by
+ * layer, keys then values, head by head. */
 static void cache_each(const sk_cache *cache, int64_t n_tokens,
                        void (*visit)(void *user, const cache_run *run), void *user)
 {
-    for (int64_t first = 0; first < n_tokens; first += SK_KEY_BLOCK) {
-        int64_t n = n_tokens - first < SK_KEY_BLOCK ? n_tokens - first : SK_KEY_BLOCK;
-        uint8_t *block = cache->blocks[first / SK_KEY_BLOCK];
+    for (int64_t row = cache_from(cache, n_tokens), n; row < n_tokens; row += n) {
+        size_t skip = (size_t)(row % SK_KEY_BLOCK);
+        uint8_t *block = cache->blocks[row / SK_KEY_BLOCK];
+        n = SK_KEY_BLOCK - (int64_t)skip;
+        n = n < n_tokens - row ? n : n_tokens - row;
         for (uint64_t i = 0; i < 2 * cache->plan->n_kv; i++) {
             const sk_cache_layer *l = &cache->layers[i / 2];
             const sk_kv *kv = &cache->plan->kvs[i / 2];
-            if (i % 2 && kv->joint)
+            if ((i % 2 && kv->joint) || !sk_cache_has(cache, i / 2))
                 continue;
-            int64_t rows = (first + n) / kv->each - first / kv->each;
-            size_t row = i % 2 ? l->v_row : l->k_row;
-            uint8_t *at = block + (i % 2 ? l->v_offset : l->k_offset);
+            int64_t rows = (row + n) / kv->each - row / kv->each;
+            size_t size = i % 2 ? l->v_row : l->k_row;
+            uint8_t *at = block + (i % 2 ? l->v_offset : l->k_offset) + skip * size;
             int dtype = i % 2 ? cache->v_dtype : cache->k_dtype;
-            for (int64_t h = 0; h < kv->n_head; h++, at += (size_t)l->n_row * row)
-                visit(user, &(cache_run){at, (size_t)rows * row, dtype});
+            for (int64_t h = 0; h < kv->n_head; h++, at += (size_t)l->n_row * size)
+                visit(user, &(cache_run){at, (size_t)rows * size, dtype});
         }
     }
 }
@@ -338,9 +492,24 @@ static void cache_restore(void *part, int64_t n_tokens, const uint8_t *data)
     cache_each(part, n_tokens, load_run, (void *)&data);
 }
 
+/* What the earlier blocks held is of other tokens. */
+static void window_restore(void *part, int64_t n_tokens, const uint8_t *data)
+{
+    sk_cache *cache = part;
+    cache_restore(cache, n_tokens, data);
+    for (int64_t i = 0; i < window_from(cache, n_tokens) / SK_KEY_BLOCK; i++)
+        cache_drop(cache, i);
+    cache->hole_first = 0;
+    cache->hole_last = window_from(cache, n_tokens);
+    cache->settled = n_tokens;
+    memset(cache->turn, 0, sizeof cache->turn);
+    cache->prompt = false;
+}
+
 const sk_part_kind sk_cache_kind = {
     .name = "cache",
     .reserve = cache_reserve,
+    .prepare = cache_prepare,
     .truncate = cache_truncate,
     .bytes = cache_bytes,
     .cost = cache_cost,
@@ -349,5 +518,21 @@ const sk_part_kind sk_cache_kind = {
     .save_size = cache_save_size,
     .save = cache_save,
     .load = cache_restore,
+    .free = cache_free,
+};
+
+const sk_part_kind sk_window_kind = {
+    .name = "window",
+    .reserve = window_reserve,
+    .prepare = window_prepare,
+    .reach = window_reach,
+    .truncate = window_truncate,
+    .bytes = cache_bytes,
+    .cost = window_cost,
+    .fork = cache_fork,
+    .layout = cache_layout_hash,
+    .save_size = cache_save_size,
+    .save = cache_save,
+    .load = window_restore,
     .free = cache_free,
 };

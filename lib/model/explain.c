@@ -590,6 +590,8 @@ int32_t sk_plan_explain(const sk_plan *plan, sk_heap *heap, char **out, sk_error
         }
         explain_title(&lines, plan, plan->steps[at].layer, plan->steps[last].layer);
         for (uint64_t i = at; i < end; i++) {
+            if (plan->steps[i].op == SK_OP_STEER)
+                continue; /* every layer ends so */
             put_step(&line, plan, &plan->steps[i]);
             sk_lines_add(&lines, line.text);
         }

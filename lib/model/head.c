@@ -144,6 +144,7 @@ static void embed_run(sk_pass *p, const sk_step *step, int64_t first, int64_t la
     for (int64_t i = first; i < last; i++) {
         const uint8_t *row = (const uint8_t *)table->w + (size_t)p->rows[i].token * table->row_size;
         sk_dequantise(table->dtype, row, sk_pass_reg(p, step->dst, i), step->n);
+        sk_lowrank_embed(p, step, i);
     }
 }
 

@@ -176,8 +176,9 @@ static void layer_mixer(sk_builder *b, int src, int dst)
  * is not there. */
 static void layer_attention(sk_builder *b, bool parallel)
 {
-    int dst = parallel ? SK_R_B : SK_R_X;
     bool recurrent = b->hp->recurrent[b->layer];
+    bool alone = !recurrent && !b->arch->latent && b->hp->n_head_kv[b->layer] == 0;
+    int dst = parallel || alone ? SK_R_B : SK_R_X; /* no product may overwrite what it reads */
     if (!recurrent && b->hp->n_head[b->layer] == 0)
         return;
     int src = layer_input(b, layer_attn_norm(b, parallel));
@@ -192,12 +193,12 @@ static void layer_attention(sk_builder *b, bool parallel)
         layer_mixer(b, src, dst);
     else if (b->arch->latent)
         sk_plan_mla(b, src, dst);
-    else if (b->hp->n_head_kv[b->layer] == 0)
+    else if (alone)
         sk_plan_attention_output(b, src, dst);
     else
         sk_plan_attention(b, src, dst);
     if (!parallel)
-        layer_add(b, SK_R_X, layer_post_attn(b));
+        layer_add(b, dst, layer_post_attn(b));
     if (around)
         sk_plan_laurel_add(b);
 }

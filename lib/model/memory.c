@@ -269,8 +269,9 @@ static uint64_t memory_bytes(const void *part)
 }
 
 /* The one of now, those that are kept, and the two that a pass writes. */
-static uint64_t memory_cost(const void *part, int64_t n_tokens)
+static uint64_t memory_cost(const void *part, int64_t n_tokens, int64_t n_rows)
 {
+    (void)n_rows;
     const sk_memory *memory = part;
     int64_t most = memory_most_kept(memory), kept = n_tokens / MEMORY_TURN_GAP;
     uint64_t size = 0;

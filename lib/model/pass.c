@@ -55,6 +55,7 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_TYPE] = &sk_op_position,     [SK_OP_INDEX] = &sk_op_index,
     [SK_OP_POOL] = &sk_op_pool,         [SK_OP_BALANCE] = &sk_op_balance,
     [SK_OP_COLLECT] = &sk_op_collect,   [SK_OP_DEAL] = &sk_op_deal,
+    [SK_OP_STEER] = &sk_op_steer,
 };
 
 int64_t sk_pass_count(const sk_pass *pass, int set)
@@ -66,14 +67,18 @@ int64_t sk_pass_count(const sk_pass *pass, int set)
                                    : pass->n_rows;
 }
 
+int64_t sk_pass_row_of(const sk_pass *pass, int set, int64_t i)
+{
+    return set == SK_SET_LOGITS || set == SK_SET_OUTPUTS ? pass->output_row[i]
+           : set == SK_SET_PAIRS                         ? i / pass->choice.n_used
+           : set == SK_SET_HEADS                         ? i / pass->plan->n_head
+                                                         : i;
+}
+
 void sk_pass_fail(sk_pass *pass, int set, int64_t i, int32_t layer)
 {
-    int64_t row = set == SK_SET_LOGITS || set == SK_SET_OUTPUTS ? pass->output_row[i]
-                  : set == SK_SET_PAIRS                         ? i / pass->choice.n_used
-                  : set == SK_SET_HEADS                         ? i / pass->plan->n_head
-                                                                : i;
     int32_t none = -1;
-    atomic_compare_exchange_strong(&pass->failed[row], &none, layer);
+    atomic_compare_exchange_strong(&pass->failed[sk_pass_row_of(pass, set, i)], &none, layer);
 }
 
 /* ---- Making a pass ----------------------------------------------------------------------------
@@ -381,6 +386,18 @@ static void begin_outputs(sk_pass *pass)
         }
 }
 
+static void begin_adapters(sk_pass *pass)
+{
+    pass->adapted = false;
+    pass->max_rank = 0;
+    for (int64_t r = 0; r < pass->n_runs; r++) {
+        const sk_adapters *set = pass->rows[pass->run[r]].state->adapters;
+        int64_t rank = set ? set->max_rank : 0;
+        pass->adapted = pass->adapted || set;
+        pass->max_rank = rank > pass->max_rank ? rank : pass->max_rank;
+    }
+}
+
 sk_row *sk_pass_rows(sk_pass *pass)
 {
     return pass->rows;
@@ -418,6 +435,7 @@ int32_t sk_pass_begin(sk_pass *pass, int64_t n, sk_error *error)
             pass->last_position = rows[i].position;
     }
     begin_outputs(pass);
+    begin_adapters(pass);
     pass->step = 0;
     pass->round = 0;
     pass->tile = 0;

@@ -299,6 +299,20 @@ static void plan_ropes(sk_builder *b)
         sk_plan_step(b, SK_OP_ANGLES, SK_SET_ROWS)->rope = (int)i;
 }
 
+/* A layer, and where control vectors are added: to its output, whatever that is made of. */
+static void plan_layer(sk_builder *b)
+{
+    uint64_t n_step = b->plan->n_step;
+    bool several = b->arch->streams == SK_STREAMS_ALTUP;
+    sk_plan_layer(b);
+    if (b->plan->n_step == n_step)
+        return; /* there is no such layer */
+    sk_step *step = sk_plan_step(b, SK_OP_STEER, SK_SET_ROWS);
+    step->dst = several ? SK_R_STREAMS : SK_R_H;
+    step->n = b->hp->n_embd;
+    step->n_vec = several ? b->plan->width[SK_R_STREAMS] / step->n : 1;
+}
+
 /* All layers, as often as the model says: each time with caches of their own, and between two times
  * the norm of the output, unless it says not. */
 static void plan_layers(sk_builder *b)
@@ -306,7 +320,7 @@ static void plan_layers(sk_builder *b)
     const sk_hparam *hp = b->hp;
     for (int64_t loop = 0; loop < hp->n_loop; loop++) {
         for (b->layer = 0; b->layer < hp->n_layer && b->status == SKALD_OK; b->layer++)
-            sk_plan_layer(b);
+            plan_layer(b);
         if (loop + 1 < hp->n_loop && !hp->loop_plain)
             sk_plan_norm(b, SK_R_H, SK_R_H, SK_T_OUTPUT_NORM, 1, hp->n_embd);
     }

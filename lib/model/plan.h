@@ -119,6 +119,7 @@ enum {
     X(PREDICT, "predict") \
     X(CORRECT, "correct") \
     X(SPREAD, "spread") \
+    X(STEER, "steer") \
     X(BALANCE, "balance") \
     X(COLLECT, "collect") \
     X(DEAL, "deal") \
@@ -275,12 +276,13 @@ typedef struct sk_step {
  * rotation: then it can be turned to another position (shift.c). */
 typedef struct sk_kv {
     int64_t n_head, dk, dv;
-    int64_t each; /* tokens that have one row together, which is stored with the last of them */
-    bool joint;   /* values are the first elements of keys, and not kept beside them */
-    bool turns;   /* it can be turned */
-    int rope;     /* by this way to rotate, -1: it needs none, */
-    int64_t turn; /* from this element of each head's key on, */
-    bool halves;  /* pairs being i and i + n_rot / 2, whatever its kind */
+    int64_t window; /* tokens that any layer which reads it sees; 0: all */
+    int64_t each;   /* tokens that have one row together, which is stored with the last of them */
+    bool joint;     /* values are the first elements of keys, and not kept beside them */
+    bool turns;     /* it can be turned */
+    int rope;       /* by this way to rotate, -1: it needs none, */
+    int64_t turn;   /* from this element of each head's key on, */
+    bool halves;    /* pairs being i and i + n_rot / 2, whatever its kind */
 } sk_kv;
 
 typedef struct sk_plan {

@@ -32,14 +32,40 @@
 bool sk_state_shifts(const sk_state *state)
 {
     const sk_plan *plan = &state->model->plan;
-    if (state->memory || !state->cache || plan->max_position > 0)
+    if (state->memory || plan->n_kv == 0 || plan->max_position > 0)
         return false;
-    int type = state->cache->k_dtype;
+    int type = sk_state_cache(state, 0)->k_dtype;
     bool is_float = type == SK_F32 || type == SK_F16 || type == SK_BF16;
     for (uint64_t i = 0; i < plan->n_kv; i++)
         if (!plan->kvs[i].turns || (plan->kvs[i].rope >= 0 && !is_float))
             return false;
     return true;
+}
+
+bool sk_state_shifts_there(const sk_state *state, int64_t n_held, int64_t first, int64_t n)
+{
+    int64_t span = state->window ? state->window->span : 0;
+    return sk_state_shifts(state) && (span == 0 || first <= n_held - n - span);
+}
+
+/* The first row of a cache that is moved: of windows, the first that will be seen. */
+static int64_t shift_from(const sk_state *state, const sk_cache *cache, int64_t n_left)
+{
+    int64_t from = n_left - cache->span;
+    return cache->span > 0 && from > state->shift.first ? from : state->shift.first;
+}
+
+/* Room for what is moved, in both caches. */
+static int32_t shift_reserve(sk_state *state, int64_t first, int64_t n, sk_error *error)
+{
+    int64_t n_held = state->n_held, n_left = n_held - n;
+    int32_t status = SKALD_OK;
+    if (state->cache)
+        status = sk_cache_kind.reserve(state->cache, first, n_held, n_held, error);
+    if (status == SKALD_OK && state->window)
+        status = sk_window_kind.reserve(state->window, n_left - state->window->span, n_held, n_left,
+                                        error);
+    return status;
 }
 
 /* Room for the longest key and the most angles. */
@@ -64,7 +90,7 @@ int32_t sk_state_shift(sk_state *state, int64_t first, int64_t n, sk_error *erro
     sk_state_shift_run(state, INT64_MAX);
     int32_t status = shift_scratch(state, error);
     if (status == SKALD_OK)
-        status = sk_cache_kind.reserve(state->cache, first, state->n_held, state->n_held, error);
+        status = shift_reserve(state, first, n, error);
     if (status != SKALD_OK) {
         sk_free(state->heap, state->shift.scratch);
         state->shift.scratch = NULL;
@@ -77,6 +103,8 @@ int32_t sk_state_shift(sk_state *state, int64_t first, int64_t n, sk_error *erro
         state->shift.n_head += plan->kvs[i].n_head;
     state->n_held -= n;
     state->n_reserved = state->n_held;
+    if (state->window)
+        sk_cache_moved(state->window, first, n, state->n_held - state->window->span);
     return SKALD_OK;
 }
 
@@ -101,7 +129,7 @@ static const sk_rope *shift_angles(const sk_state *state, const sk_kv *kv, float
 
 static void shift_head(sk_state *state, int32_t layer, int64_t head)
 {
-    const sk_cache *cache = state->cache;
+    const sk_cache *cache = sk_state_cache(state, layer);
     const sk_cache_layer *l = &cache->layers[layer];
     const sk_kv *kv = &state->model->plan.kvs[layer];
     const sk_kernels *kernels = state->model->kernels;
@@ -110,7 +138,7 @@ static void shift_head(sk_state *state, int32_t layer, int64_t head)
     float *key = state->shift.scratch;
     float(*cs)[2] = (float(*)[2])(void *)(key + kv->dk);
     const sk_rope *rope = shift_angles(state, kv, cs);
-    for (int64_t row = state->shift.first; row < state->n_held; row++) {
+    for (int64_t row = shift_from(state, cache, state->n_held); row < state->n_held; row++) {
         int64_t from = row + state->shift.n;
         uint8_t *k_from = shift_row(cache, from, k_at, l->k_row);
         uint8_t *k_to = shift_row(cache, row, k_at, l->k_row);

@@ -282,7 +282,7 @@ static const sk_gguf_tensor *slot_find(sk_weights *weights, const slot_want *wan
                 wanted, want->at_least ? " or more" : "");
         return NULL;
     }
-    weights->used[tensor - sk_gguf_tensor_at(weights->gguf, 0)] = true;
+    weights->used[tensor - sk_gguf_tensor_at(weights->gguf, 0)] = SK_USED;
     return tensor;
 }
 
@@ -379,7 +379,7 @@ void sk_slot_pass_over(sk_weights *weights, int slot, int64_t layer)
         slot_name(weights, name, sizeof name, slot, layer, 0, suffixes[i]);
         const sk_gguf_tensor *tensor = sk_gguf_tensor_find(weights->gguf, name);
         if (tensor)
-            weights->used[tensor - sk_gguf_tensor_at(weights->gguf, 0)] = true;
+            weights->used[tensor - sk_gguf_tensor_at(weights->gguf, 0)] = SK_USED_PASSED_OVER;
     }
 }
 
@@ -474,6 +474,7 @@ static int32_t slot_matrix(sk_weights *weights, int slot, int64_t layer, int64_t
                        "blocks of %s",
                        want.name, (long long)want.ne[0], dtype->name);
     out->w = slot_data(weights, tensor);
+    out->tensor = (int32_t)(tensor - sk_gguf_tensor_at(weights->gguf, 0));
     out->n_in = want.ne[0];
     out->n_out = want.ne[1];
     out->row_size = (size_t)row_size;
@@ -536,7 +537,9 @@ int32_t sk_slot_expert_list(sk_weights *weights, int slot, int64_t layer, sk_lin
 {
     int64_t n = weights->hp->n_expert;
     const void **w_of = sk_weights_keep(weights, (uint64_t)n, sizeof *w_of, error);
-    if (!w_of)
+    int32_t *tensor_of =
+        w_of ? sk_weights_keep(weights, (uint64_t)n, sizeof *tensor_of, error) : NULL;
+    if (!tensor_of)
         return SKALD_E_MEMORY;
     for (int64_t e = 0; e < n; e++) {
         sk_linear one;
@@ -548,8 +551,10 @@ int32_t sk_slot_expert_list(sk_weights *weights, int slot, int64_t layer, sk_lin
                            (long long)layer);
         *out = one;
         w_of[e] = one.w;
+        tensor_of[e] = one.tensor;
     }
     out->w = w_of[0];
+    out->tensor_of = tensor_of;
     out->w_of = w_of;
     out->n_expert = n;
     return SKALD_OK;
@@ -562,6 +567,7 @@ int32_t sk_linear_rows(sk_weights *weights, const sk_linear *whole, int64_t row,
     *out = *whole;
     out->w = (const uint8_t *)whole->w + skip;
     out->n_out = n_out;
+    out->row += row;
     if (whole->bias)
         out->bias = whole->bias + row;
     if (whole->n_expert == 0)

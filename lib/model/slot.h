@@ -292,11 +292,17 @@ typedef struct sk_linear {
     int64_t bias_stride; /* from one expert's to the next's */
     size_t row_size;     /* bytes */
     int dtype;
-    int slot;        /* its role, for people */
-    bool scale_bias; /* (W x + bias) * scale, instead of (W x) * scale + bias */
+    int slot;                 /* its role, for people */
+    int32_t tensor;           /* of the file, */
+    int64_t row;              /* and which row of it the first one is: what adapters go by; */
+    const int32_t *tensor_of; /* [n_expert] where each expert has a tensor, else NULL */
+    bool scale_bias;          /* (W x + bias) * scale, instead of (W x) * scale + bias */
 } sk_linear;
 
 typedef struct sk_own sk_own;
+
+/* What is made of a tensor; PASSED_OVER: nothing, and that is as it should be. */
+enum { SK_USED_NOT, SK_USED, SK_USED_PASSED_OVER };
 
 /* A model's tensors while and after its plan is made. */
 typedef struct sk_weights {
@@ -305,7 +311,7 @@ typedef struct sk_weights {
     const sk_hparam *hp; /* borrowed */
     const char *side;    /* before the names of blocks' tensors: "enc.", "dec.", NULL: nothing */
     const void **data;   /* [n_tensors] where each tensor's bytes are or will be; owned */
-    bool *used;          /* [n_tensors] owned */
+    uint8_t *used;       /* [n_tensors] SK_USED_..., owned */
     sk_own *own;         /* list of memory that lives as long as the weights */
 } sk_weights;
 

@@ -13,12 +13,20 @@
 
 #include <string.h>
 
+sk_cache *sk_state_cache(const sk_state *state, int64_t kv)
+{
+    bool own = state->window && state->model->plan.kvs[kv].window > 0;
+    return own ? state->window : state->cache;
+}
+
 static void state_add(sk_state *state, const sk_part_kind *kind, void *data)
 {
     state->parts[state->n_part].kind = kind;
     state->parts[state->n_part++].data = data;
     if (kind == &sk_cache_kind)
         state->cache = data;
+    if (kind == &sk_window_kind)
+        state->window = data;
     if (kind == &sk_memory_kind)
         state->memory = data;
 }
@@ -37,21 +45,37 @@ static int32_t state_check(const sk_model *model, int64_t n_ctx, int k_dtype, in
     return SKALD_OK;
 }
 
+/* A cache of some layers, if there are any such. */
+static int32_t state_cache(sk_state *state, int of, int k_dtype, int v_dtype, sk_error *error)
+{
+    const sk_plan *plan = &state->model->plan;
+    sk_cache *cache, some = {.plan = plan, .of = of};
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < plan->n_kv; i++)
+        n += sk_cache_has(&some, i);
+    if (n == 0)
+        return SKALD_OK;
+    int32_t status =
+        sk_cache_new(&cache, state->heap, plan, of, state->n_ctx, k_dtype, v_dtype, error);
+    if (status == SKALD_OK)
+        state_add(state, of == SK_CACHE_WINDOWS ? &sk_window_kind : &sk_cache_kind, cache);
+    return status;
+}
+
 /* What the model's layers need. */
 static int32_t state_parts(sk_state *state, int k_dtype, int v_dtype, sk_error *error)
 {
     const sk_plan *plan = &state->model->plan;
-    if (plan->n_kv > 0) {
-        sk_cache *cache;
-        int32_t status =
-            sk_cache_new(&cache, state->heap, plan, state->n_ctx, k_dtype, v_dtype, error);
-        if (status != SKALD_OK)
-            return status;
-        state_add(state, &sk_cache_kind, cache);
-    }
+    bool apart = sk_cache_span(plan, state->n_ctx) > 0;
+    int32_t status =
+        state_cache(state, apart ? SK_CACHE_FULL : SK_CACHE_ALL, k_dtype, v_dtype, error);
+    if (status == SKALD_OK && apart)
+        status = state_cache(state, SK_CACHE_WINDOWS, k_dtype, v_dtype, error);
+    if (status != SKALD_OK)
+        return status;
     if (plan->n_memory > 0) {
         sk_memory *memory;
-        int32_t status = sk_memory_new(&memory, state->heap, plan, error);
+        status = sk_memory_new(&memory, state->heap, plan, error);
         if (status != SKALD_OK)
             return status;
         state_add(state, &sk_memory_kind, memory);
@@ -118,8 +142,7 @@ void sk_state_free(sk_state *state)
     sk_free(state->heap, state);
 }
 
-/* Makes room for rows [first, n_tokens) to be written; what is held stays until they are. */
-static int32_t state_reserve(sk_state *state, int64_t first, int64_t n_tokens, sk_error *error)
+static int32_t state_room(const sk_state *state, int64_t n_tokens, sk_error *error)
 {
     if (n_tokens > state->n_ctx)
         return sk_fail(error, SKALD_E_CONTEXT_FULL, "%lld tokens do not fit n_ctx, %lld",
@@ -128,12 +151,24 @@ static int32_t state_reserve(sk_state *state, int64_t first, int64_t n_tokens, s
     if (most > 0 && n_tokens > most)
         return sk_fail(error, SKALD_E_CONTEXT_FULL, "the model has positions for %lld tokens",
                        (long long)most);
-    for (int i = 0; i < state->n_part; i++) {
-        int32_t status = state->parts[i].kind->reserve(state->parts[i].data, first, state->n_held,
-                                                       n_tokens, error);
-        if (status != SKALD_OK)
-            return status;
+    return SKALD_OK;
+}
+
+/* Makes room for rows to be written, those behind what is held or, `anew`, all; what is held stays
+ * until they are. */
+static int32_t state_reserve(sk_state *state, bool anew, int64_t n_tokens, sk_error *error)
+{
+    int32_t status = state_room(state, n_tokens, error);
+    int64_t n_held = state->n_held;
+    for (int i = 0; i < state->n_part && status == SKALD_OK; i++) {
+        const sk_part_kind *kind = state->parts[i].kind;
+        void *part = state->parts[i].data;
+        status = anew && kind->prepare
+                     ? kind->prepare(part, n_held, n_tokens, error)
+                     : kind->reserve(part, anew ? 0 : n_held, n_held, n_tokens, error);
     }
+    if (status != SKALD_OK)
+        return status;
     if (state->n_reserved < n_tokens)
         state->n_reserved = n_tokens;
     return SKALD_OK;
@@ -141,12 +176,12 @@ static int32_t state_reserve(sk_state *state, int64_t first, int64_t n_tokens, s
 
 int32_t sk_state_reserve(sk_state *state, int64_t n_tokens, sk_error *error)
 {
-    return state_reserve(state, state->n_held, n_tokens, error);
+    return state_reserve(state, false, n_tokens, error);
 }
 
 int32_t sk_state_prepare(sk_state *state, int64_t n_tokens, sk_error *error)
 {
-    return state_reserve(state, 0, n_tokens, error);
+    return state_reserve(state, true, n_tokens, error);
 }
 
 int64_t sk_state_reach(const sk_state *state, int64_t n_tokens)
@@ -187,9 +222,14 @@ int64_t sk_state_length(const sk_state *state)
     return state->n_held;
 }
 
+void sk_state_wear(sk_state *state, const sk_adapters *adapters)
+{
+    state->adapters = adapters;
+}
+
 uint64_t sk_state_layout(const sk_state *state)
 {
-    uint64_t hash = SK_HASH_START;
+    uint64_t hash = sk_adapters_hash(state->adapters, SK_HASH_START);
     for (uint64_t i = 0; i < state->model->plan.n_rope; i++) {
         const sk_rotary *rotary = &state->model->plan.ropes[i];
         hash = sk_hash_word(hash, sk_rotary_for(rotary, state->n_ctx) == &rotary->longer);
@@ -228,17 +268,27 @@ void sk_state_load(sk_state *state, int64_t n_tokens, const uint8_t *data)
     sk_state_truncate(state, n_tokens);
 }
 
-uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens)
+void sk_state_settle(sk_state *state)
+{
+    if (state->window)
+        state->window->settled = state->n_held;
+}
+
+uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens, int64_t n_rows)
 {
     uint64_t cost = 0;
     for (int i = 0; i < state->n_part; i++)
-        cost += state->parts[i].kind->cost(state->parts[i].data, n_tokens);
+        cost += state->parts[i].kind->cost(state->parts[i].data, n_tokens, n_rows);
     return cost;
 }
 
 uint64_t sk_state_cost_token(const sk_state *state)
 {
-    return state->cache ? sk_cache_kind.cost(state->cache, SK_KEY_BLOCK) / SK_KEY_BLOCK : 0;
+    uint64_t cost = 0;
+    for (int i = 0; i < state->n_part; i++)
+        if (state->parts[i].data != state->memory)
+            cost += state->parts[i].kind->cost(state->parts[i].data, SK_KEY_BLOCK, 1);
+    return cost / SK_KEY_BLOCK;
 }
 
 uint64_t sk_state_bytes(const sk_state *state)

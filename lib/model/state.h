@@ -10,6 +10,7 @@
 #ifndef SK_MODEL_STATE_H
 #define SK_MODEL_STATE_H
 
+#include "model/adapter.h"
 #include "model/model.h"
 
 typedef struct sk_state sk_state;
@@ -25,6 +26,11 @@ void sk_state_free(sk_state *state); /* NULL does nothing */
  * memory until one of them writes to it. What was reserved beyond the tokens held is to be reserved
  * again in both. The two may go on in different threads. Errors: MEMORY. */
 int32_t sk_state_fork(sk_state **out, sk_state *state, sk_error *error);
+
+/* Whose adapters tokens are evaluated with from now on, a fork's as well, which begins without;
+ * borrowed until others are set or the state is freed; NULL: none. What it holds is taken to be of
+ * theirs: forget it first where it is not. */
+void sk_state_wear(sk_state *state, const sk_adapters *adapters);
 
 /* Commits memory for `n_tokens` tokens in all. Errors: CONTEXT_FULL, MEMORY; what was reserved
  * before stays. */
@@ -52,18 +58,27 @@ void sk_state_truncate(sk_state *state, int64_t n_tokens);
  * position by a rotation at most, and is held as a float that can be turned. */
 bool sk_state_shifts(const sk_state *state);
 
-/* Takes tokens [first, first + n) out, all of them held; what follows moves up, its keys turned to
- * their new positions. They are not the keys that evaluating those tokens would give. The moving is
- * begun: the state is not to be read or grown before sk_state_shift_run has returned true. Errors:
- * MEMORY; then nothing is changed. */
+/* The same for tokens [first, first + n) of so many: of layers with windows of their own caches,
+ * all that will be seen must lie behind. */
+bool sk_state_shifts_there(const sk_state *state, int64_t n_held, int64_t first, int64_t n);
+
+/* Takes tokens [first, first + n) out, all of them held and sk_state_shifts_there; what follows
+ * moves up, its keys turned to their new positions. They are not the keys that evaluating those
+ * tokens would give. The moving is begun: the state is not to be read or grown before
+ * sk_state_shift_run has returned true. Errors: MEMORY; then nothing is changed. */
 int32_t sk_state_shift(sk_state *state, int64_t first, int64_t n, sk_error *error);
 
 /* Moves on until `deadline_us` of sk_clock_us; false: some is left. Calls that change the state
  * bring it to its end themselves. */
 bool sk_state_shift_run(sk_state *state, int64_t deadline_us);
 
-/* Bytes that it takes at most with so many tokens, beyond its tables, and that a token adds. */
-uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens);
+/* The tokens held now are a place that can be gone back to exactly, or to the one before, until it
+ * is somewhere else. */
+void sk_state_settle(sk_state *state);
+
+/* Bytes that it takes at most with so many tokens, n_rows of them at once, beyond its tables; and
+ * that a token adds. */
+uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens, int64_t n_rows);
 uint64_t sk_state_cost_token(const sk_state *state);
 
 int64_t sk_state_length(const sk_state *state); /* tokens held */
@@ -72,7 +87,7 @@ uint64_t sk_state_bytes(const sk_state *state); /* committed for tokens */
 /* ---- Saving ---------------------------------------------------------------------------------- */
 
 /* What saved bytes depend on beside model, tokens and numeric version: kinds of memory, types,
- * sizes, which of two lists of rope factors holds. */
+ * sizes, which of two lists of rope factors holds, adapters. */
 uint64_t sk_state_layout(const sk_state *state);
 
 /* Where bytes go, in pieces. */

@@ -14,12 +14,15 @@ typedef struct sk_part_kind {
      * held. */
     int32_t (*reserve)(void *part, int64_t first, int64_t n_held, int64_t n_tokens,
                        sk_error *error);
+    /* The same for rows that bytes are to be loaded into; NULL: as `reserve`, from 0 on. */
+    int32_t (*prepare)(void *part, int64_t n_held, int64_t n_tokens, sk_error *error);
     /* The most tokens, up to n_tokens, that it can go back to; NULL: any. */
     int64_t (*reach)(const void *part, int64_t n_tokens);
     void (*truncate)(void *part, int64_t n_tokens); /* to what it can go back to */
     uint64_t (*bytes)(const void *part);
-    /* What it takes of the heap at most with so many tokens, the heap's own part included. */
-    uint64_t (*cost)(const void *part, int64_t n_tokens);
+    /* What it takes of the heap at most with so many tokens, n_rows of them at once at most, the
+     * heap's own part included. */
+    uint64_t (*cost)(const void *part, int64_t n_tokens, int64_t n_rows);
     /* Another part that holds the first n_tokens tokens, and shares what it can. */
     int32_t (*fork)(void **out, const void *part, int64_t n_tokens, sk_error *error);
     /* Saving: what the bytes mean, as a hash; how many there are for so many tokens; to and from
@@ -31,7 +34,7 @@ typedef struct sk_part_kind {
     void (*free)(void *part); /* NULL does nothing */
 } sk_part_kind;
 
-#define SK_MAX_STATE_PARTS 2
+#define SK_MAX_STATE_PARTS 3
 
 /* Rows being moved up (shift.c): those from `first` on take what lies `n` rows behind. */
 typedef struct sk_shift {
@@ -54,8 +57,13 @@ struct sk_state {
         void *data; /* owned */
     } parts[SK_MAX_STATE_PARTS];
     sk_cache *cache;   /* the part of that kind, NULL: none */
+    sk_cache *window;  /* of the layers with windows, where they have one of their own; or NULL */
     sk_memory *memory; /* the same */
     sk_shift shift;
+    const sk_adapters *adapters; /* of all its tokens; borrowed, NULL: none */
 };
+
+/* Where a cached layer is cached. */
+sk_cache *sk_state_cache(const sk_state *state, int64_t kv);
 
 #endif

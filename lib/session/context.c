@@ -235,8 +235,10 @@ static int32_t make_sampler(sk_context *ctx)
 static int32_t make_state(sk_context *ctx, sk_context *source)
 {
     const sk_options *o = &ctx->options;
-    if (source)
-        return sk_state_fork(&ctx->state, source->state, &ctx->error);
+    if (source) {
+        int32_t status = sk_state_fork(&ctx->state, source->state, &ctx->error);
+        return status < 0 ? status : sk_context_copy_adapters(ctx, source);
+    }
     return sk_state_new(&ctx->state, ctx->heap, ctx->model, ctx->n_ctx,
                         sk_dtype_find(sk_opt_string(o, SK_OPT_CACHE_TYPE_K)),
                         sk_dtype_find(sk_opt_string(o, SK_OPT_CACHE_TYPE_V)), &ctx->error);
@@ -430,6 +432,7 @@ void sk_context_free(sk_context *ctx)
     sk_context_disband(ctx);
     sk_pass_free(ctx->pass);
     sk_state_free(ctx->state);
+    sk_adapters_free(ctx->adapters);
     sk_pooling_free(ctx);
     sk_snippets_free(ctx);
     sk_draft_free(ctx);

@@ -16,7 +16,7 @@
 #define SK_SESSION_CONTEXT_H
 
 #include "base/options.h"
-#include "model/model.h"
+#include "model/adapter.h"
 
 typedef struct skald_context sk_context;
 
@@ -42,6 +42,9 @@ int32_t sk_context_splice(sk_context *ctx, int64_t at, int64_t n_remove, const i
                           uint64_t n);
 int32_t sk_context_set_text(sk_context *ctx, const char *text, uint64_t n);
 int32_t sk_context_set_tokens(sk_context *ctx, const int32_t *ids, uint64_t n);
+
+int32_t sk_context_set_adapters(sk_context *ctx, sk_adapter *const *adapters, const double *scales,
+                                uint64_t n);
 
 /* Sets a living option, or several: `set` is what it was set from. */
 int32_t sk_context_set_int(sk_context *ctx, const char *key, int64_t value);

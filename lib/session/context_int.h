@@ -51,8 +51,9 @@ struct skald_context {
     int64_t n_ctx, n_batch, n_vocab;
     int32_t *tokens; /* owned, [n_ctx] */
     int64_t n_tokens, n_evaluated;
-    int64_t n_reused; /* tokens that were evaluated already when all were last set */
-    sk_state *state;  /* owned */
+    int64_t n_reused;      /* tokens that were evaluated already when all were last set */
+    sk_state *state;       /* owned */
+    sk_adapters *adapters; /* owned: those that the state wears; NULL: none */
 
     /* Taking tokens out (edit.c). */
     int64_t n_settled; /* tokens that were evaluated when a token was last chosen: what may be moved
@@ -164,6 +165,9 @@ int32_t sk_context_drop_event(sk_context *ctx, const char **text, uint64_t *n);
 /* How many rows of logits a pass that this context leads should have room for, so that there are
  * `n_wanted` or as many as are given to several contexts. */
 int64_t sk_context_logit_rows(const sk_context *ctx, int64_t n_wanted);
+
+/* Gives a fork what the other's state wears. Errors: MEMORY. */
+int32_t sk_context_copy_adapters(sk_context *to, const sk_context *from);
 
 /* Leaves the group, if any: its unfinished pass is abandoned. */
 void sk_context_ungroup(sk_context *ctx);

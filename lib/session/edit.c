@@ -27,14 +27,26 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Where the second text of a pair begins, when `n` tokens take the place of `n_remove` from `at`
+ * on: what is put across its beginning belongs to the first. */
+static void move_second(sk_context *ctx, int64_t at, int64_t n_remove, int64_t n)
+{
+    int64_t *second = &ctx->pooling.second, end = at + n_remove;
+    if (at < *second)
+        *second += end < *second ? n - n_remove : at + n - *second;
+}
+
 /* Takes tokens [at, at + n) out, which are there. Errors: MEMORY. */
 static int32_t take_out(sk_context *ctx, int64_t at, int64_t n)
 {
     int64_t n_left = ctx->n_tokens - n, rows = smaller(ctx->n_settled, ctx->n_tokens - 1);
     bool moves = strcmp(sk_opt_string(&ctx->options, SK_OPT_SHIFT), "rotate") == 0 &&
-                 at + n < rows && sk_state_shifts(ctx->state);
+                 at + n < rows && sk_state_shifts_there(ctx->state, rows, at, n);
     if (moves) {
         sk_context_forget(ctx, ctx->n_tokens, rows);
+        moves = sk_state_length(ctx->state) == rows;
+    }
+    if (moves) {
         int32_t status = sk_state_shift(ctx->state, at, n, &ctx->error);
         if (status < 0)
             return status;
@@ -43,6 +55,7 @@ static int32_t take_out(sk_context *ctx, int64_t at, int64_t n)
     } else {
         sk_context_forget(ctx, ctx->n_tokens, smaller(at, n_left > 0 ? n_left - 1 : 0));
     }
+    move_second(ctx, at, n, 0);
     memmove(ctx->tokens + at, ctx->tokens + at + n, (size_t)(n_left - at) * sizeof *ctx->tokens);
     ctx->n_tokens = n_left;
     return SKALD_OK;
@@ -80,6 +93,7 @@ int32_t sk_context_splice(sk_context *ctx, int64_t at, int64_t n_remove, const i
         int64_t n_behind = ctx->n_tokens - at - n_remove;
         int32_t *place = ctx->tokens + at;
         sk_context_forget(ctx, ctx->n_tokens, at);
+        move_second(ctx, at, n_remove, (int64_t)n);
         memmove(place + n, place + n_remove, (size_t)n_behind * sizeof *place);
         memcpy(place, ids, (size_t)n * sizeof *place);
         ctx->n_tokens += (int64_t)n - n_remove;

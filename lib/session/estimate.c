@@ -35,7 +35,7 @@ static int32_t estimate_context(const sk_options *options, sk_model *model, int6
     if (status == SKALD_OK && ctx->draft.drafter)
         status = sk_drafter_warm(ctx->draft.drafter, &ctx->error);
     costs[SKALD_COST_WORKSPACE] = live_in(ctx->heap) - costs[SKALD_COST_CONTEXT];
-    costs[SKALD_COST_CACHE] = (int64_t)sk_state_cost(ctx->state, ctx->n_ctx);
+    costs[SKALD_COST_CACHE] = (int64_t)sk_state_cost(ctx->state, ctx->n_ctx, ctx->n_batch);
     costs[SKALD_COST_TOKEN] = (int64_t)sk_state_cost_token(ctx->state);
     if (ctx->draft.drafter) {
         const sk_state *other = sk_drafter_state(ctx->draft.drafter);

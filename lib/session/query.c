@@ -107,6 +107,8 @@ int32_t sk_context_get_int(const sk_context *ctx, const char *key, int64_t *valu
         *value = sk_executor_width(sk_model_executor(ctx->model));
     else if (strcmp(key, "n_exact") == 0)
         *value = ctx->n_exact < ctx->n_evaluated ? ctx->n_exact : ctx->n_evaluated;
+    else if (strcmp(key, "n_adapters") == 0)
+        *value = ctx->adapters ? ctx->adapters->n : 0;
     else if (strcmp(key, "can_shift") == 0)
         *value = sk_state_shifts(ctx->state);
     else if (strcmp(key, "cache_size") == 0)

@@ -27,7 +27,7 @@ typedef struct saved {
     reader sections[SK_SAVED_N]; /* contents by id; `at` is NULL when there is none */
     uint64_t n_tokens;
     const uint8_t *tokens;
-    int64_t n_predicted, n_turn, n_dropped, n_settled, n_exact;
+    int64_t n_predicted, n_turn, n_dropped, n_settled, n_exact, second;
     sk_sampler_state sampling;
     int32_t stop;
     bool ending;
@@ -346,6 +346,18 @@ static int32_t check_moved(sk_context *ctx, saved *s)
     return end_content(ctx, &r, "what was dropped");
 }
 
+static int32_t check_pair(sk_context *ctx, saved *s)
+{
+    reader r = s->sections[SK_SAVED_PAIR];
+    if (!r.at)
+        return SKALD_OK;
+    uint64_t second = read_u64(&r);
+    if (second > s->n_tokens)
+        return fail_corrupt(ctx, "the second of two texts begins behind the last token");
+    s->second = (int64_t)second;
+    return end_content(ctx, &r, "the pair");
+}
+
 /* A cache that is of another kind than ours is no error: the tokens are evaluated again. */
 static int32_t check_cache(sk_context *ctx, saved *s)
 {
@@ -431,6 +443,8 @@ static int32_t check_saved(sk_context *ctx, saved *s, const uint8_t *data, uint6
         status = check_reply(ctx, s);
     if (status == SKALD_OK)
         status = check_moved(ctx, s);
+    if (status == SKALD_OK)
+        status = check_pair(ctx, s);
     return status == SKALD_OK ? check_cache(ctx, s) : status;
 }
 
@@ -454,6 +468,8 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     ctx->n_settled = s->n_settled < s->n_cached ? s->n_settled : s->n_cached;
     ctx->n_exact = s->n_exact < s->n_cached ? s->n_exact : INT64_MAX;
     ctx->n_logits = 0;
+    ctx->pooling.n_kept = -1; /* its vectors are of other tokens */
+    ctx->pooling.second = s->second;
     ctx->token = ctx->forced = -1;
     ctx->n_turn = s->n_turn;
     ctx->is_rewound = true;

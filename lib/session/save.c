@@ -266,6 +266,13 @@ static void save_moved(saver *s, const sk_context *ctx)
     end_section(s, SK_SAVED_MOVED);
 }
 
+static void save_pair(saver *s, const sk_context *ctx)
+{
+    begin_section(s, SK_SAVED_PAIR, ctx->pooling.second == 0);
+    save_u64(s, (uint64_t)ctx->pooling.second);
+    end_section(s, SK_SAVED_PAIR);
+}
+
 static void save_all(saver *s, int pass, sk_context *ctx)
 {
     uint8_t header[SK_SAVED_HEADER] = SK_SAVED_MAGIC;
@@ -284,6 +291,7 @@ static void save_all(saver *s, int pass, sk_context *ctx)
     save_held(s, ctx);
     save_reply(s, ctx);
     save_moved(s, ctx);
+    save_pair(s, ctx);
     save_cache(s, ctx);
     s->whole = s->n;
 }

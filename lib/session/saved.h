@@ -19,6 +19,8 @@
  *               may be passed over: n is then n_predicted, the state that of a beginning
  *     MOVED     u64 n_dropped, u64 n_settled, u64 n_exact (2^64 - 1: all): see edit.c; may be
  *               passed over where nothing of the cache was moved
+ *     PAIR      u64 the first token of the second of two texts, 0: there is none; may be passed over
+ *               then
  *     HELD      u32 n, for each token that is held back u64 where its text begins, u64 whether it
  *               was chosen freely, f64 mu, weight, total before it; u32 n, for each veto u64
  *               position, u64 token (see banned.c); may be passed over where both are 0
@@ -58,6 +60,7 @@ enum {
     SK_SAVED_MOVED, /* optional where no row was moved */
     SK_SAVED_HELD,  /* optional where nothing is banned */
     SK_SAVED_REPLY, /* optional where replies have no marks */
+    SK_SAVED_PAIR,  /* optional where there is none */
     SK_SAVED_N      /* ids end here */
 };
 

@@ -223,8 +223,10 @@ static int32_t meet_end_of_room(sk_context *ctx)
 /* For a context whose tokens are all evaluated. */
 static int32_t choose(sk_context *ctx)
 {
-    if (ctx->n_evaluated == ctx->n_tokens)
+    if (ctx->n_evaluated == ctx->n_tokens) {
         ctx->n_settled = ctx->n_tokens;
+        sk_state_settle(ctx->state);
+    }
     if (ctx->ending)
         return done(ctx, ctx->stop);
     if (ctx->pooling.kind != SK_POOL_OFF)

@@ -152,6 +152,8 @@ void sk_context_forget(sk_context *ctx, int64_t n_tokens, int64_t n_evaluated)
     sk_draft_drop(ctx);
     ctx->n_tokens = n_tokens;
     ctx->n_logits = 0;
+    if (ctx->pooling.second > n_tokens)
+        ctx->pooling.second = 0;
     if (ctx->n_evaluated > n_evaluated) {
         sk_state_truncate(ctx->state, n_evaluated);
         ctx->n_evaluated = sk_state_length(ctx->state);

@@ -33,11 +33,12 @@ CTYPES = {
     "const int32_t *": POINTER(c_int32), "int64_t *": POINTER(c_int64),
     "size_t *": POINTER(c_size_t), "double *": POINTER(c_double),
     "const int32_t **": POINTER(POINTER(c_int32)), "const float **": POINTER(POINTER(c_float)),
-    "skald_context * const *": POINTER(c_void_p),
+    "const double *": POINTER(c_double),
+    "skald_context * const *": POINTER(c_void_p), "skald_adapter * const *": POINTER(c_void_p),
 }
 for table in ("skald_reader", "skald_writer"):
     CTYPES["const " + table + " *"] = c_void_p
-for handle in ("skald_options", "skald_model", "skald_context"):
+for handle in ("skald_options", "skald_model", "skald_adapter", "skald_context"):
     CTYPES[handle + " *"] = CTYPES["const " + handle + " *"] = c_void_p
     CTYPES[handle + " **"] = POINTER(c_void_p)
 

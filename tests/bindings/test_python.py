@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Python binding on a small random model, and on a trained one when ../shared has it.
 
-Run as: test_python.py ROOT MODEL, with PYTHONPATH and SKALD_LIBRARY set.
+Run as: test_python.py ROOT MODEL LORA, with PYTHONPATH and SKALD_LIBRARY set.
 """
 
 import gc
@@ -16,7 +16,7 @@ import threading
 import time
 import unittest
 
-ROOT, MODEL = (os.path.abspath(path) for path in sys.argv[1:3])
+ROOT, MODEL, LORA = (os.path.abspath(path) for path in sys.argv[1:4])
 del sys.argv[1:]
 SHARED = os.environ.get("SKALD_SHARED", os.path.join(ROOT, "..", "shared"))
 STORIES = os.path.join(SHARED, "models", "stories260K.gguf")
@@ -46,6 +46,53 @@ class Options(unittest.TestCase):
 
     def test_version(self):
         self.assertRegex(skald.version(), r"^\d+\.\d+\.\d+$")
+
+
+class Adapters(unittest.TestCase):
+    OPTIONS = {"n_ctx": 64, "n_predict": 8, "temperature": 0, "ignore_eos": True}
+
+    def say(self, context):
+        context.set_prompt("Once upon a time")
+        return "".join(context.generate()), context.logits()
+
+    def test_wearing(self):
+        with skald.Model(MODEL) as model, model.context(**self.OPTIONS) as context:
+            with model.adapter(LORA) as lora:
+                self.assertEqual((lora.info("n_matrices"), lora.info("max_rank")), (3, 4))
+                plain = self.say(context)
+                context.set_adapters([lora])
+                worn = self.say(context)
+                context.set_adapters([lora], [0.5])
+                half = self.say(context)
+                context.set_adapters([lora, lora], (0.5, 0.5))
+                self.assertEqual(context.info("n_adapters"), 2)
+                context.set_adapters([lora], [1])
+            self.assertTrue(lora.closed)  # the context still has it
+            self.assertEqual(self.say(context), worn)
+            context.set_adapters([])
+            self.assertEqual(self.say(context), plain)
+            self.assertNotEqual(plain[1], worn[1])
+            self.assertNotEqual(half[1], worn[1])
+
+    def test_failures(self):
+        with skald.Model(MODEL) as model, model.context(**self.OPTIONS) as context:
+            with self.assertRaises(skald.NotFound):
+                model.adapter("/no/such/file.gguf")
+            with self.assertRaises(skald.InvalidArgument) as caught:
+                model.adapter(MODEL)
+            self.assertIn("wanted adapter", str(caught.exception))
+            with self.assertRaises(skald.OutOfMemory):
+                model.adapter(LORA, max_memory=1000)
+            lora = model.adapter(LORA)
+            with self.assertRaises(skald.NotFound):
+                lora.info("colour")
+            with self.assertRaises(skald.InvalidArgument):
+                context.set_adapters([lora], [1, 2])
+            with self.assertRaises(skald.InvalidArgument):
+                context.set_adapters([lora], [float("nan")])
+            lora.close()
+            with self.assertRaises(skald.Closed):
+                context.set_adapters([lora])
 
 
 class Chats(unittest.TestCase):

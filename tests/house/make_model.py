@@ -9,6 +9,7 @@ with the library's own reader or writer.
     tiny   llama, one layer, F32 and Q8_0: loads in a blink, for walks over every allocation
     mixed  llama, grouped heads, a different tensor type in nearly every matrix
     moe    qwen3moe, experts, tied embeddings, quantised
+    lora   no model, but an adapter for tiny
 """
 
 import random
@@ -189,10 +190,22 @@ def moe(w):
     w.norm("output_norm.weight", n_embd)
 
 
+def lora(w, matrices=(("blk.0.attn_q", 32, 32), ("blk.0.ffn_up", 32, 64), ("output", 32, 304)),
+         arch="llama", rank=4):
+    """Low-rank companions of a model's matrices, loud enough to change its words."""
+    w.put("general.type", STRING, "adapter")
+    w.put("general.architecture", STRING, arch)
+    w.put("adapter.type", STRING, "lora")
+    w.put("adapter.lora.alpha", F32, 64.0 * rank)
+    for name, n_in, n_out in matrices:
+        w.tensor(name + ".weight.lora_a", "F32", n_in, rank)
+        w.tensor(name + ".weight.lora_b", "F16", rank, n_out)
+
+
 def main():
     kind, path = sys.argv[1:3]
     writer = Writer("skald " + kind)
-    {"tiny": tiny, "mixed": mixed, "moe": moe}[kind](writer)
+    {"tiny": tiny, "mixed": mixed, "moe": moe, "lora": lora}[kind](writer)
     writer.write(path)
 
 

@@ -14,6 +14,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../house"))
+import make_model  # noqa: E402
+
 TOOL = os.environ["SKALD_TOOL"]
 RANDOM_MODEL = os.environ["SKALD_RANDOM_MODEL"]
 EXPAND = os.environ["SKALD_EXPAND"]
@@ -66,6 +69,23 @@ SMALL = ("--shape", "2,64,4,2,96,400")
 
 def small_model(*words):
     return random_model(*SMALL, *words)
+
+
+def lora(name, *matrices, arch="llama"):
+    """The path of a random adapter for matrices (name, inputs, outputs)."""
+    writer, path = make_model.Writer(name), temp(name + ".gguf")
+    make_model.lora(writer, matrices, arch)
+    writer.write(path)
+    return path
+
+
+def control_vector(name, n_embd, *layers):
+    writer, path = make_model.Writer(name), temp(name + ".gguf")
+    writer.put("general.architecture", make_model.STRING, "controlvector")
+    for layer in layers:
+        writer.tensor("direction.%d" % layer, "F32", n_embd)
+    writer.write(path)
+    return path
 
 
 def shared(*parts):

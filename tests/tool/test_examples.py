@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from harness import EXAMPLES, TEMP, ToolTest, call, main, random_model, skald, small_model, temp
+from harness import EXAMPLES, TEMP, ToolTest, call, lora, main, random_model, skald, small_model, temp
 
 
 class Examples(ToolTest):
@@ -45,6 +45,17 @@ class Examples(ToolTest):
         prompt = ["-p", "The player offers you a fish.", "-n", "24", "--temp", "0.7", "-s", "7"]
         alone = skald("run", small_model(), *prompt)
         self.assertEqual(result.out, b"the character says:" + alone.out + b"\n")
+
+    def test_voices(self):
+        """Each says what it says alone."""
+        model, prompt = small_model(), "What do you make of the weather?"
+        voices = [lora("first", ("output", 64, 400)), lora("second", ("blk.0.attn_v", 64, 32))]
+        result = self.example("voices", model, *voices)
+        words = ["run", model, "-p", prompt, "-n", "32", "--temp", "0.7", "-s", "1", "-c", "256"]
+        alone = [skald(*words, "--lora", voice).out for voice in voices]
+        self.assertEqual(result.out, b"".join(
+            voice.encode() + b":" + text + b"\n" for voice, text in zip(voices, alone)))
+        self.assertNotEqual(alone[0], alone[1])
 
     def test_editor(self):
         result = self.example("editor", small_model())

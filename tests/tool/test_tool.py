@@ -13,8 +13,8 @@ import termios
 import threading
 import time
 
-from harness import RANDOM_MODEL, TOOL, ToolTest, call, main, nmse, random_model, read_logits, \
-    shared, skald, small_model, temp
+from harness import RANDOM_MODEL, TOOL, ToolTest, call, control_vector, lora, main, nmse, random_model, \
+    read_logits, shared, skald, small_model, temp
 
 COMMANDS = ["run", "tokenize", "detokenize", "logits", "embed", "inspect", "perplexity", "bench", "options",
             "template", "chat"]
@@ -130,6 +130,32 @@ class Run(ToolTest):
                      ["--set", "load=read"], ["-c", "200"]):
             self.assertEqual(self.good(skald(*words, *more)), out, more)
         self.assertNotEqual(self.good(skald(*words, "-s", "6")), out)
+
+    def test_adapters(self):
+        model = small_model()
+        one = lora("one", ("blk.0.attn_q", 64, 64), ("output", 64, 400))
+        two = lora("two=", ("blk.1.ffn_down", 96, 64))
+        vector = control_vector("vector", 64, 1)
+        words = ["run", model, "-p", TEXT, "-n", "24", "--temp", "0"]
+        out = self.good(skald(*words))
+        worn = self.good(skald(*words, "--lora", one))
+        self.assertNotEqual(worn, out)
+        self.assertEqual(self.good(skald(*words, "--lora", one + "=1")), worn)
+        self.assertEqual(self.good(skald(*words, "--lora", one + "=0")), out)
+        half = self.good(skald(*words, "--lora", one + "=0.5", "--lora=" + two))
+        self.assertNotIn(half, (out, worn))
+        loud = [*words, "--control-vector", vector + "=200"]
+        self.assertNotEqual(self.good(skald(*loud)), out)
+        self.assertIn("layer_first", skald(*loud, "--set", "layer_first=2").complaint)
+        self.assertIn("no.gguf", skald(*words, "--lora", "no.gguf=2").complaint)
+        self.assertIn("wanted a number", skald(*words, "--lora", one + "=nan").complaint)
+        path, plain = temp("plain.logits"), ["logits", model, "--tokens", "1 5 7"]
+        self.good(skald(*plain, "--lora", one, "-o", path))
+        with open(path, "rb") as file:
+            adapted = file.read()
+        self.good(skald(*plain, "-o", path))
+        with open(path, "rb") as file:
+            self.assertNotEqual(file.read(), adapted)
 
     def test_prompts(self):
         model, path = small_model(), temp("prompt.txt")

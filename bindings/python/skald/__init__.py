@@ -12,6 +12,7 @@ Options are keyword arguments and have the names that `skald.options()` lists. E
 Python's lock released: other threads run, and Ctrl-C stops a load, a prompt or a generation.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -22,7 +23,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 from . import _ffi
 
-__all__ = ["Model", "Context", "Chat", "Reply", "Event", "Error", "Option", "estimate",
+__all__ = ["Model", "Adapter", "Context", "Chat", "Reply", "Event", "Error", "Option", "estimate",
            "options", "version"]
 
 _lib = _ffi.load()
@@ -308,6 +309,11 @@ class Model(_Handle):
         _check(code)
         return data
 
+    def adapter(self, path: Union[str, bytes, "os.PathLike[str]"], **options: Any) -> "Adapter":
+        """A LoRA or control vector file for this model, which any number of its contexts may use
+        (options: layer_first, layer_last, max_memory)."""
+        return Adapter(self, path, **options)
+
     def context(self, **options: Any) -> "Context":
         """A new conversation with this model."""
         return Context(self, **options)
@@ -413,6 +419,27 @@ class Metadata(Mapping):  # type: ignore[type-arg]
         return code, buffer.value
 
 
+class Adapter(_Handle):
+    """A LoRA or control vector file, loaded for one model; shared by any number of its contexts."""
+
+    _prefix = "skald_adapter"
+
+    def __init__(self, model: Model, path: Union[str, bytes, "os.PathLike[str]"],
+                 **options: Any) -> None:
+        handle, name = ctypes.c_void_p(), os.fsencode(path)
+        if b"\0" in name:
+            raise InvalidArgument(_C["E_ARGUMENT"], "the path holds a NUL")
+        with _Options(options) as o, model._lock:
+            _check(_lib.skald_adapter_load(model._live(), name, o, ctypes.byref(handle)))
+        self.model = model
+        self._own(handle, _lib.skald_adapter_release)
+
+    def _get(self, handle: ctypes.c_void_p, key: str) -> int:
+        number = ctypes.c_int64()
+        _check(_lib.skald_adapter_get_int(handle, key.encode(), ctypes.byref(number)))
+        return number.value
+
+
 class Context(_Handle):
     """One conversation: its tokens, the model's memory of them, and a sampler."""
 
@@ -436,6 +463,21 @@ class Context(_Handle):
         fork.model = self.model
         fork._own(handle, _lib.skald_context_free)
         return fork
+
+    def set_adapters(self, adapters: Sequence["Adapter"],
+                     scales: Optional[Sequence[float]] = None) -> None:
+        """Gives the context these adapters, in place of those that it had, each with its scale (1 by
+        default). With others than before, its tokens are evaluated again."""
+        factors = [1.0] * len(adapters) if scales is None else list(scales)
+        if len(factors) != len(adapters):
+            raise InvalidArgument(_C["E_ARGUMENT"], "%d adapters have %d scales" % (
+                len(adapters), len(factors)))
+        with contextlib.ExitStack() as stack:
+            for handle in (self, *adapters):
+                stack.enter_context(handle._lock)
+            handles = (ctypes.c_void_p * len(adapters))(*[a._live() for a in adapters])
+            self._checked(_lib.skald_set_adapters(
+                self._live(), handles, (ctypes.c_double * len(factors))(*factors), len(adapters)))
 
     def _give(self, verb: str, what: Union[str, bytes, Sequence[int]]) -> None:
         with self._lock:

@@ -15,7 +15,7 @@ ABI_VERSION = 0  # of the header that this table was written from
 
 CALLBACK = ctypes.CFUNCTYPE(c_int32, c_void_p, c_char_p, c_size_t)
 
-_handle = c_void_p  # skald_options *, skald_model *, skald_context *
+_handle = c_void_p  # skald_options *, skald_model *, skald_adapter *, skald_context *
 _handle_out = POINTER(c_void_p)
 _view_out = POINTER(c_void_p)  # const char **: the address, since bytes may hold NUL
 _i32_out, _i64_out, _size_out = POINTER(c_int32), POINTER(c_int64), POINTER(c_size_t)
@@ -65,6 +65,11 @@ FUNCTIONS = {
                                    _size_out]),
     "skald_token_bytes": (c_int32, [_handle, c_int32, _view_out, _size_out]),
     "skald_token_flags": (c_int32, [_handle, c_int32, _i32_out]),
+    "skald_adapter_load": (c_int32, [_handle, c_char_p, _handle, _handle_out]),
+    "skald_adapter_retain": (None, [_handle]),
+    "skald_adapter_release": (None, [_handle]),
+    "skald_adapter_get_int": (c_int32, [_handle, c_char_p, _i64_out]),
+    "skald_set_adapters": (c_int32, [_handle, _handle_out, POINTER(c_double), c_size_t]),
     "skald_context_new": (c_int32, [_handle, _handle, _handle_out]),
     "skald_context_fork": (c_int32, [_handle, _handle_out]),
     "skald_context_free": (None, [_handle]),
