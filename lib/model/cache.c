@@ -286,12 +286,13 @@ static int32_t window_reserve(void *part, int64_t first, int64_t n_held, int64_t
 {
     sk_cache *cache = part;
     int64_t n_row = n_tokens - n_held;
-    if (n_row == 1 && cache->prompt && n_held > 0) {
+    bool prompt = n_row > 1 && !cache->guessing;
+    if (n_row > 0 && !prompt && cache->prompt && n_held > 0) {
         cache->turn[1] = cache->turn[0];
         cache->turn[0] = n_held;
     }
     if (n_row > 0)
-        cache->prompt = n_row > 1;
+        cache->prompt = prompt;
     window_sweep(cache, n_held);
     return cache_make_room(cache, first, n_held, n_tokens, error);
 }

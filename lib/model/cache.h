@@ -53,7 +53,8 @@ typedef struct sk_cache {
     int64_t span;    /* tokens; 0: all are kept */
     int64_t settled; /* 0: never */
     int64_t turn[SK_CACHE_TURNS];
-    bool prompt;                   /* the last rows were several */
+    bool prompt;                   /* the last rows were several, and no guesses */
+    bool guessing;                 /* the next ones are */
     int64_t hole_first, hole_last; /* rows that were left behind when others moved */
     int64_t swept;                 /* block of the last sweep */
 } sk_cache;

@@ -203,6 +203,8 @@ void sk_state_mark(sk_state *state, bool guessing)
 {
     if (state->memory)
         sk_memory_mark(state->memory, guessing);
+    if (state->window)
+        state->window->guessing = guessing;
 }
 
 void sk_state_truncate(sk_state *state, int64_t n_tokens)
@@ -268,10 +270,10 @@ void sk_state_load(sk_state *state, int64_t n_tokens, const uint8_t *data)
     sk_state_truncate(state, n_tokens);
 }
 
-void sk_state_settle(sk_state *state)
+void sk_state_settle(sk_state *state, int64_t n_tokens)
 {
     if (state->window)
-        state->window->settled = state->n_held;
+        state->window->settled = n_tokens;
 }
 
 uint64_t sk_state_cost(const sk_state *state, int64_t n_tokens, int64_t n_rows)

@@ -72,9 +72,9 @@ int32_t sk_state_shift(sk_state *state, int64_t first, int64_t n, sk_error *erro
  * bring it to its end themselves. */
 bool sk_state_shift_run(sk_state *state, int64_t deadline_us);
 
-/* The tokens held now are a place that can be gone back to exactly, or to the one before, until it
- * is somewhere else. */
-void sk_state_settle(sk_state *state);
+/* The first `n_tokens` held are a place that can be gone back to exactly, or to the one before, until
+ * it is somewhere else. */
+void sk_state_settle(sk_state *state, int64_t n_tokens);
 
 /* Bytes that it takes at most with so many tokens, n_rows of them at once, beyond its tables; and
  * that a token adds. */

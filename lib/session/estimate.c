@@ -39,7 +39,7 @@ static int32_t estimate_context(const sk_options *options, sk_model *model, int6
     costs[SKALD_COST_TOKEN] = (int64_t)sk_state_cost_token(ctx->state);
     if (ctx->draft.drafter) {
         const sk_state *other = sk_drafter_state(ctx->draft.drafter);
-        costs[SKALD_COST_CACHE] += (int64_t)sk_state_cost(other, ctx->n_ctx);
+        costs[SKALD_COST_CACHE] += (int64_t)sk_state_cost(other, ctx->n_ctx, ctx->n_batch);
         costs[SKALD_COST_TOKEN] += (int64_t)sk_state_cost_token(other);
     }
     if (status < 0)

@@ -225,7 +225,7 @@ static int32_t choose(sk_context *ctx)
 {
     if (ctx->n_evaluated == ctx->n_tokens) {
         ctx->n_settled = ctx->n_tokens;
-        sk_state_settle(ctx->state);
+        sk_state_settle(ctx->state, ctx->n_tokens);
     }
     if (ctx->ending)
         return done(ctx, ctx->stop);
@@ -693,6 +693,8 @@ void sk_step_many(sk_context *const *ctxs, size_t n, int64_t budget_us, int32_t 
             leader = find_whole_group(&set);
         } else if (end_round(&set)) {
             return;
+        } else { /* a turn's time may have ended since */
+            settle_contexts(&set);
         }
     }
     end_round(&set);

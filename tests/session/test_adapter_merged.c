@@ -156,11 +156,11 @@ static double distance(const merging *m, const float *a, const float *b, size_t 
 static bool is_no_matrix(const char *name)
 {
     static const char *const parts[] = {
-        "norm",          "conv",           "bias",       "scale",       "ssm_a",
-        "ssm_d",         "lerp",           "sinks",      "rope_",       "token_types",
-        "position_embd", "time_mix_first", "attn_rel_b", "altup_proj",  "unembd",
-        "time_mix_w2",   "time_mix_r_k",   "cls",        "time_mix_k_", "time_mix_decay.",
-        "probs_b",       "beta.bias",      "exp_probs"};
+        "norm",          "conv",           "bias",       "scale",         "ssm_a",
+        "ssm_d",         "lerp",           "sinks",      "rope_",         "token_types",
+        "position_embd", "time_mix_first", "attn_rel_b", "altup_proj",    "unembd",
+        "time_mix_w2",   "time_mix_r_k",   "cls",        "time_mix_k_",   "time_mix_decay.",
+        "probs_b",       "beta.bias",      "exp_probs",  "compressor_ape"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(name, parts[i]))
             return true;
