@@ -212,6 +212,7 @@ typedef struct skald_sampler {
  *   all       allocator max_memory
  *   context   n_ctx n_batch cache_type_k cache_type_v logits_all add_bos
  *             chat_template chat_now sampler pooling normalise infill_order infill_extra
+ *             draft n_draft draft_model draft_p_min
  *   room      when_full n_keep shift       (from here on they can be changed while a context lives)
  *   text      parse_special n_predict stop banned ignore_eos
  *             reply_format reasoning_budget
@@ -242,7 +243,7 @@ SKALD_API void skald_options_free(skald_options *options); /* NULL does nothing 
 
 /* Sets one option. Strings are copied; the text of a number sets a number, so that a command line
  * need not know types. Host tables are copied too; `memory` is borrowed until the model is freed,
- * `threads_of` until it is opened.
+ * `threads_of` until it is opened, `draft_model` until the context is made.
  * Errors: OPTION (unknown key, wrong type, out of range), ARGUMENT (an incomplete table), MEMORY. */
 SKALD_API int32_t skald_options_set_int(skald_options *options, const char *key, int64_t value);
 SKALD_API int32_t skald_options_set_float(skald_options *options, const char *key, double value);
@@ -554,12 +555,21 @@ SKALD_API int32_t skald_splice(skald_context *ctx, int64_t at, int64_t n_remove,
  *   recompute  it is evaluated again: the logits depend on the tokens that are left, and on nothing
  *              else. That is half a context of work for each drop, in slices like all work.
  *   rotate     it is kept and moved, its keys turned to their new positions, where the model allows it
- *              ("can_shift"): a thousand times less work, and logits that still know a little of what
+ *              ("can_shift"): in a fiftieth of the time, and logits that still know a little of what
  *              is gone. It allows it unless it has recurrent layers, learned positions, norms behind
  *              the rotation, chunks, sight to both sides, or keys cached as q8_0 or q4_0, or windows
  *              that reach to what is removed; then it is recompute after all.
  * Both give the same bits on every machine, number of threads and slicing. "n_exact" says how many
  * of the first tokens are as evaluated; skald_set_text and its like build on no others.
+ */
+
+/*
+ * Guessing ahead. With the option "draft" up to n_draft tokens are guessed and evaluated in one batch
+ * with the last one. All that a host sees stays the same, bit for bit; steps bring one token each.
+ *   lookup  guesses what followed when the last tokens stood in the context before: for answers that
+ *           repeat their prompt (edits, extracts, code)
+ *   model   asks "draft_model", loaded, smaller, of the same vocabulary, while it is sure (draft_p_min)
+ * "n_drafted" and "n_accepted" tell whether it pays: with recurrent layers it pays less.
  */
 
 /* ---- Chat ----------------------------------------------------------------------------------- */
@@ -774,6 +784,7 @@ SKALD_API int32_t skald_context_add_string(skald_context *ctx, const char *key,
  *           n_adapters
  *           n_prompt n_generated n_forced (tokens evaluated as prompt; generated, and of these the
  *           ones that a grammar forced; since creation)
+ *           n_drafted n_accepted (tokens guessed and evaluated, and those that came true)
  *           prompt_us decode_us (time spent so) token_last (-1: none)
  *           cache_size (bytes of cache in use, those that forks share included)
  *           memory_live memory_peak n_alloc (bytes, and allocations so far; of all contexts that

@@ -189,6 +189,8 @@ local function set_option(prefix, handle, key, value)
         return C[prefix .. "_set_int"](handle, key, value)
     elseif type(value) == "string" then
         return C[prefix .. "_set_string"](handle, key, value)
+    elseif type(value) == "table" and value.handle and prefix == "skald_options" then -- a model
+        return C.skald_options_set_pointer(handle, key, value.handle)
     elseif type(value) == "table" then
         local code = C[prefix .. "_set_string"](handle, key, value[1] or "")
         for i = 2, #value do

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #define BENCH_ROUNDS 1000
-#define BENCH_TESTS 4
+#define BENCH_TESTS 6
 
 typedef struct bench_result {
     const char *name;
@@ -52,6 +52,10 @@ static const args_option bench_options[] = {
     ARGS_INT_AT('r', "rounds", "N", bench_values, n_round, 1, "rounds that count (5)"),
     ARGS_INT_AT(0, "batch", "N", bench_values, n_batch, 0, "decode in N contexts together too (0)"),
     ARGS_FLAG_AT(0, "load", bench_values, load, "time loading to the first token too"),
+    ARGS_FLAG_AT(0, "draft", bench_values, draft,
+                 "decode a text that repeats its prompt too, with draft=lookup and without"),
+    ARGS_INT_AT(0, "edit", "N", bench_values, edit, 0,
+                "of that text each N-th token is another (16; 0: none)"),
     ARGS_TEXT_AT(0, "against", "LIB", bench_values, against,
                  "compare with another build of the library, round by round"),
     ARGS_FLAG_AT(0, "no-limits", bench_values, no_limits, "do not measure what the machine can do"),
@@ -147,6 +151,17 @@ static double batch_gain(const bench *b)
     return one > 0 ? many / one : 0;
 }
 
+/* How many times as fast a text is decoded with guesses; 0: not measured. */
+static double draft_gain(const bench *b)
+{
+    double plain = 0, drafts = 0;
+    for (int i = 0; i < b->n_test; i++) {
+        plain = b->test[i].time == bench_repeat ? median(b, b->test[i].rate) : plain;
+        drafts = b->test[i].time == bench_draft ? median(b, b->test[i].rate) : drafts;
+    }
+    return plain > 0 ? drafts / plain : 0;
+}
+
 static void print_table(const bench *b)
 {
     printf("%-7s %7s %9s %10s %10s %10s %7s %8s%s\n", "test", "tokens", "ms", "median/s", "slowest",
@@ -168,6 +183,10 @@ static void print_table(const bench *b)
     if (batch_gain(b) > 0)
         printf("%lld contexts together: %.2f times the tokens per second of one\n",
                (long long)b->v->n_batch, batch_gain(b));
+    if (draft_gain(b) > 0)
+        printf("guessing ahead: %.2f times the tokens per second, the same bits; %lld of %lld "
+               "guesses came true\n",
+               draft_gain(b), (long long)b->own.n_accepted, (long long)b->own.n_drafted);
     if (b->read + b->int8 + b->fp32 > 0)
         printf("limits of %lld threads: reading %.1f GB/s, products of int8 %.0f G/s, of fp32 %.0f "
                "G/s\n",
@@ -216,6 +235,11 @@ static void print_json(const bench *b)
     json_close(&j);
     if (batch_gain(b) > 0)
         json_number(&j, "batch_gain", batch_gain(b));
+    if (draft_gain(b) > 0) {
+        json_number(&j, "draft_gain", draft_gain(b));
+        json_int(&j, "n_drafted", b->own.n_drafted);
+        json_int(&j, "n_accepted", b->own.n_accepted);
+    }
     json_close(&j);
 }
 
@@ -236,6 +260,11 @@ static void plan_tests(bench *b)
     if (v->n_decode > 0 && v->n_batch > 0)
         b->test[b->n_test++] = (bench_result){"batch", bench_batch, v->n_batch * v->n_decode,
                                               .n_read = (double)v->n_decode};
+    if (v->draft) {
+        b->test[b->n_test++] =
+            (bench_result){"repeat", bench_repeat, v->n_decode, .n_read = (double)v->n_decode};
+        b->test[b->n_test++] = (bench_result){"draft", bench_draft, v->n_decode, .n_read = 0};
+    }
     if (v->load)
         b->test[b->n_test++] = (bench_result){"load", bench_load, 1, .n_read = 0};
 }
@@ -248,6 +277,7 @@ static int bench_begin(bench *b)
     const int n = v->n_batch > 1 ? (int)v->n_batch : 1;
     int64_t n_new = v->n_prompt > v->n_decode ? v->n_prompt : v->n_decode;
     n_new = v->load && n_new < BENCH_LOAD_PROMPT ? BENCH_LOAD_PROMPT : n_new;
+    n_new += v->draft ? v->n_prompt < v->n_decode ? v->n_prompt : v->n_decode : 0;
     int code = tool_load(t);
     if (code == EXIT_DONE && skald_options_set_int(t->options, "n_ctx", v->n_depth + n_new + 2) < 0)
         code = tool_fail(t, "%s", skald_options_message(t->options));
@@ -282,7 +312,7 @@ static int bench_run(bench *b)
 
 static int bench_main(int argc, char **argv)
 {
-    bench_values v = {.n_prompt = 512, .n_decode = 64, .n_round = 5};
+    bench_values v = {.n_prompt = 512, .n_decode = 64, .n_round = 5, .edit = 16};
     tool t;
     int code = args_parse(&command_bench, argc, argv, "temperature=0 ignore_eos=1", &v, &t);
     if (code != ARGS_GO)
@@ -293,6 +323,8 @@ static int bench_main(int argc, char **argv)
                                          "give at most %d rounds and %d contexts, and something "
                                          "to measure",
                                          BENCH_ROUNDS, BENCH_CONTEXTS));
+    if (v.draft && (v.n_prompt < 1 || v.n_decode < 1))
+        return tool_close(&t, args_usage(&t, "--draft needs a prompt and tokens to decode"));
     bench *b = calloc(1, sizeof *b);
     if (b) {
         b->tool = &t;

@@ -23,11 +23,14 @@
     X(skald_context_free) \
     X(skald_context_message) \
     X(skald_context_set_int) \
+    X(skald_context_set_string) \
+    X(skald_context_get_int) \
     X(skald_truncate) \
     X(skald_append_tokens) \
     X(skald_step) \
     X(skald_step_many) \
-    X(skald_token)
+    X(skald_token) \
+    X(skald_logits)
 
 typedef struct bench_library {
 #define X(name) __typeof__(&name) name;
@@ -48,12 +51,15 @@ typedef struct bench_side {
     skald_context *ctx[BENCH_CONTEXTS];
     int64_t n_vocab;
     int n_ctx;
+    struct bench_script *script;   /* of bench_repeat and bench_draft */
+    skald_context *pair[2];        /* owned: plain, with guesses; NULL until they are needed */
+    int64_t n_drafted, n_accepted; /* in bench_draft */
 } bench_side;
 
 typedef struct bench_values {
-    int64_t n_prompt, n_decode, n_round, n_depth, n_batch;
+    int64_t n_prompt, n_decode, n_round, n_depth, n_batch, edit;
     const char *against;
-    bool load, json, no_limits;
+    bool load, draft, json, no_limits;
 } bench_values;
 
 /* Opens the library at `path` (NULL: the tool's own), the tool's model in it, and `n` contexts. A
@@ -63,7 +69,11 @@ void bench_close(bench_side *s);
 
 /* Seconds that the work took; EXIT_DONE, or the exit code after a complaint. */
 typedef int bench_timing(bench_side *s, const bench_values *v, double *seconds);
-bench_timing bench_prompt, bench_decode, bench_batch, bench_load;
+bench_timing bench_prompt, bench_decode, bench_batch, bench_load, bench_repeat, bench_draft;
+
+/* Complains with the library's sentence; EXIT_ERROR. */
+int bench_fail(const bench_side *s, skald_context *ctx);
+void bench_draft_close(bench_side *s);
 
 /* What evaluating costs at least. Routed experts count as far as they are used. */
 typedef struct bench_cost {

@@ -8,7 +8,7 @@
 
 /* ---- A library, a model, contexts ----------------------------------------------------------- */
 
-static int side_fail(const bench_side *s, skald_context *ctx)
+int bench_fail(const bench_side *s, skald_context *ctx)
 {
     return tool_fail(s->tool, "%s",
                      ctx ? s->lib.skald_context_message(ctx) : s->lib.skald_error_message());
@@ -62,20 +62,21 @@ int bench_open(bench_side *s, const tool *t, const char *path, int n)
     if (code != EXIT_DONE)
         return code;
     if (s->lib.skald_options_new(&s->options) < 0)
-        return side_fail(s, NULL);
+        return bench_fail(s, NULL);
     copy_options(s);
     if (path && s->lib.skald_model_load(t->path, s->options, &s->model) < 0)
-        return side_fail(s, NULL);
+        return bench_fail(s, NULL);
     if (!path)
         skald_model_retain(s->model = t->model);
     for (; s->n_ctx < n; s->n_ctx++)
         if (s->lib.skald_context_new(s->model, s->options, &s->ctx[s->n_ctx]) < 0)
-            return side_fail(s, NULL);
+            return bench_fail(s, NULL);
     return EXIT_DONE;
 }
 
 void bench_close(bench_side *s)
 {
+    bench_draft_close(s);
     while (s->n_ctx > 0)
         s->lib.skald_context_free(s->ctx[--s->n_ctx]);
     if (s->model)
@@ -96,7 +97,7 @@ static int append_noise(const bench_side *s, skald_context *ctx, int64_t n)
         state = state * 6364136223846793005u + 1442695040888963407u;
         const int32_t id = (int32_t)((state >> 33) % (uint64_t)s->n_vocab);
         if (s->lib.skald_append_tokens(ctx, &id, 1) < 0)
-            return side_fail(s, ctx);
+            return bench_fail(s, ctx);
     }
     return EXIT_DONE;
 }
@@ -108,7 +109,7 @@ static int evaluate(const bench_side *s, skald_context *ctx)
     do
         status = s->lib.skald_step(ctx, -1);
     while (status == SKALD_PENDING);
-    return status == SKALD_DONE ? EXIT_DONE : side_fail(s, ctx);
+    return status == SKALD_DONE ? EXIT_DONE : bench_fail(s, ctx);
 }
 
 /* Begins anew with `n` evaluated tokens, generating nothing. */
@@ -147,7 +148,7 @@ int bench_decode(bench_side *s, const bench_values *v, double *seconds)
         n++;
     *seconds = tool_seconds() - start;
     if (status < 0)
-        return side_fail(s, ctx);
+        return bench_fail(s, ctx);
     if (n != v->n_decode)
         return tool_fail(s->tool, "%lld tokens were generated instead of %lld", (long long)n,
                          (long long)v->n_decode);
@@ -170,13 +171,13 @@ int bench_batch(bench_side *s, const bench_values *v, double *seconds)
         running = s->lib.skald_step_many(s->ctx, n, -1, status);
         for (size_t i = 0; i < n && running >= 0; i++) {
             if (status[i] < 0)
-                return side_fail(s, s->ctx[i]);
+                return bench_fail(s, s->ctx[i]);
             n_token += status[i] == SKALD_TOKEN;
         }
     } while (running > 0);
     *seconds = tool_seconds() - start;
     if (running < 0)
-        return side_fail(s, NULL);
+        return bench_fail(s, NULL);
     if (n_token != v->n_batch * v->n_decode)
         return tool_fail(s->tool, "%lld tokens were generated instead of %lld", (long long)n_token,
                          (long long)(v->n_batch * v->n_decode));
@@ -191,14 +192,14 @@ int bench_load(bench_side *s, const bench_values *v, double *seconds)
     const double start = tool_seconds();
     if (s->lib.skald_model_load(s->tool->path, s->options, &fresh.model) < 0 ||
         s->lib.skald_context_new(fresh.model, s->options, &fresh.ctx[0]) < 0) {
-        code = side_fail(s, NULL);
+        code = bench_fail(s, NULL);
     } else {
         fresh.n_ctx = 1;
         s->lib.skald_context_set_int(fresh.ctx[0], "n_predict", 1);
         code = append_noise(&fresh, fresh.ctx[0], BENCH_LOAD_PROMPT);
     }
     if (code == EXIT_DONE && s->lib.skald_step(fresh.ctx[0], -1) != SKALD_TOKEN)
-        code = side_fail(s, fresh.ctx[0]);
+        code = bench_fail(s, fresh.ctx[0]);
     *seconds = tool_seconds() - start;
     bench_close(&fresh);
     return code;

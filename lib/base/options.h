@@ -51,6 +51,14 @@
       "recompute|rotate: evaluate again what follows removed tokens, or move it if possible") \
     X(LOGITS_ALL, "logits_all", INT, "0", 0, 1, 0, \
       "1: keep the logits of every token of the last batch") \
+    X(DRAFT, "draft", STRING, "off", 0, 0, SK_OPTION_CHOICE, \
+      "off|lookup|model: guess tokens ahead, from the text so far or by draft_model; text stays") \
+    X(N_DRAFT, "n_draft", INT, "7", 1, 255, 0, \
+      "tokens that are guessed and verified in one batch at most, less than n_batch") \
+    X(DRAFT_MODEL, "draft_model", POINTER, "", 0, 0, 0, \
+      "of draft=model: a loaded skald_model, smaller and of the same vocabulary") \
+    X(DRAFT_P_MIN, "draft_p_min", FLOAT, "0.5", 0, 1, 0, \
+      "of draft=model: its guesses end before one that it gives a lower probability") \
     X(POOLING, "pooling", STRING, "off", 0, 0, SK_OPTION_CHOICE, \
       "off|model|none|mean|cls|last|rank: give vectors of texts, pooled so, instead of text") \
     X(NORMALISE, "normalise", INT, "1", 0, 1, 0, "1: vectors have the length 1, but for scores") \

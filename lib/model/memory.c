@@ -87,7 +87,8 @@ static void memory_forget(sk_memory *memory)
     memory_abandon(memory);
     memory_drop(memory, memory->now);
     memory_drop(memory, memory->before);
-    memory->now = memory->before = NULL;
+    memory_drop(memory, memory->mark);
+    memory->now = memory->before = memory->mark = NULL;
     while (memory->n_kept > 0)
         memory_drop(memory, memory->kept[--memory->n_kept]);
 }
@@ -156,10 +157,12 @@ static void memory_thin(sk_memory *memory, int64_t position)
 }
 
 /* `before`, which the next pass would overwrite, becomes a checkpoint where it is far enough from
- * the last one: the end of a prompt, the beginning of one, now and then between. */
+ * the last one: the end of a prompt, the beginning of one, now and then between. Going back from
+ * guesses leaves no `before`; then it is `now`. */
 static void memory_keep(sk_memory *memory, bool prompt)
 {
-    sk_memory_array *array = memory->before;
+    bool shares = !memory->before && memory->guessing;
+    sk_memory_array *array = shares ? memory->now : memory->before;
     if (!array || array->position == 0)
         return;
     int64_t last = memory->n_kept > 0 ? memory->kept[memory->n_kept - 1]->position : 0;
@@ -168,7 +171,7 @@ static void memory_keep(sk_memory *memory, bool prompt)
         return;
     if (memory->n_kept == memory_most_kept(memory))
         memory_thin(memory, array->position);
-    memory->kept[memory->n_kept] = array;
+    memory->kept[memory->n_kept] = shares ? array_share(array) : array;
     memory->turn[memory->n_kept++] = turn;
     memory->before = NULL;
 }
@@ -189,7 +192,7 @@ static int32_t memory_reserve(void *part, int64_t first, int64_t n_held, int64_t
     (void)first;
     if (!memory->now && !(memory->now = array_new(memory, true, error)))
         return SKALD_E_MEMORY;
-    memory_keep(memory, n_tokens - n_held > 1);
+    memory_keep(memory, n_tokens - n_held > 1 && !memory->guessing);
     int wanted = n_tokens - n_held > 1 ? 2 : 1;
     while (memory_free_arrays(memory) < wanted) {
         sk_memory_array *array = array_new(memory, false, error);
@@ -207,6 +210,8 @@ static sk_memory_array *memory_at(const sk_memory *memory, int64_t position)
         return memory->now;
     if (memory->before && memory->before->position == position)
         return memory->before;
+    if (memory->mark && memory->mark->position == position)
+        return memory->mark;
     for (int i = 0; i < memory->n_kept; i++)
         if (memory->kept[i]->position == position)
             return memory->kept[i];
@@ -221,6 +226,8 @@ static int64_t memory_reach(const void *part, int64_t n_tokens)
         best = memory->now->position;
     if (memory->before && memory->before->position <= n_tokens && memory->before->position > best)
         best = memory->before->position;
+    if (memory->mark && memory->mark->position <= n_tokens && memory->mark->position > best)
+        best = memory->mark->position;
     for (int i = 0; i < memory->n_kept; i++)
         if (memory->kept[i]->position <= n_tokens && memory->kept[i]->position > best)
             best = memory->kept[i]->position;
@@ -244,6 +251,10 @@ static void memory_truncate(void *part, int64_t n_tokens)
     memory_drop(memory, memory->before);
     memory->before = NULL;
     memory->now = now;
+    if (memory->mark && memory->mark->position > n_tokens) {
+        memory_drop(memory, memory->mark);
+        memory->mark = NULL;
+    }
 }
 
 static uint64_t memory_bytes(const void *part)
@@ -253,6 +264,7 @@ static uint64_t memory_bytes(const void *part)
     sk_memory_array *const ones[] = {memory->now, memory->before, memory->next, memory->middle};
     for (int i = 0; i < 4; i++)
         n += ones[i] != NULL;
+    n += memory->mark && memory->mark != memory->now;
     return memory_size(memory, &size) ? n * size : 0;
 }
 
@@ -279,6 +291,7 @@ static int32_t memory_fork(void **out, const void *part, int64_t n_tokens, sk_er
     fork->n = memory->n;
     fork->now = array_share(memory->now);
     fork->before = array_share(memory->before);
+    fork->mark = array_share(memory->mark);
     for (; fork->n_kept < memory->n_kept; fork->n_kept++)
         fork->kept[fork->n_kept] = array_share(memory->kept[fork->n_kept]);
     memcpy(fork->turn, memory->turn, sizeof fork->turn);
@@ -286,6 +299,13 @@ static int32_t memory_fork(void **out, const void *part, int64_t n_tokens, sk_er
 }
 
 /* ---- Passes ---------------------------------------------------------------------------------- */
+
+void sk_memory_mark(sk_memory *memory, bool guessing)
+{
+    memory_drop(memory, memory->mark);
+    memory->mark = guessing ? array_share(memory->now) : NULL;
+    memory->guessing = guessing;
+}
 
 bool sk_memory_begin(sk_memory *memory, int64_t n_row)
 {
@@ -296,12 +316,12 @@ bool sk_memory_begin(sk_memory *memory, int64_t n_row)
     memory->before = NULL;
     memory->next = memory->spare[--memory->n_spare];
     memory->next->position = memory->now->position + n_row;
-    memory->next->prompt = n_row > 1;
+    memory->next->prompt = n_row > 1 && !memory->guessing;
     memory->n_row = n_row;
     if (n_row > 1) {
         memory->middle = memory->spare[--memory->n_spare];
         memory->middle->position = memory->next->position - 1;
-        memory->middle->prompt = true;
+        memory->middle->prompt = !memory->guessing;
     }
     return true;
 }

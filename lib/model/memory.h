@@ -13,6 +13,7 @@
  *   before   of the position before that, if it is still there
  *   kept     of earlier positions, rising: checkpoints, at most MEMORY_KEPT
  *   next, middle   what the pass under way writes
+ *   mark     of the position where guesses began, while there are some
  *   spare    arrays without contents
  *
  * Which checkpoints are kept: memory_keep in memory.c.
@@ -30,7 +31,8 @@ typedef struct sk_memory {
     sk_heap *heap; /* borrowed */
     int64_t n;     /* floats of an array */
     int64_t n_row; /* of the pass under way */
-    sk_memory_array *now, *before, *next, *middle;
+    sk_memory_array *now, *before, *next, *middle, *mark;
+    bool guessing; /* the next passes hold guesses: no prompts, however many their rows */
     sk_memory_array *kept[SK_MEMORY_KEPT];
     bool turn[SK_MEMORY_KEPT]; /* that one lies between prompt and reply, or reply and prompt */
     int n_kept;
@@ -43,6 +45,9 @@ extern const struct sk_part_kind sk_memory_kind;
 
 /* For the recurrent layers of a plan that has some. Errors: MEMORY. */
 int32_t sk_memory_new(sk_memory **out, sk_heap *heap, const sk_plan *plan, sk_error *error);
+
+/* sk_state_mark. */
+void sk_memory_mark(sk_memory *memory, bool guessing);
 
 /* A pass over the next `n_row` tokens begins, giving up an unfinished one; false: room is not
  * reserved. */

@@ -199,6 +199,12 @@ int64_t sk_state_reach(const sk_state *state, int64_t n_tokens)
     return n_tokens;
 }
 
+void sk_state_mark(sk_state *state, bool guessing)
+{
+    if (state->memory)
+        sk_memory_mark(state->memory, guessing);
+}
+
 void sk_state_truncate(sk_state *state, int64_t n_tokens)
 {
     if (n_tokens <= state->shift.first) /* nothing that is being moved stays */

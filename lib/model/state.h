@@ -44,6 +44,10 @@ int32_t sk_state_prepare(sk_state *state, int64_t n_tokens, sk_error *error);
  * layers are recurrent, those of a position that was kept. */
 int64_t sk_state_reach(const sk_state *state, int64_t n_tokens);
 
+/* Rows that may not stay are to follow (`guessing`), or no more of them: the state can go back to
+ * where it stands now, whatever its layers, until this is called again. */
+void sk_state_mark(sk_state *state, bool guessing);
+
 /* Forgets all but the first `n_tokens` tokens, or as many as it can go back to (sk_state_length
  * tells), and gives back memory that they do not need. */
 void sk_state_truncate(sk_state *state, int64_t n_tokens);

@@ -272,6 +272,8 @@ static int32_t fill(sk_context *ctx, sk_context *source)
         status = make_sampler(ctx);
     if (status == SKALD_OK)
         status = apply_sampling(ctx);
+    if (status == SKALD_OK)
+        status = sk_draft_init(ctx, source);
     if (status == SKALD_OK && source)
         status = sk_constraint_fork(&ctx->constraint, source->constraint, o, &ctx->error);
     else if (status == SKALD_OK)
@@ -372,6 +374,7 @@ static void copy_progress(sk_context *to, const sk_context *from)
     memcpy(to->logits, from->logits, (size_t)(from->n_logits * from->n_vocab) * sizeof *to->logits);
     to->logits_first = from->logits_first;
     to->n_logits = from->n_logits;
+    to->draft.n_ahead = from->draft.n_ahead; /* the state has them too */
     to->token = from->token;
     to->bytes = from->bytes;
     to->n_bytes = from->n_bytes;
@@ -406,6 +409,7 @@ int32_t sk_context_fork(sk_context **out, sk_context *ctx)
     if (status < 0)
         return status;
     copy_progress(*out, ctx);
+    sk_draft_drop(*out);
     status = copy_reply(*out, ctx);
     if (status == SKALD_OK)
         status = sk_pooling_copy(*out, ctx);
@@ -431,6 +435,7 @@ void sk_context_free(sk_context *ctx)
     sk_adapters_free(ctx->adapters);
     sk_pooling_free(ctx);
     sk_snippets_free(ctx);
+    sk_draft_free(ctx);
     sk_sampler_free(ctx->sampler);
     sk_output_free(&ctx->output);
     sk_reply_free(ctx->chat.reply);

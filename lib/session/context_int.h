@@ -8,6 +8,7 @@
 #include "sample/constraint.h"
 #include "sample/sampler.h"
 #include "session/dialogue.h"
+#include "session/draft.h"
 #include "session/embed.h"
 #include "session/infill.h"
 #include "session/context.h"
@@ -69,6 +70,7 @@ struct skald_context {
 
     sk_pooling pooling;
     sk_snippets snippets;
+    sk_draft draft;
 
     sk_sampler *sampler; /* owned */
     sk_bias *bias;       /* owned: what "logit_bias" says */
@@ -162,6 +164,10 @@ int32_t sk_context_drop_event(sk_context *ctx, const char **text, uint64_t *n);
 
 /* Gives a fork what the other's state wears. Errors: MEMORY. */
 int32_t sk_context_copy_adapters(sk_context *to, const sk_context *from);
+
+/* How many rows of logits a pass that this context leads should have room for, so that there are
+ * `n_wanted` or as many as are given to several contexts. */
+int64_t sk_context_logit_rows(const sk_context *ctx, int64_t n_wanted);
 
 /* Leaves the group, if any: its unfinished pass is abandoned. */
 void sk_context_ungroup(sk_context *ctx);

@@ -30,11 +30,18 @@ static int32_t estimate_context(const sk_options *options, sk_model *model, int6
     status = sk_context_reserve_reply(ctx);
     costs[SKALD_COST_CONTEXT] = live_in(ctx->heap);
     if (status == SKALD_OK)
-        status =
-            sk_pass_new(&ctx->pass, ctx->heap, model, ctx->n_batch, ctx->n_logit_rows, &ctx->error);
+        status = sk_pass_new(&ctx->pass, ctx->heap, model, ctx->n_batch,
+                             sk_context_logit_rows(ctx, 1), &ctx->error);
+    if (status == SKALD_OK && ctx->draft.drafter)
+        status = sk_drafter_warm(ctx->draft.drafter, &ctx->error);
     costs[SKALD_COST_WORKSPACE] = live_in(ctx->heap) - costs[SKALD_COST_CONTEXT];
     costs[SKALD_COST_CACHE] = (int64_t)sk_state_cost(ctx->state, ctx->n_ctx, ctx->n_batch);
     costs[SKALD_COST_TOKEN] = (int64_t)sk_state_cost_token(ctx->state);
+    if (ctx->draft.drafter) {
+        const sk_state *other = sk_drafter_state(ctx->draft.drafter);
+        costs[SKALD_COST_CACHE] += (int64_t)sk_state_cost(other, ctx->n_ctx, ctx->n_batch);
+        costs[SKALD_COST_TOKEN] += (int64_t)sk_state_cost_token(other);
+    }
     if (status < 0)
         *error = ctx->error;
     sk_context_free(ctx);

@@ -75,6 +75,8 @@ static const struct {
     {"n_prompt", offsetof(sk_context, n_prompt), F_INT64},
     {"n_generated", offsetof(sk_context, n_generated), F_INT64},
     {"n_forced", offsetof(sk_context, n_forced), F_INT64},
+    {"n_drafted", offsetof(sk_context, draft.n_drafted), F_INT64},
+    {"n_accepted", offsetof(sk_context, draft.n_accepted), F_INT64},
     {"prompt_us", offsetof(sk_context, prompt_us), F_INT64},
     {"decode_us", offsetof(sk_context, decode_us), F_INT64},
     {"token_last", offsetof(sk_context, token), F_INT32},

@@ -462,6 +462,7 @@ static void restore_tokens(sk_context *ctx, const saved *s)
     else
         sk_state_truncate(ctx->state, 0);
     ctx->n_evaluated = ctx->n_reused = s->n_cached;
+    ctx->draft.n_ahead = ctx->draft.n_again = 0;
     ctx->n_dropped = s->n_dropped;
     ctx->drop_n = 0;
     ctx->n_settled = s->n_settled < s->n_cached ? s->n_settled : s->n_cached;

@@ -25,7 +25,7 @@
 #include <string.h>
 
 enum { SHIFT_US = 2000 }; /* between two looks for a cancellation */
-enum { LOGIT_ROWS = 16 }; /* of a pass: contexts that can get logits from it at once, at most */
+enum { LOGIT_ROWS = 16 }; /* of a pass: to how many tokens of several contexts it can give them */
 
 struct sk_group {
     sk_heap *heap; /* the model's */
@@ -315,17 +315,26 @@ static int64_t vector_rows(const step_set *set, int64_t n_rows)
     return 0;
 }
 
-/* How many rows of logits the leader's pass should have room for: its own, or one for each context
- * of the set, in powers of two so that few passes are made while a set grows. A row of logits is
- * as wide as the vocabulary. */
-static int64_t logit_rows(const step_set *set, const sk_context *ctx)
+/* In powers of two so that few passes are made while a set grows; its own in any case. A row of
+ * logits is as wide as the vocabulary. */
+int64_t sk_context_logit_rows(const sk_context *ctx, int64_t n_wanted)
 {
-    int64_t n = 1;
+    int64_t n = 1, own = 1 + ctx->draft.max;
     if (!sk_model_has_logits(ctx->model))
         return 0;
-    while (n < (int64_t)set->n && n < LOGIT_ROWS && 2 * n <= ctx->n_batch)
+    own = own < ctx->n_logit_rows ? ctx->n_logit_rows : own;
+    while (n < n_wanted && n < LOGIT_ROWS && 2 * n <= ctx->n_batch)
         n *= 2;
-    return n < ctx->n_logit_rows ? ctx->n_logit_rows : n;
+    return n < own ? own : n;
+}
+
+/* One for each context of the set, and for each guess. */
+static int64_t logit_rows(const step_set *set, const sk_context *ctx)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < set->n; i++)
+        n += 1 + set->ctxs[i]->draft.max;
+    return sk_context_logit_rows(ctx, n);
 }
 
 static int32_t prepare_leader(const step_set *set, sk_context *ctx)
@@ -345,6 +354,7 @@ typedef struct batch {
     sk_context *leader;
     sk_row *rows; /* the pass's own */
     int64_t n, n_logits, n_vectors;
+    int64_t n_spare; /* rows with logits that are left for guesses */
 } batch;
 
 /* How many rows of this context the batch has room for. */
@@ -366,16 +376,34 @@ static int64_t room_for(const batch *b, const sk_context *ctx)
     return ctx->n_logit_rows > 1 && n > logits ? logits : n;
 }
 
+/* Guesses for a context all of whose tokens are in this batch, and room for its rows. Room for
+ * guesses is no matter of life and death. */
+static int32_t reserve_rows(batch *b, sk_context *ctx, int64_t n)
+{
+    bool all = n == ctx->n_tokens - ctx->n_evaluated;
+    int64_t end = ctx->n_evaluated + n;
+    ctx->draft.n = all ? sk_draft_propose(ctx, b->n_spare) : 0;
+    sk_state_mark(ctx->state, ctx->draft.n + ctx->draft.n_again > 0);
+    if (ctx->draft.n > 0 && sk_state_reserve(ctx->state, end + ctx->draft.n, &ctx->error) < 0) {
+        ctx->draft.n = 0;
+        ctx->error.code = 0;
+        sk_state_mark(ctx->state, false);
+    }
+    b->n_spare -= ctx->draft.n;
+    return sk_state_reserve(ctx->state, end, &ctx->error);
+}
+
 static void add_rows(batch *b, sk_context *ctx, int64_t n)
 {
     bool all = ctx->n_logit_rows > 1, pools = ctx->pooling.kind != SK_POOL_OFF;
-    join_group(ctx, b->leader->own_group, b->n, n);
-    for (int64_t i = 0; i < n; i++) {
+    int64_t n_guess = ctx->draft.n;
+    join_group(ctx, b->leader->own_group, b->n, n + n_guess);
+    for (int64_t i = 0; i < n + n_guess; i++) {
         int64_t position = ctx->n_evaluated + i;
-        bool logits = !pools && (all || position == ctx->n_tokens - 1);
+        bool logits = !pools && (all || position >= ctx->n_tokens - 1);
         b->rows[b->n++] = (sk_row){.state = ctx->state,
                                    .position = position,
-                                   .token = ctx->tokens[position],
+                                   .token = i < n ? ctx->tokens[position] : ctx->draft.ids[i - n],
                                    .logits = logits,
                                    .vector = sk_pooling_wants(ctx, position),
                                    .type = sk_pooling_type(ctx, position)};
@@ -384,10 +412,28 @@ static void add_rows(batch *b, sk_context *ctx, int64_t n)
     }
 }
 
+/* Rows, and logits, that the batch has beyond what the set's contexts need: guesses shall keep
+ * nobody out. */
+static int64_t spare_rows(const step_set *set, const batch *b)
+{
+    const sk_pass *pass = b->leader->pass;
+    int64_t rows = sk_pass_max_rows(pass), logits = sk_pass_max_logits(pass);
+    for (size_t i = 0; i < set->n; i++) {
+        const sk_context *ctx = set->ctxs[i];
+        int64_t n = ctx->n_tokens - ctx->n_evaluated;
+        if (!wants_rows(set, i) || ctx->served)
+            continue;
+        rows -= n < ctx->n_batch ? n : ctx->n_batch;
+        logits -= ctx->n_logit_rows == 1 ? 1 : n < ctx->n_batch ? n : ctx->n_batch;
+    }
+    return rows < logits ? rows : logits;
+}
+
 /* Adds the set's contexts to the batch: those with one token to evaluate first, so that a long
  * prompt never keeps a conversation waiting. */
 static void fill_batch(const step_set *set, batch *b)
 {
+    b->n_spare = spare_rows(set, b);
     for (int prompts = 0; prompts < 2; prompts++)
         for (size_t i = 0; i < set->n; i++) {
             sk_context *ctx = set->ctxs[i];
@@ -397,7 +443,7 @@ static void fill_batch(const step_set *set, batch *b)
             int64_t n = room_for(b, ctx);
             if (n == 0)
                 continue;
-            int32_t status = sk_state_reserve(ctx->state, ctx->n_evaluated + n, &ctx->error);
+            int32_t status = reserve_rows(b, ctx, n);
             if (status < 0)
                 set->status[i] = status;
             else
@@ -413,7 +459,7 @@ static bool begin_pass(const step_set *set, sk_context **leader)
         if (!*leader)
             return false;
         int32_t status = prepare_leader(set, *leader);
-        batch b = {*leader, NULL, 0, 0, 0};
+        batch b = {*leader, NULL, 0, 0, 0, 0};
         if (status == SKALD_OK) {
             b.rows = sk_pass_rows((*leader)->pass);
             fill_batch(set, &b);
@@ -431,10 +477,16 @@ static bool begin_pass(const step_set *set, sk_context **leader)
     }
 }
 
+/* Of the context's rows of a pass, those that are no guesses. */
+static int64_t own_rows(const sk_context *ctx)
+{
+    return ctx->n_rows - ctx->draft.n;
+}
+
 static void keep_logits(sk_context *ctx, const sk_pass *pass)
 {
     ctx->n_logits = 0;
-    for (int64_t i = 0; i < ctx->n_rows; i++) {
+    for (int64_t i = 0; i < own_rows(ctx); i++) {
         const float *logits = sk_pass_logits(pass, ctx->row_first + i);
         if (!logits)
             continue;
@@ -445,10 +497,10 @@ static void keep_logits(sk_context *ctx, const sk_pass *pass)
     }
 }
 
-/* The layer where one of the context's rows went wrong; -1: none did. */
-static int64_t failed_layer(const sk_context *ctx, const sk_pass *pass)
+/* The layer where one of the context's first `n` rows went wrong; -1: none did. */
+static int64_t failed_layer(const sk_context *ctx, const sk_pass *pass, int64_t n)
 {
-    for (int64_t i = 0; i < ctx->n_rows; i++) {
+    for (int64_t i = 0; i < n; i++) {
         int64_t layer = sk_pass_failed_layer(pass, ctx->row_first + i);
         if (layer >= 0)
             return layer;
@@ -456,13 +508,34 @@ static int64_t failed_layer(const sk_context *ctx, const sk_pass *pass)
     return -1;
 }
 
-/* Its rows of the pass are but the token that was generated last. */
+/* What is new among its rows of the pass is but the token that was generated last. */
 static bool is_decoding(const sk_context *ctx)
 {
-    return ctx->token >= 0 && ctx->n_rows == 1;
+    return ctx->token >= 0 && own_rows(ctx) - ctx->draft.n_again <= 1;
 }
 
-/* Takes over the results of a complete pass. */
+/* Takes over the results of a complete pass; returns the layer where a value was not finite, or -1.
+ * One that is a guess's costs the guesses, and the rows are evaluated again without them. */
+static int64_t commit_rows(sk_context *ctx, const sk_pass *pass)
+{
+    int64_t n = own_rows(ctx), layer = failed_layer(ctx, pass, n);
+    if (layer < 0 && failed_layer(ctx, pass, ctx->n_rows) >= 0) {
+        ctx->draft.barred = ctx->n_tokens;
+        sk_state_truncate(ctx->state, ctx->n_evaluated);
+        return -1;
+    }
+    if (layer < 0 && !sk_pooling_keep(ctx, pass))
+        layer = sk_model_n_layer(ctx->model); /* the head */
+    if (layer >= 0)
+        return layer;
+    keep_logits(ctx, pass);
+    ctx->n_prompt += is_decoding(ctx) ? 0 : n;
+    ctx->n_evaluated += n;
+    sk_draft_commit(ctx, pass);
+    ctx->served = true;
+    return -1;
+}
+
 static void commit(const step_set *set, sk_context *leader)
 {
     sk_group *group = leader->own_group;
@@ -470,19 +543,12 @@ static void commit(const step_set *set, sk_context *leader)
         sk_context *ctx = set->ctxs[i];
         if (ctx->group != group)
             continue;
-        int64_t layer = failed_layer(ctx, leader->pass);
-        if (layer < 0 && !sk_pooling_keep(ctx, leader->pass))
-            layer = sk_model_n_layer(ctx->model); /* the head */
+        int64_t layer = commit_rows(ctx, leader->pass);
         if (layer >= 0) {
             set->status[i] =
                 sk_fail(&ctx->error, SKALD_E_NUMERIC, "layer %lld: a value became infinite or NaN",
                         (long long)layer);
             sk_state_truncate(ctx->state, ctx->n_evaluated);
-        } else {
-            keep_logits(ctx, leader->pass);
-            ctx->n_prompt += is_decoding(ctx) ? 0 : ctx->n_rows;
-            ctx->n_evaluated += ctx->n_rows;
-            ctx->served = true;
         }
         group_release(ctx->group);
         ctx->group = NULL;
@@ -536,7 +602,11 @@ static void settle_contexts(const step_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
         sk_context *ctx = set->ctxs[i];
-        if (set->status[i] == SKALD_PENDING && !ctx->group && is_settled(ctx))
+        if (set->status[i] != SKALD_PENDING || ctx->group)
+            continue;
+        if (!is_settled(ctx))
+            sk_draft_accept(ctx);
+        if (is_settled(ctx))
             set->status[i] = choose(ctx);
     }
 }
@@ -555,6 +625,27 @@ static bool shift_states(const step_set *set)
             else if (!moved && sk_clock_us() >= set->deadline)
                 return false;
         }
+    }
+    return true;
+}
+
+/* Makes the guesses that take work; false: the slice is spent. */
+static bool make_drafts(step_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        sk_context *ctx = set->ctxs[i];
+        int32_t status = SKALD_PENDING;
+        int64_t start = sk_clock_us();
+        while (wants_rows(set, i) && !ctx->served && status != SKALD_DONE) {
+            status = sk_draft_run(ctx, set->deadline, is_cancelled, set);
+            if (status == SKALD_E_CANCELLED)
+                end_cancelled(set);
+            else if (status == SKALD_PENDING)
+                break;
+        }
+        ctx->decode_us += ctx->draft.drafter ? sk_clock_us() - start : 0;
+        if (status == SKALD_PENDING && wants_rows(set, i) && !ctx->served)
+            return false;
     }
     return true;
 }
@@ -593,7 +684,7 @@ void sk_step_many(sk_context *const *ctxs, size_t n, int64_t budget_us, int32_t 
     for (bool first = true; any_pending(&set); first = false) {
         if (!first && sk_clock_us() >= set.deadline)
             return;
-        if (!shift_states(&set))
+        if (!shift_states(&set) || (!leader && !make_drafts(&set)))
             return;
         if (leader || begin_pass(&set, &leader)) {
             if (!run_pass(&set, leader))

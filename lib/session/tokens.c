@@ -149,6 +149,7 @@ int32_t sk_context_append_text(sk_context *ctx, const char *text, uint64_t n)
 void sk_context_forget(sk_context *ctx, int64_t n_tokens, int64_t n_evaluated)
 {
     sk_context_ungroup(ctx);
+    sk_draft_drop(ctx);
     ctx->n_tokens = n_tokens;
     ctx->n_logits = 0;
     if (ctx->pooling.second > n_tokens)

@@ -84,6 +84,11 @@ while routine() do yields = yields + 1 end
 check(table.concat(pieces) == text, table.concat(pieces) .. " ~= " .. text)
 check(yields >= 6)
 
+local guessing = assert(model:context {n_ctx = 64, n_predict = 6, temperature = 0, ignore_eos = true,
+                                       draft = "model", draft_model = model, draft_p_min = 0})
+check(guessing:append "Once upon a time" and guessing:generate() == text)
+check(guessing:info "n_accepted" > 0)
+
 local tokens = context:tokens()
 check(#tokens == #sliced:tokens() and tokens[1] == 1)
 check(context:truncate(#tokens - 6) and context:set {n_predict = 6})

@@ -282,6 +282,20 @@ class Models(unittest.TestCase):
         self.assertEqual(context.info("temperature"), 0.5)
         self.assertEqual(context.info("stop"), "one")
 
+    def test_draft(self):
+        """A second model is an option like others; guessing ahead changes no text."""
+        options = {"n_ctx": 64, "n_predict": 20, "temperature": 0, "ignore_eos": 1}
+        texts = []
+        with skald.Model(MODEL, threads_of=self.model) as second:
+            for draft in ({}, {"draft": "lookup"}, {"draft": "model", "draft_model": second,
+                                                    "draft_p_min": 0.0}):
+                context = self.model.context(**options, **draft)
+                context.append("Once upon a time")
+                texts.append("".join(context.generate()))
+        self.assertEqual(texts, texts[:1] * 3)
+        self.assertGreater(context.info("n_accepted"), 0)  # of a model that guesses as this one does
+        self.assertRaises(TypeError, context.set, draft_model=self.model)
+
     def test_cancel(self):
         context = self.model.context(n_ctx=64)
         context.append("Once")

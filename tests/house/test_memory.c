@@ -232,7 +232,7 @@ static skald_context *branch(attempt *a, skald_model *model, skald_context *ctx,
 }
 
 /* One life; returns whether an allocation failed in it. */
-static bool attempt_life(pool *p, const char *path, life *l)
+static bool attempt_life(pool *p, const char *path, const char *draft, life *l)
 {
     attempt a = {.p = p};
     skald_options *o = NULL;
@@ -242,6 +242,8 @@ static bool attempt_life(pool *p, const char *path, life *l)
     skald_model *model = load(&a, path, o);
     skald_context *ctx = NULL;
     if (model) {
+        CHECK_INT(skald_options_parse(o, draft), 0);
+        CHECK_INT(skald_options_set_pointer(o, "draft_model", model), 0);
         tokenise(&a, model);
         ctx = begin(&a, model, o);
     }
@@ -258,13 +260,13 @@ static bool attempt_life(pool *p, const char *path, life *l)
     return a.failed;
 }
 
-static long walk(const char *path, bool for_good, const life *wanted)
+static long walk(const char *path, const char *draft, bool for_good, const life *wanted)
 {
     long k = 1;
     for (;; k++) {
         life l;
         pool p = {.fail_at = k, .for_good = for_good};
-        bool failed = attempt_life(&p, path, &l);
+        bool failed = attempt_life(&p, path, draft, &l);
         if (!for_good)
             CHECKF(l.hash == wanted->hash && l.n_tokens == wanted->n_tokens,
                    "another result after failing once at call %ld", k);
@@ -280,11 +282,15 @@ int main(int argc, char **argv)
         return fprintf(stderr, "usage: test_memory MODEL\n"), 2;
     life wanted;
     pool p = {0};
-    CHECK(!attempt_life(&p, argv[1], &wanted));
+    CHECK(!attempt_life(&p, argv[1], "", &wanted));
     CHECK_INT(wanted.n_tokens, 6);
     CHECK(atomic_load(&p.calls) > 0);
-    long once = walk(argv[1], false, &wanted), good = walk(argv[1], true, &wanted);
-    printf("%ld calls of the allocator, each failed once and for good\n", once);
-    CHECK(once > 0 && good > 0);
+    static const char *const drafts[] = {"", "draft=lookup", "draft=model draft_p_min=0"};
+    for (int i = 0; i < 3; i++) {
+        long once = walk(argv[1], drafts[i], false, &wanted);
+        long good = walk(argv[1], drafts[i], true, &wanted);
+        printf("%s: %ld calls of the allocator, each failed once and for good\n", drafts[i], once);
+        CHECK(once > 0 && good > 0);
+    }
     return test_end();
 }

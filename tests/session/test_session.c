@@ -331,9 +331,11 @@ static void check_allocation(void)
 {
     skald_context *ctx = new_context("n_predict=50 temperature=0.9 ignore_eos=1 n_ctx=300");
     CHECK_INT(skald_append_text(ctx, "abc", -1), 0);
-    CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
+    int n_warm = TEST_DRAFT[0] ? 8 : 1; /* guesses need room of their own */
+    for (int i = 0; i < n_warm; i++)
+        CHECK_INT(skald_step(ctx, -1), SKALD_TOKEN);
     int64_t n_alloc = figure(ctx, "n_alloc");
-    CHECK_INT(run(ctx, -1).n, 49);
+    CHECK_INT(run(ctx, -1).n, 50 - n_warm);
     CHECK_INT(figure(ctx, "n_alloc"), n_alloc); /* 54 tokens: one block of the cache */
     skald_context_free(ctx);
 }

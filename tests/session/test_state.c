@@ -38,11 +38,16 @@ static void check_every_point(void)
         CHECKF(skald_state_load(other, s.data, s.n) == 0, "%s", skald_context_message(other));
         int64_t n = figure(ctx, "n_tokens"), evaluated = figure(ctx, "n_evaluated");
         CHECK_INT(figure(other, "n_tokens"), n);
-        CHECK_INT(figure(other, "n_reused"), evaluated < n ? evaluated : n - 1);
+        /* While a recurrent model guesses, the last tokens cannot be told from the guesses. */
+        bool exact = !TEST_DRAFT[0] || !file.recurrent;
+        evaluated = evaluated < n ? evaluated : n - 1;
+        if (exact)
+            CHECK_INT(figure(other, "n_reused"), evaluated);
+        CHECK(figure(other, "n_reused") <= evaluated && evaluated - figure(other, "n_reused") < 9);
         CHECK_INT(figure(other, "seed"), -5);
         CHECK_STR(reason(other), reason(ctx));
         state_bytes again = state_of(other);
-        CHECKF(same_state(&s, &again), "point %d", at);
+        CHECKF(!exact || same_state(&s, &again), "point %d", at);
         check_rest(ctx, other, "every point");
         free(s.data);
         free(again.data);

@@ -77,6 +77,17 @@ class Examples(ToolTest):
                           "--temp", 0.25 * (i % 4))
             self.assertIn(b"client %d:%s\n" % (i, alone.out), result.out)
 
+    def test_rewrite(self):
+        """Guessing, from the text or by a second model, changes nothing that is written."""
+        text = "the cat and the cat and the cat and the dog"
+        prompt = "Repeat this with its spelling corrected: %s\nCorrected:" % text
+        plain = skald("run", small_model(), "-p", prompt, "-n", 96, "-c", 1024, "--temp", 0)
+        for second in ([], [small_model()]):
+            result = self.example("rewrite", small_model(), text, *second)
+            self.assertRegex(result.complaint, r"^\d+ tokens in [\d.]+ ms, \d+ of \d+ guesses came true$")
+            self.assertEqual(result.out, plain.out)
+        self.assertGreater(int(result.complaint.split()[5]), 0, result.complaint)
+
     def test_archive(self):
         result = self.example("archive", small_model())
         self.assertNotIn("not enforced", result.complaint)

@@ -434,6 +434,16 @@ class Figures(ToolTest):
         words.append("--no-limits")
         self.assertEqual(len(self.good(skald(*words, "-d", "8", "-n", "0")).splitlines()), 2)
 
+    def test_bench_draft(self):
+        words = ["bench", small_model(), "-p", "24", "-n", "40", "-r", "2", "--no-limits", "--draft"]
+        found = json.loads(self.good(skald(*words, "--json", "--edit", "9")))
+        self.assertEqual([t["test"] for t in found["tests"]], ["prompt", "decode", "repeat", "draft"])
+        self.assertGreater(found["draft_gain"], 0)
+        self.assertTrue(0 < found["n_accepted"] < found["n_drafted"])
+        whole = json.loads(self.good(skald(*words, "--json", "--edit", "0")))
+        self.assertEqual(whole["n_accepted"], whole["n_drafted"])
+        self.bad(skald(*words, "-p", "0"), 2, "--draft")
+
     def test_bench_against(self):
         words = ["bench", small_model(), "-p", "16", "-n", "4", "-r", "3", "--no-limits", "--json"]
         self.bad(skald(*words, "--against", temp("absent.so")), 1, "absent.so")

@@ -151,8 +151,10 @@ def _set_option(prefix: str, handle: ctypes.c_void_p, key: str, value: Any) -> N
             if code >= 0:
                 code = getattr(_lib, prefix + setter)(handle, name, _option_text(key, item))
             setter = "_add_string"
+    elif isinstance(value, Model) and prefix == "skald_options":
+        code = _lib.skald_options_set_pointer(handle, name, value._handle)
     else:
-        raise TypeError("option %s: %s is no int, float, str or list" % (key, type(value).__name__))
+        raise TypeError("option %s: %s is no int, float, str, list or Model" % (key, type(value).__name__))
     _check(code, getattr(_lib, prefix + "_message")(handle))
 
 
