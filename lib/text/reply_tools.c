@@ -84,12 +84,13 @@ int32_t sk_reply_find_texts(sk_buffer *pairs, sk_heap *heap, const char *json, u
 
 bool sk_reply_is_text(const char *pairs, uint64_t n, const sk_json *tool, const sk_json *key)
 {
-    for (const char *at = pairs, *end = pairs + n; at < end;) {
+    for (uint64_t i = 0; i < n;) { /* pairs is NULL where there are none */
+        const char *at = pairs + i;
         uint64_t n_tool = strlen(at), n_key = strlen(at + n_tool + 1);
         if (n_tool == tool->n && n_key == key->n && memcmp(at, tool->as.text, n_tool) == 0 &&
             memcmp(at + n_tool + 1, key->as.text, n_key) == 0)
             return true;
-        at += n_tool + n_key + 2;
+        i += n_tool + n_key + 2;
     }
     return false;
 }
