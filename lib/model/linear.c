@@ -161,10 +161,6 @@ const sk_op sk_op_act = {act_begin, act_run};
 
 static void linear_begin(sk_pass *p, const sk_step *step, sk_work *work)
 {
-    if (p->round > 0) {
-        sk_lowrank_begin(p, step, work);
-        return;
-    }
     int64_t n_cols = sk_pass_count(p, step->set);
     *work = (sk_work){.unit = 1};
     for (int i = 0; i < step->n_part; i++) {
@@ -174,15 +170,10 @@ static void linear_begin(sk_pass *p, const sk_step *step, sk_work *work)
         work->unit = g.across > work->unit ? g.across : work->unit;
         work->cost = cost > work->cost ? cost : work->cost;
     }
-    work->again = sk_lowrank_wanted(p, step);
 }
 
 static void linear_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
-    if (p->round > 0) {
-        sk_lowrank_run(p, step, first, last);
-        return;
-    }
     int64_t n_cols = sk_pass_count(p, step->set), at = 0;
     for (int i = 0; i < step->n_part && at < last; i++) {
         linear_job job = linear_part(p, step, i, step->set);
@@ -219,10 +210,6 @@ static linear_job expert_job(const sk_pass *p, const sk_step *step, int part, in
 
 static void experts_begin(sk_pass *p, const sk_step *step, sk_work *work)
 {
-    if (p->round > 0) {
-        sk_lowrank_begin(p, step, work);
-        return;
-    }
     sk_choice *choice = &p->choice;
     int64_t n_expert = step->part[0].n_expert;
     *work = (sk_work){.unit = 1};
@@ -237,7 +224,6 @@ static void experts_begin(sk_pass *p, const sk_step *step, sk_work *work)
         }
     }
     choice->first_tile[n_expert] = work->n_tiles;
-    work->again = sk_lowrank_wanted(p, step);
 }
 
 /* The expert that tile `tile` belongs to: the last whose tiles begin at or before it and that has
@@ -257,10 +243,6 @@ static int64_t expert_of_tile(const sk_choice *choice, int64_t n_expert, int64_t
 
 static void experts_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
-    if (p->round > 0) {
-        sk_lowrank_run(p, step, first, last);
-        return;
-    }
     const sk_choice *choice = &p->choice;
     int64_t n_expert = step->part[0].n_expert;
     for (int64_t e = expert_of_tile(choice, n_expert, first); e < n_expert; e++) {
@@ -300,22 +282,13 @@ static linear_job heads_job(const sk_pass *p, const sk_step *step, int64_t head)
 
 static void heads_begin(sk_pass *p, const sk_step *step, sk_work *work)
 {
-    if (p->round > 0) {
-        sk_lowrank_begin(p, step, work);
-        return;
-    }
     linear_grid g = linear_cut(&step->part[0], p->n_rows);
     *work = (sk_work){.n_tiles = g.n_tiles * p->plan->n_head, .unit = g.across};
     work->cost = linear_cost(&step->part[0], &g);
-    work->again = sk_lowrank_wanted(p, step);
 }
 
 static void heads_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
-    if (p->round > 0) {
-        sk_lowrank_run(p, step, first, last);
-        return;
-    }
     while (first < last) {
         int64_t n = linear_cut(&step->part[0], p->n_rows).n_tiles, head = first / n;
         int64_t end = (head + 1) * n < last ? (head + 1) * n : last;

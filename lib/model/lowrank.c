@@ -115,7 +115,7 @@ static int64_t lowrank_tiles(const lowrank_job *job)
     return lowrank_across(job) * ((job->w->n_out + job->n_rows - 1) / job->n_rows);
 }
 
-void sk_lowrank_begin(sk_pass *p, const sk_step *step, sk_work *work)
+static void lowrank_begin(sk_pass *p, const sk_step *step, sk_work *work)
 {
     int64_t n_pieces = lowrank_pieces(p, step);
     *work = (sk_work){.unit = 1};
@@ -243,7 +243,7 @@ static void lowrank_tile(const lowrank_job *job, int64_t tile)
     }
 }
 
-void sk_lowrank_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
+static void lowrank_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last)
 {
     int64_t n_pieces = lowrank_pieces(p, step), at = 0;
     for (int part = 0; part < step->n_part && at < last; part++) {
@@ -258,6 +258,8 @@ void sk_lowrank_run(sk_pass *p, const sk_step *step, int64_t first, int64_t last
         }
     }
 }
+
+const sk_op sk_op_lowrank = {lowrank_begin, lowrank_run};
 
 /* A token's u is its row of A. */
 void sk_lowrank_embed(sk_pass *p, const sk_step *step, int64_t i)

@@ -58,6 +58,18 @@ static const sk_op *const pass_ops[SK_N_OPS] = {
     [SK_OP_STEER] = &sk_op_steer,
 };
 
+/* Products have another round where adapters add to them. */
+static bool pass_multiplies(const sk_step *step)
+{
+    return step->op == SK_OP_LINEAR || step->op == SK_OP_EXPERTS || step->op == SK_OP_HEADS;
+}
+
+/* What the round that is running does. */
+static const sk_op *pass_op(const sk_pass *pass, const sk_step *step)
+{
+    return pass->round > 0 && pass_multiplies(step) ? &sk_op_lowrank : pass_ops[step->op];
+}
+
 int64_t sk_pass_count(const sk_pass *pass, int set)
 {
     return set == SK_SET_LOGITS    ? pass->n_logits
@@ -462,7 +474,7 @@ static void pass_task(void *arg, int64_t i)
     int64_t first = t->first + (early ? i : t->width) * t->large;
     first += early ? 0 : (i - t->width) * t->small;
     int64_t last = first + (early ? t->large : t->small);
-    pass_ops[t->step->op]->run(t->pass, t->step, first, last < t->last ? last : t->last);
+    pass_op(t->pass, t->step)->run(t->pass, t->step, first, last < t->last ? last : t->last);
 }
 
 /* Whole units, where there are enough. */
@@ -487,7 +499,7 @@ static void pass_share(sk_pass *pass, const sk_step *step, int64_t n)
 static void pass_run_tiles(sk_pass *pass, const sk_step *step, int64_t n, bool alone)
 {
     if (alone)
-        pass_ops[step->op]->run(pass, step, pass->tile, pass->tile + n);
+        pass_op(pass, step)->run(pass, step, pass->tile, pass->tile + n);
     else
         pass_share(pass, step, n);
 }
@@ -536,7 +548,9 @@ static bool pass_next(sk_pass *pass)
     while (pass->step < plan->n_step) {
         const sk_step *step = &plan->steps[pass->step];
         if (pass->work.n_tiles < 0) {
-            pass_ops[step->op]->begin(pass, step, &pass->work);
+            pass_op(pass, step)->begin(pass, step, &pass->work);
+            if (pass->round == 0 && pass_multiplies(step))
+                pass->work.again = sk_lowrank_wanted(pass, step);
             pass->tile = 0;
         }
         if (pass->tile < pass->work.n_tiles)

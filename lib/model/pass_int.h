@@ -35,7 +35,7 @@ extern const sk_op sk_op_embed, sk_op_angles, sk_op_norm, sk_op_act, sk_op_linea
     sk_op_cap, sk_op_temper, sk_op_weigh, sk_op_divide, sk_op_take, sk_op_l2, sk_op_decay,
     sk_op_conv, sk_op_recur, sk_op_shift, sk_op_lerp, sk_op_bonus, sk_op_times, sk_op_blend,
     sk_op_heads, sk_op_sparse, sk_op_resize, sk_op_predict, sk_op_correct, sk_op_spread,
-    sk_op_index, sk_op_pool, sk_op_balance, sk_op_collect, sk_op_deal, sk_op_steer;
+    sk_op_index, sk_op_pool, sk_op_balance, sk_op_collect, sk_op_deal, sk_op_steer, sk_op_lowrank;
 
 /* The experts chosen for the rows of a pass. Pair row * n_used + j is a row with its j-th expert.
  */
@@ -188,11 +188,9 @@ int64_t sk_index_count(const sk_pass *pass, const sk_index *index, int64_t row, 
 int64_t sk_index_key(const sk_pass *pass, const sk_index *index, int64_t row, int64_t head,
                      int64_t j);
 
-/* What adapters add to a step of products, as a round of its own behind the products' (lowrank.c):
- * whether there is any; cutting it up; running it. To row `i` of a table's look-up, at once. */
+/* Whether adapters add anything to a step of products: sk_op_lowrank does it, in a round behind
+ * the products'. To row `i` of a table's look-up it is added at once. */
 bool sk_lowrank_wanted(const sk_pass *pass, const sk_step *step);
-void sk_lowrank_begin(sk_pass *pass, const sk_step *step, sk_work *work);
-void sk_lowrank_run(sk_pass *pass, const sk_step *step, int64_t first, int64_t last);
 void sk_lowrank_embed(sk_pass *pass, const sk_step *step, int64_t i);
 
 /* A tile per row of the step's set, each of the cost of n * n_vec elements. */
