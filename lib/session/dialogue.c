@@ -32,7 +32,7 @@ int32_t sk_chat_text(const sk_model *model, const sk_options *options, sk_heap *
     int32_t status = sk_chat_new(&chat, heap, vocab, own_template(model),
                                  sk_opt_string(options, SK_OPT_CHAT_TEMPLATE), error);
     if (status == SKALD_OK)
-        status = sk_chat_render(chat, heap, json, n, chat_now(options), out, error);
+        status = sk_chat_render(chat, heap, json, n, chat_now(options), out, NULL, error);
     sk_chat_free(chat);
     return status;
 }
@@ -98,14 +98,12 @@ static int32_t set_prompt(sk_context *ctx, const sk_rendering *prompt, const sk_
 int32_t sk_context_set_chat(sk_context *ctx, const char *json, uint64_t n)
 {
     sk_rendering prompt = {0};
+    sk_buffer texts;
+    sk_buffer_init(&texts, ctx->heap, 0);
     int32_t status = chat_ready(ctx);
     if (status == SKALD_OK)
         status = sk_chat_render(ctx->chat.chat, ctx->heap, json, n, chat_now(&ctx->options),
-                                &prompt, &ctx->error);
-    sk_buffer texts;
-    sk_buffer_init(&texts, ctx->heap, 0);
-    if (status == SKALD_OK)
-        status = sk_reply_find_texts(&texts, ctx->heap, json, n, &ctx->error);
+                                &prompt, &texts, &ctx->error);
     if (status == SKALD_OK)
         status = set_prompt(ctx, &prompt, &texts);
     sk_buffer_free(&texts);

@@ -6,6 +6,7 @@
 #include "base/portable.h"
 
 #include "text/chat.h"
+#include "text/reply.h"
 #include "text/tokenize_int.h"
 
 #include <string.h>
@@ -115,6 +116,7 @@ typedef struct chat_request {
     const sk_chat *chat;
     sk_arena given, own;
     sk_json variables;
+    const sk_json *tools; /* NULL: none were given */
     chat_argument *arguments;
     sk_error *error;
 } chat_request;
@@ -225,29 +227,26 @@ static int32_t chat_variables(chat_request *q, const sk_json *messages, const sk
     return SKALD_OK;
 }
 
-int32_t sk_chat_json(sk_arena *arena, const char *json, uint64_t n, sk_json *out, sk_error *error)
-{
-    uint8_t *repaired = sk_arena_array(arena, n, 3, "a conversation", error);
-    if (!repaired)
-        return SKALD_E_MEMORY;
-    n = sk_repair_text(repaired, (const uint8_t *)json, n);
-    return sk_json_read(arena, (const char *)repaired, n, out, error);
-}
-
 static int32_t chat_read(chat_request *q, const char *json, uint64_t n)
 {
     sk_json value;
-    int32_t status = sk_chat_json(&q->given, json, n, &value, q->error);
+    /* A reply may have bytes that are no UTF-8, and comes back in the next turn. */
+    uint8_t *repaired = sk_arena_array(&q->given, n, 3, "a conversation", q->error);
+    if (!repaired)
+        return SKALD_E_MEMORY;
+    n = sk_repair_text(repaired, (const uint8_t *)json, n);
+    int32_t status = sk_json_read(&q->given, (const char *)repaired, n, &value, q->error);
     if (status == SKALD_E_CORRUPT && q->error)
         q->error->code = SKALD_E_ARGUMENT;
     if (status < 0)
         return status == SKALD_E_CORRUPT ? SKALD_E_ARGUMENT : status;
     bool object = value.kind == SK_JSON_OBJECT;
     const sk_json *messages = object ? chat_get(&value, "messages") : &value;
+    q->tools = object ? chat_get(&value, "tools") : NULL;
     status = chat_check_messages(q, messages);
-    return status < 0 ? status
-                      : chat_variables(q, messages, object ? chat_get(&value, "tools") : NULL,
-                                       object ? chat_get(&value, "vars") : NULL);
+    return status < 0
+               ? status
+               : chat_variables(q, messages, q->tools, object ? chat_get(&value, "vars") : NULL);
 }
 
 /* ---- rendering ---------------------------------------------------------------------------- */
@@ -301,7 +300,7 @@ static int32_t chat_run(chat_request *q, sk_heap *heap, int64_t now, sk_renderin
 }
 
 int32_t sk_chat_render(const sk_chat *chat, sk_heap *heap, const char *json, uint64_t n,
-                       int64_t now, sk_rendering *out, sk_error *error)
+                       int64_t now, sk_rendering *out, sk_buffer *texts, sk_error *error)
 {
     chat_request q = {.chat = chat, .error = error};
     *out = (sk_rendering){0};
@@ -310,6 +309,8 @@ int32_t sk_chat_render(const sk_chat *chat, sk_heap *heap, const char *json, uin
     int32_t status = chat_read(&q, json, n);
     if (status == SKALD_OK)
         status = chat_run(&q, heap, now, out);
+    if (status == SKALD_OK && texts)
+        status = sk_reply_find_texts(texts, q.tools, error);
     if (status < 0)
         sk_rendering_free(out, heap);
     sk_arena_free(&q.given);

@@ -43,14 +43,11 @@ void sk_chat_free(sk_chat *chat); /* NULL does nothing */
 /* The name of the template that a model gets, "model" for its own. */
 const char *sk_chat_default(const sk_vocab *vocab, const char *own);
 
-/* Reads a conversation from JSON. A reply may have bytes that are no UTF-8, and comes back in the
- * next turn: they are repaired. *out lives as long as the arena. Errors: CORRUPT, MEMORY. */
-int32_t sk_chat_json(sk_arena *arena, const char *json, uint64_t n, sk_json *out, sk_error *error);
-
-/* Renders a conversation; `now` in seconds since 1970. *out is owned by the caller. Errors:
- * ARGUMENT (not a conversation; the sentence says where), TEMPLATE, MEMORY. */
+/* Renders a conversation; `now` in seconds since 1970. *out is owned by the caller. `texts`: gets
+ * what sk_reply_find_texts finds among its tools; NULL: that is not wanted. Errors: ARGUMENT (not a
+ * conversation; the sentence says where), TEMPLATE, MEMORY. */
 int32_t sk_chat_render(const sk_chat *chat, sk_heap *heap, const char *json, uint64_t n,
-                       int64_t now, sk_rendering *out, sk_error *error);
+                       int64_t now, sk_rendering *out, sk_buffer *texts, sk_error *error);
 
 /* The tokens of what was rendered. Errors: those of sk_tokenize_guarded. */
 int32_t sk_chat_tokenize(const sk_chat *chat, sk_heap *heap, const sk_rendering *rendering,

@@ -18,6 +18,7 @@
 #define SK_TEXT_REPLY_H
 
 #include "base/arena.h"
+#include "format/json.h"
 
 typedef struct sk_reply sk_reply;
 
@@ -33,10 +34,9 @@ bool sk_reply_mark(uint32_t i, const char **format, const char **open);
 
 int32_t sk_reply_new(sk_reply **out, sk_heap *heap, sk_error *error);
 void sk_reply_free(sk_reply *reply); /* NULL does nothing */
-/* Adds to a buffer the arguments of a conversation's tools that are texts: pairs of a tool and its
- * argument, each with a NUL behind it. Errors: CORRUPT (no JSON), MEMORY. */
-int32_t sk_reply_find_texts(sk_buffer *pairs, sk_heap *heap, const char *json, uint64_t n,
-                            sk_error *error);
+/* Adds to a buffer the arguments of tools, a list as in a conversation or NULL, that are texts:
+ * pairs of a tool and its argument, each with a NUL behind it. Errors: MEMORY. */
+int32_t sk_reply_find_texts(sk_buffer *pairs, const sk_json *tools, sk_error *error);
 /* From now on these are texts, also where they look like JSON; copied. Errors: CORRUPT (no pairs),
  * MEMORY. */
 int32_t sk_reply_set_texts(sk_reply *reply, const char *pairs, uint64_t n, sk_error *error);

@@ -3,7 +3,6 @@
 #ifndef SK_TEXT_REPLY_INT_H
 #define SK_TEXT_REPLY_INT_H
 
-#include "format/json.h"
 #include "text/reply.h"
 
 enum {

@@ -6,12 +6,9 @@
  */
 #include "base/portable.h"
 
-#include "text/chat.h"
 #include "text/reply_int.h"
 
 #include <string.h>
-
-#define TOOLS_MEMORY (UINT64_C(64) << 20)
 
 static const sk_json *tool_get(const sk_json *object, const char *name)
 {
@@ -67,18 +64,12 @@ static int32_t tool_read(sk_buffer *pairs, const sk_json *tool, sk_error *error)
     return status;
 }
 
-int32_t sk_reply_find_texts(sk_buffer *pairs, sk_heap *heap, const char *json, uint64_t n,
-                            sk_error *error)
+int32_t sk_reply_find_texts(sk_buffer *pairs, const sk_json *tools, sk_error *error)
 {
-    sk_arena arena;
-    sk_json root;
-    sk_arena_init(&arena, heap, TOOLS_MEMORY);
-    int32_t status = sk_chat_json(&arena, json, n, &root, error);
-    const sk_json *tools = status == SKALD_OK ? tool_get(&root, "tools") : NULL;
+    int32_t status = SKALD_OK;
     for (uint64_t i = 0; tools && tools->kind == SK_JSON_ARRAY && i < tools->n; i++)
         if (status == SKALD_OK)
             status = tool_read(pairs, &tools->as.items[i], error);
-    sk_arena_free(&arena);
     return status;
 }
 
@@ -94,5 +85,3 @@ bool sk_reply_is_text(const char *pairs, uint64_t n, const sk_json *tool, const 
     }
     return false;
 }
-
-#undef TOOLS_MEMORY

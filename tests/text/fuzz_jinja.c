@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         n && strlen(text) == n ? sk_chat_new(&chat, &heap, NULL, text, "", &error) : -1;
     if (status == SKALD_OK) {
         status = sk_chat_render(chat, &heap, conversation, sizeof conversation - 1, 1767323045, &r,
-                                &error);
+                                NULL, &error);
         CHECK(status == SKALD_OK || error.text[0]);
         for (uint64_t i = 0; i < r.n; i++)
             CHECK(r.origin[i] == SK_FROM_GIVEN || r.origin[i] == SK_FROM_TEMPLATE);

@@ -19,7 +19,7 @@ static char *render(const char *template, const char *json, int32_t *status)
     char *text = NULL;
     *status = sk_chat_new(&chat, &heap, NULL, "", template, &error);
     if (*status == SKALD_OK)
-        *status = sk_chat_render(chat, &heap, json, strlen(json), NOW, &r, &error);
+        *status = sk_chat_render(chat, &heap, json, strlen(json), NOW, &r, NULL, &error);
     if (*status == SKALD_OK)
         text = strdup(r.text);
     sk_rendering_free(&r, &heap);
@@ -233,7 +233,7 @@ static void count_marks(const char *vocab_file, const char *template, const char
         return;
     int32_t status = sk_chat_new(&chat, &heap, vocab, "", template, &error);
     if (status == SKALD_OK)
-        status = sk_chat_render(chat, &heap, json, strlen(json), NOW, &r, &error);
+        status = sk_chat_render(chat, &heap, json, strlen(json), NOW, &r, NULL, &error);
     if (status == SKALD_OK)
         status = sk_chat_tokenize(chat, &heap, &r, ids, 512, &n, &error);
     CHECKF(status == SKALD_OK, "%s", error.text);

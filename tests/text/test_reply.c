@@ -282,9 +282,15 @@ static void typed_arguments(void)
     static const char want[] =
         "{\"id\": \"call00000\", \"name\": \"f\", \"arguments\": {\"s\": \"12\", "
         "\"e\": \"1\", \"n\": 3, \"x\": null}}";
+    sk_arena read;
+    sk_json conversation = {0};
     sk_buffer pairs;
+    sk_arena_init(&read, &heap, 0);
     sk_buffer_init(&pairs, &heap, 0);
-    CHECK_INT(sk_reply_find_texts(&pairs, &heap, tools, sizeof tools - 1, &error), SKALD_OK);
+    CHECK_INT(sk_json_read(&read, tools, sizeof tools - 1, &conversation, &error), SKALD_OK);
+    CHECK_INT(sk_reply_find_texts(&pairs, sk_json_get(&conversation, "tools", 5), &error),
+              SKALD_OK);
+    sk_arena_free(&read);
     CHECK(pairs.n == 8 && memcmp(pairs.data, "f\0s\0f\0e", 8) == 0);
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
         sk_reply *reply, *copy;
