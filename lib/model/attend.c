@@ -14,8 +14,8 @@
  * itself; it costs writing the parts, one to sixty-four keys.
  *
  * Rows whose keys an indexer has chosen (index.c), or that see summaries (pooled.c), go alone. The
- * keys, by their order in the row's
- * list, are blocks of 64 as others are, and are copied together, block by block, for the kernel.
+ * keys, by their order in the row's list, are blocks of 64 as others are, and are copied together,
+ * block by block, for the kernel.
  */
 #include "base/portable.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Cost: a token takes the sum over the layers of n_head_kv * (dk + dv) elements, of latent
- * attention, whose values lie in its keys, of dk. Growing is one
- * allocation per 64 tokens; the table of blocks is 8 bytes per 64 tokens of n_ctx. Fresh blocks are
- * not cleared: a row is written before it is read, also in its own batch. A fork takes its table,
- * and one block when it writes into the last block that it shares. A layer with a window takes at
- * most four times its span and a batch, however many tokens there are.
+ * attention, whose values lie in its keys, of dk. Growing is one allocation per 64 tokens; the
+ * table of blocks is 8 bytes per 64 tokens of n_ctx. Fresh blocks are not cleared: a row is written
+ * before it is read, also in its own batch. A fork takes its table, and one block when it writes
+ * into the last block that it shares. A layer with a window takes at most four times its span and a
+ * batch, however many tokens there are.
  */
 #include "base/portable.h"
 
@@ -254,16 +254,16 @@ static uint64_t cache_cost(const void *part, int64_t n_tokens, int64_t n_rows)
 
 /* ---- Windows --------------------------------------------------------------------------------- */
 
-/* The first row that a pass behind `n` tokens may read. */
-static int64_t window_from(const sk_cache *cache, int64_t n)
+/* The first row that a pass behind `n` tokens may read: what is kept and saved begins there. */
+static int64_t cache_from(const sk_cache *cache, int64_t n)
 {
-    return n > cache->span ? n - cache->span : 0;
+    return cache->span > 0 && n > cache->span ? n - cache->span : 0;
 }
 
 /* Whether block `i` is of the span behind `n` tokens, or of the block before that. */
 static bool window_needs(const sk_cache *cache, int64_t i, int64_t n)
 {
-    return i * SK_KEY_BLOCK < n && (i + 2) * SK_KEY_BLOCK > window_from(cache, n);
+    return i * SK_KEY_BLOCK < n && (i + 2) * SK_KEY_BLOCK > cache_from(cache, n);
 }
 
 /* Gives up the blocks that nothing needs any more. */
@@ -299,14 +299,14 @@ static int32_t window_reserve(void *part, int64_t first, int64_t n_held, int64_t
 
 static int32_t window_prepare(void *part, int64_t n_held, int64_t n_tokens, sk_error *error)
 {
-    return cache_make_room(part, window_from(part, n_tokens), n_held, n_tokens, error);
+    return cache_make_room(part, cache_from(part, n_tokens), n_held, n_tokens, error);
 }
 
 static int64_t window_reach(const void *part, int64_t n_tokens)
 {
     const sk_cache *cache = part;
     for (int64_t n = n_tokens;;) {
-        int64_t from = window_from(cache, n), i = (n - 1) / SK_KEY_BLOCK;
+        int64_t from = cache_from(cache, n), i = (n - 1) / SK_KEY_BLOCK;
         if (n <= 0)
             return 0;
         if (from < cache->hole_last && n > cache->hole_first) {
@@ -394,12 +394,6 @@ static uint64_t cache_layout_hash(const void *part, uint64_t hash)
             hash = sk_hash_word(hash, (uint64_t)kv->each);
     }
     return hash;
-}
-
-/* The first of `n` rows that are saved. */
-static int64_t cache_from(const sk_cache *cache, int64_t n)
-{
-    return cache->span > 0 ? window_from(cache, n) : 0;
 }
 
 static uint64_t cache_save_size(const void *part, int64_t n_tokens)
@@ -498,10 +492,10 @@ static void window_restore(void *part, int64_t n_tokens, const uint8_t *data)
 {
     sk_cache *cache = part;
     cache_restore(cache, n_tokens, data);
-    for (int64_t i = 0; i < window_from(cache, n_tokens) / SK_KEY_BLOCK; i++)
+    for (int64_t i = 0; i < cache_from(cache, n_tokens) / SK_KEY_BLOCK; i++)
         cache_drop(cache, i);
     cache->hole_first = 0;
-    cache->hole_last = window_from(cache, n_tokens);
+    cache->hole_last = cache_from(cache, n_tokens);
     cache->settled = n_tokens;
     memset(cache->turn, 0, sizeof cache->turn);
     cache->prompt = false;
