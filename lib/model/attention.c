@@ -230,13 +230,9 @@ static void attn_keeps(const sk_attn *attn, sk_kv *kv)
 sk_attn *sk_plan_attn(sk_builder *b, int rope)
 {
     const sk_hparam *hp = b->hp;
-    if (b->status != SKALD_OK)
+    sk_attn *attn = sk_plan_keep_of(b, 1, sizeof *attn);
+    if (!attn)
         return NULL;
-    sk_attn *attn = sk_weights_keep(b->weights, 1, sizeof *attn, b->error);
-    if (!attn) {
-        b->status = SKALD_E_MEMORY;
-        return NULL;
-    }
     attn->n_head = hp->n_head[b->layer];
     attn->n_head_kv = hp->n_head_kv[b->layer];
     attn->dk = hp->head_k[b->layer];

@@ -38,13 +38,9 @@
 static sk_index *index_new(sk_builder *b, int32_t kv)
 {
     const sk_hparam *hp = b->hp;
-    sk_index *x = NULL;
-    if (b->status == SKALD_OK)
-        x = sk_weights_keep(b->weights, 1, sizeof *x, b->error);
-    if (!x) {
-        b->status = b->status == SKALD_OK ? SKALD_E_MEMORY : b->status;
+    sk_index *x = sk_plan_keep_of(b, 1, sizeof *x);
+    if (!x)
         return NULL;
-    }
     bool blocks = b->arch->index == SK_INDEX_BLOCKS;
     *x = (sk_index){.kv = kv >= 0 ? kv : sk_plan_kv(b, 1, hp->n_index, 0),
                     .n_head = hp->n_index_head,

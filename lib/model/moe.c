@@ -72,13 +72,9 @@ static int moe_gate_up(sk_builder *b, sk_linear parts[2])
 static const sk_moe *moe_rules(sk_builder *b)
 {
     const sk_hparam *hp = b->hp;
-    if (b->status != SKALD_OK)
+    sk_moe *moe = sk_plan_keep_of(b, 1, sizeof *moe);
+    if (!moe)
         return NULL;
-    sk_moe *moe = sk_weights_keep(b->weights, 1, sizeof *moe, b->error);
-    if (!moe) {
-        b->status = SKALD_E_MEMORY;
-        return NULL;
-    }
     *moe = (sk_moe){.n_expert = hp->n_expert,
                     .n_used = hp->n_expert_used,
                     .n_group = hp->n_group,
@@ -100,13 +96,9 @@ static const sk_moe *moe_rules(sk_builder *b)
  * knows, and may be chosen for several of them. */
 static const sk_moe *moe_adjugate_rules(sk_builder *b, const sk_moe *first)
 {
-    if (b->status != SKALD_OK)
+    sk_moe *moe = sk_plan_keep_of(b, 1, sizeof *moe);
+    if (!moe)
         return NULL;
-    sk_moe *moe = sk_weights_keep(b->weights, 1, sizeof *moe, b->error);
-    if (!moe) {
-        b->status = SKALD_E_MEMORY;
-        return NULL;
-    }
     *moe = *first;
     moe->fold = b->hp->n_per_group;
     if (moe->n_used > moe->n_expert / moe->fold)

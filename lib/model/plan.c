@@ -211,14 +211,19 @@ void sk_plan_gate(sk_builder *b, int dst, int src, sk_fn fn, int64_t n_vec, int6
     step->n = n;
 }
 
-float *sk_plan_keep(sk_builder *b, int64_t n)
+void *sk_plan_keep_of(sk_builder *b, int64_t n, size_t size)
 {
     if (b->status != SKALD_OK)
         return NULL;
-    float *kept = sk_weights_keep(b->weights, (uint64_t)n, sizeof *kept, b->error);
+    void *kept = sk_weights_keep(b->weights, (uint64_t)n, size, b->error);
     if (!kept)
         b->status = SKALD_E_MEMORY;
     return kept;
+}
+
+float *sk_plan_keep(sk_builder *b, int64_t n)
+{
+    return sk_plan_keep_of(b, n, sizeof(float));
 }
 
 const float *sk_plan_vector(sk_builder *b, int slot)

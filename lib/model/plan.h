@@ -372,7 +372,8 @@ void sk_plan_gate(sk_builder *b, int dst, int src, sk_fn fn, int64_t n_vec, int6
 
 bool sk_plan_has(const sk_builder *b, int slot);
 bool sk_plan_fits(const sk_builder *b, int slot);
-/* A vector of n floats that lives as long as the plan; NULL after an error. */
+/* n zeroed things of a size, or floats, that live as long as the plan; NULL after an error. */
+void *sk_plan_keep_of(sk_builder *b, int64_t n, size_t size);
 float *sk_plan_keep(sk_builder *b, int64_t n);
 /* A norm, vector or bias; as it is in the file now, where the plan itself reads it. */
 const float *sk_plan_vector(sk_builder *b, int slot);

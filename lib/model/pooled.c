@@ -58,13 +58,10 @@ static int32_t plan_pool(sk_builder *b, int src, const pool_slots *s, int64_t n)
     const float *places = sk_plan_vector(b, s->places);
     int rope = sk_plan_rope(b);
     sk_plan_linear(b, src, parts, (int[]){SK_R_C, SK_R_DT}, 2);
-    sk_pool *pool =
-        b->status == SKALD_OK ? sk_weights_keep(b->weights, 1, sizeof *pool, b->error) : NULL;
+    sk_pool *pool = sk_plan_keep_of(b, 1, sizeof *pool);
     int32_t kv = sk_plan_kv(b, 1, n, n);
-    if (!pool || b->status != SKALD_OK) {
-        b->status = b->status == SKALD_OK ? SKALD_E_MEMORY : b->status;
+    if (b->status != SKALD_OK)
         return -1;
-    }
     b->plan->kvs[kv].joint = true;
     b->plan->kvs[kv].each = ratio;
     *pool = (sk_pool){.ratio = ratio, .n_set = n_set, .places = places};

@@ -87,13 +87,9 @@ void sk_plan_conv(sk_builder *b, int dst, int src, int slot, int bias, int64_t n
     const float *rows = plan_taps(b, slot, n_tap, n), *biases = NULL;
     if (bias >= 0 && sk_plan_has(b, bias))
         biases = sk_plan_vector(b, bias);
-    if (b->status != SKALD_OK)
+    sk_taps *taps = sk_plan_keep_of(b, 1, sizeof *taps);
+    if (!taps)
         return;
-    sk_taps *taps = sk_weights_keep(b->weights, 1, sizeof *taps, b->error);
-    if (!taps) {
-        b->status = SKALD_E_MEMORY;
-        return;
-    }
     *taps = (sk_taps){sk_plan_memory(b, (n_tap - 1) * n), n_tap, rows, biases};
     sk_step *step = sk_plan_step(b, SK_OP_CONV, SK_SET_ROWS);
     step->dst = dst;
@@ -117,13 +113,9 @@ static int64_t mixer_floats(const sk_mixer *m)
 
 void sk_plan_recur(sk_builder *b, int dst, const sk_mixer *mixer)
 {
-    if (b->status != SKALD_OK)
+    sk_mixer *m = sk_plan_keep_of(b, 1, sizeof *m);
+    if (!m)
         return;
-    sk_mixer *m = sk_weights_keep(b->weights, 1, sizeof *m, b->error);
-    if (!m) {
-        b->status = SKALD_E_MEMORY;
-        return;
-    }
     *m = *mixer;
     m->memory = sk_plan_memory(b, m->n_head * mixer_floats(m));
     sk_step *step = sk_plan_step(b, SK_OP_RECUR, SK_SET_ROWS);

@@ -194,6 +194,17 @@ static bool rotary_is(const sk_builder *b, const sk_rotary *rotary, const rotary
            (rotary->factors == SK_T_ROPE_FREQS) == rotary_has_freqs(b);
 }
 
+/* Room for one more way to rotate, which does not count yet; NULL after an error. */
+static sk_rotary *rotary_add(sk_builder *b)
+{
+    sk_plan *plan = b->plan;
+    void *array = plan->ropes;
+    b->status = sk_grow(plan->heap, &array, &plan->rope_capacity, plan->n_rope + 1,
+                        sizeof *plan->ropes, "a model's plan", b->error);
+    plan->ropes = array;
+    return b->status == SKALD_OK ? &plan->ropes[plan->n_rope] : NULL;
+}
+
 int sk_plan_rope(sk_builder *b)
 {
     sk_plan *plan = b->plan;
@@ -205,13 +216,10 @@ int sk_plan_rope(sk_builder *b)
         if (rotary_is(b, &plan->ropes[i], &r))
             return (int)i;
     }
-    void *array = plan->ropes;
-    b->status = sk_grow(plan->heap, &array, &plan->rope_capacity, plan->n_rope + 1,
-                        sizeof *plan->ropes, "a model's plan", b->error);
-    plan->ropes = array;
-    if (b->status != SKALD_OK)
+    sk_rotary *made = rotary_add(b);
+    if (!made)
         return -1;
-    rotary_resolve(b, &plan->ropes[plan->n_rope], &r);
+    rotary_resolve(b, made, &r);
     return (int)plan->n_rope++;
 }
 
@@ -225,13 +233,9 @@ int sk_plan_rope_at(sk_builder *b, int rope, bool back, int64_t plus)
         if (r->rope.freq == plan->ropes[rope].rope.freq && r->back == back && r->plus == plus)
             return (int)i;
     }
-    void *array = plan->ropes;
-    b->status = sk_grow(plan->heap, &array, &plan->rope_capacity, plan->n_rope + 1,
-                        sizeof *plan->ropes, "a model's plan", b->error);
-    plan->ropes = array;
-    if (b->status != SKALD_OK)
+    sk_rotary *made = rotary_add(b);
+    if (!made)
         return -1;
-    sk_rotary *made = &plan->ropes[plan->n_rope];
     *made = plan->ropes[rope];
     made->back = back;
     made->plus = plus;
