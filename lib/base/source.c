@@ -106,6 +106,21 @@ int32_t sk_source_open_reader(sk_source **out, sk_heap *heap, const skald_reader
     return SKALD_OK;
 }
 
+int32_t sk_source_open_given(sk_source **out, sk_heap *heap, const sk_options *options,
+                             sk_error *error)
+{
+    const void *memory = options ? sk_opt_pointer(options, SK_OPT_MEMORY) : NULL;
+    const skald_reader *reader = options ? sk_opt_pointer(options, SK_OPT_READER) : NULL;
+    *out = NULL;
+    if (memory)
+        return sk_source_open_memory(out, heap, memory,
+                                     (uint64_t)sk_opt_int(options, SK_OPT_MEMORY_SIZE), error);
+    if (reader)
+        return sk_source_open_reader(out, heap, reader, error);
+    return sk_fail(error, SKALD_E_ARGUMENT,
+                   "there is no path, and neither option memory nor option reader is set");
+}
+
 void sk_source_close(sk_source *source)
 {
     if (!source)

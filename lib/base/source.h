@@ -7,6 +7,7 @@
 #define SK_BASE_SOURCE_H
 
 #include "alloc.h"
+#include "options.h"
 
 typedef struct sk_source sk_source;
 
@@ -18,6 +19,10 @@ int32_t sk_source_open_memory(sk_source **out, sk_heap *heap, const void *data, 
                               sk_error *error);
 int32_t sk_source_open_reader(sk_source **out, sk_heap *heap, const skald_reader *reader,
                               sk_error *error);
+/* What the options "memory" or "reader" say, the first that is set; `options` may be NULL. Errors:
+ * ARGUMENT (neither is set), and those of opening it. */
+int32_t sk_source_open_given(sk_source **out, sk_heap *heap, const sk_options *options,
+                             sk_error *error);
 void sk_source_close(sk_source *source); /* NULL does nothing */
 
 uint64_t sk_source_size(const sk_source *source); /* bytes, fixed at opening */
@@ -28,8 +33,8 @@ const uint8_t *sk_source_view(const sk_source *source);
 /* Copies [offset, offset + n). Errors: TRUNCATED (outside the file), IO. */
 int32_t sk_source_read(sk_source *source, uint64_t offset, void *out, uint64_t n, sk_error *error);
 
-/* The beginning of a small file of the system's, up to n - 1 bytes and a NUL; "" where there is none
- * or it cannot be read. Bytes, 0 being none. */
+/* The beginning of a small file of the system's, up to n - 1 bytes and a NUL; "" where there is
+ * none or it cannot be read. Bytes, 0 being none. */
 size_t sk_source_peek(const char *path, char *text, size_t n);
 
 /* CHANGED when the file's size or time of change is no longer what it was at opening. */

@@ -454,22 +454,6 @@ static int32_t load_control(adapter_loader *l)
 /* ---- Loading ----------------------------------------------------------------------------------
  */
 
-static int32_t open_adapter_source(sk_source **out, sk_heap *heap, const char *path,
-                                   const sk_options *options, sk_error *error)
-{
-    const void *memory = options ? sk_opt_pointer(options, SK_OPT_MEMORY) : NULL;
-    const skald_reader *reader = options ? sk_opt_pointer(options, SK_OPT_READER) : NULL;
-    if (path)
-        return sk_source_open_file(out, heap, path, false, error);
-    if (memory)
-        return sk_source_open_memory(out, heap, memory,
-                                     (uint64_t)sk_opt_int(options, SK_OPT_MEMORY_SIZE), error);
-    if (reader)
-        return sk_source_open_reader(out, heap, reader, error);
-    return sk_fail(error, SKALD_E_ARGUMENT,
-                   "there is no path, and neither option memory nor option reader is set");
-}
-
 /* What the tensors' names, types and shapes and the scale say; their bytes are taken in as they are
  * read. */
 static uint64_t hash_header(const adapter_loader *l)
@@ -523,7 +507,8 @@ int32_t sk_adapter_load(sk_adapter **out, sk_model *model, const char *path,
     }
     sk_heap *heap = &l.adapter->heap;
     sk_source *source;
-    status = open_adapter_source(&source, heap, path, options, error);
+    status = path ? sk_source_open_file(&source, heap, path, false, error)
+                  : sk_source_open_given(&source, heap, options, error);
     if (status == SKALD_OK)
         status = sk_gguf_open(&l.gguf, heap, source, path, false, error);
     if (status == SKALD_OK)

@@ -88,19 +88,13 @@ static int32_t open_kernels(sk_model *model, const sk_options *options, sk_error
 static int32_t open_source(sk_model *model, const char *path, const sk_options *options,
                            sk_error *error)
 {
-    const void *memory = options ? sk_opt_pointer(options, SK_OPT_MEMORY) : NULL;
-    const skald_reader *reader = options ? sk_opt_pointer(options, SK_OPT_READER) : NULL;
+    bool memory = options && sk_opt_pointer(options, SK_OPT_MEMORY);
+    bool reader = options && sk_opt_pointer(options, SK_OPT_READER);
     bool map = !options || strcmp(sk_opt_string(options, SK_OPT_LOAD), "map") == 0;
-    if (memory) {
-        model->map = map;
-        return sk_source_open_memory(&model->source, &model->heap, memory,
-                                     (uint64_t)sk_opt_int(options, SK_OPT_MEMORY_SIZE), error);
+    if (memory || reader || !path) {
+        model->map = memory && map;
+        return sk_source_open_given(&model->source, &model->heap, options, error);
     }
-    if (reader)
-        return sk_source_open_reader(&model->source, &model->heap, reader, error);
-    if (!path)
-        return sk_fail(error, SKALD_E_ARGUMENT,
-                       "there is no path, and neither option memory nor option reader is set");
     model->path = sk_alloc(&model->heap, strlen(path) + 1, "a path", error);
     if (!model->path)
         return SKALD_E_MEMORY;
