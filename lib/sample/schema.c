@@ -124,7 +124,7 @@ uint32_t sk_schema_types(schema *s, const sk_json *own)
 }
 
 /* Whether a schema holds for everything. */
-static bool schema_is_true(const sk_json *value)
+bool sk_schema_is_true(const sk_json *value)
 {
     return value->kind == SK_JSON_BOOL ? value->as.truth
                                        : value->kind == SK_JSON_OBJECT && value->n == 0;
@@ -215,7 +215,8 @@ static void schema_turn(schema *s, schema_terms *todo, const sk_json *json)
 {
     const sk_json *negated = sk_schema_get(json, "not");
     const char *why = NULL;
-    for (uint32_t i = 0; i < SCHEMA_CHOICES && schema_ok(s) && !is_dull(json); i++) {
+    bool dull = is_dull(json);
+    for (uint32_t i = 0; i < SCHEMA_CHOICES && schema_ok(s) && !dull; i++) {
         const sk_json *choice = sk_schema_choice(s, json, i);
         if (choice && schema_ok(s))
             sk_schema_add_term(s, todo, choice, SCHEMA_WHOLE);
@@ -627,7 +628,7 @@ static sk_frag schema_root(schema *s)
     static const sk_json_member type = {{.kind = SK_JSON_STRING, .n = 4, .as.text = "type"},
                                         {.kind = SK_JSON_STRING, .n = 6, .as.text = "object"}};
     schema_terms terms = {.n = 0};
-    s->is_loose = schema_is_true(&s->root);
+    s->is_loose = sk_schema_is_true(&s->root);
     if (s->root.kind == SK_JSON_OBJECT && s->root.n == 0)
         s->root = (sk_json){.kind = SK_JSON_OBJECT, .n = 1, .as.members = &type};
     sk_schema_add_term(s, &terms, &s->root, SCHEMA_WHOLE);

@@ -53,6 +53,8 @@ enum {
     SCHEMA_OTHER_THAN = 20 /* of the keyword "otherThan": a value that is none of these scalars */
 };
 
+enum { SCHEMA_RESOURCES = 250 }; /* schemas with names, at most: a flavour is a byte */
+
 /* A schema with a name (schema_ref.c). */
 typedef struct schema_resource {
     const char *name; /* [n] without a fragment */
@@ -86,9 +88,9 @@ typedef struct schema {
     sk_arena arena;
     sk_json root;
     const char *ignored;
-    bool ref_alone;                 /* keywords beside a $ref do not count (until draft 7) */
-    bool is_loose;                  /* the whole schema is true or {} */
-    schema_resource resources[250]; /* [n_resources], the root first */
+    bool ref_alone; /* keywords beside a $ref do not count (until draft 7) */
+    bool is_loose;  /* the whole schema is true or {} */
+    schema_resource resources[SCHEMA_RESOURCES]; /* [n_resources], the root first */
     uint32_t n_resources;
     uint64_t n_dynamic; /* schemas with a $dynamicAnchor */
     schema_shared shared;
@@ -114,6 +116,8 @@ bool sk_schema_evaluates(const sk_json *own);
 /* The values that a place's must be none of, or NULL (schema_not.c). */
 const sk_json *sk_schema_other_than(const sk_json *own);
 bool sk_schema_is_text(const sk_json *value, const char *text);
+/* Whether a schema, true or {}, allows everything. */
+bool sk_schema_is_true(const sk_json *value);
 
 /* A keyword asks for what cannot be enforced: an error, unless the host said to ignore it. */
 void sk_schema_refuse(schema *s, const char *keyword, const char *why);

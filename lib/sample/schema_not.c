@@ -121,12 +121,6 @@ static void not_add(not_ways *w, sk_json way)
         w->items[w->n++] = way;
 }
 
-static bool not_is_true(const sk_json *value)
-{
-    return value->kind == SK_JSON_BOOL ? value->as.truth
-                                       : value->kind == SK_JSON_OBJECT && value->n == 0;
-}
-
 /* ---- The opposites of keywords -------------------------------------------------------------- */
 
 static void not_types(not_ways *w, const sk_json *value)
@@ -177,7 +171,7 @@ static void not_properties(not_ways *w, const sk_json *value)
 {
     for (uint64_t i = 0; value->kind == SK_JSON_OBJECT && i < value->n && schema_ok(w->s); i++) {
         const sk_json_member *m = &value->as.members[i];
-        if (!not_is_true(&m->value))
+        if (!sk_schema_is_true(&m->value))
             not_add(w,
                     NOT_OBJECT(w->s, {"type", not_type(w->s, "object")},
                                {"required", not_array(w->s, &m->key, 1)},
@@ -195,7 +189,7 @@ static void not_prefix(not_ways *w, const char *keyword, const sk_json *value)
         w->why = "more than 64 places";
     for (uint64_t i = 0; i < value->n && i < 64 && schema_ok(s); i++) {
         places[i] = not_wrap(s, value->as.items[i], w->cause);
-        if (!not_is_true(&value->as.items[i]))
+        if (!sk_schema_is_true(&value->as.items[i]))
             not_add(w, NOT_OBJECT(s, {"type", not_type(s, "array")}, {"minItems", not_count(i + 1)},
                                   {keyword, not_array(s, places, i + 1)}));
         places[i] = not_true;
@@ -206,7 +200,7 @@ static void not_prefix(not_ways *w, const char *keyword, const sk_json *value)
 static void not_rest(not_ways *w, const sk_json *value, uint64_t n_prefix)
 {
     schema *s = w->s;
-    if (not_is_true(value))
+    if (sk_schema_is_true(value))
         return;
     if (value->kind == SK_JSON_BOOL)
         not_add(w, NOT_OBJECT(s, {"type", not_type(s, "array")},
@@ -348,10 +342,8 @@ static void not_other(not_ways *w, const char *name, const sk_json *value)
         "pattern",           "format",        "multipleOf",           "uniqueItems",
         "patternProperties", "propertyNames", "additionalProperties", "unevaluatedProperties",
         "unevaluatedItems",  "$dynamicRef",   "$recursiveRef"};
-    bool says_nothing = not_is_true(value) || (strcmp(name, "uniqueItems") == 0 &&
-                                               value->kind == SK_JSON_BOOL && !value->as.truth);
-    if (strcmp(name, "uniqueItems") == 0 && value->kind == SK_JSON_BOOL)
-        says_nothing = !value->as.truth;
+    bool is_unique = strcmp(name, "uniqueItems") == 0 && value->kind == SK_JSON_BOOL;
+    bool says_nothing = is_unique ? !value->as.truth : sk_schema_is_true(value);
     for (size_t i = 0; i < sizeof untold / sizeof *untold && !says_nothing; i++)
         if (strcmp(untold[i], name) == 0)
             w->why = untold[i];
@@ -602,7 +594,7 @@ static bool not_translate(schema *s, const sk_json *own, uint32_t what, const ch
             return false;
         *out = not_conditional(s, own, value);
     } else if (what >= CHOICE_REST) {
-        return !not_is_true(value) && sk_schema_evaluates(own) &&
+        return !sk_schema_is_true(value) && sk_schema_evaluates(own) &&
                sk_schema_rest(s, own, keyword, out);
     } else {
         if (value->kind != SK_JSON_OBJECT || value->n == 0)

@@ -12,8 +12,6 @@
 
 #include <string.h>
 
-enum { REF_RESOURCES = 250 };
-
 typedef struct ref_place {
     const sk_json *value;
     uint32_t resource;
@@ -123,7 +121,7 @@ static const char *ref_resolve(schema *s, uint32_t resource, const char *text, u
 
 static uint32_t ref_add_resource(schema *s, const sk_json *root, const char *name, uint64_t n)
 {
-    if (s->n_resources == REF_RESOURCES) {
+    if (s->n_resources == SCHEMA_RESOURCES) {
         sk_schema_refuse(s, "$id", "in more than 250 schemas");
         return 0;
     }
