@@ -207,6 +207,18 @@ static inline skald_options *adapter_options(const void *data, size_t size, cons
     return o;
 }
 
+/* A model of a file in memory; the test ends where there is none. */
+static inline skald_model *adapter_model(const void *data, size_t size)
+{
+    skald_model *loaded = NULL;
+    skald_options *o = adapter_options(data, size, "n_threads=2");
+    CHECKF(skald_model_load(NULL, o, &loaded) == 0, "%s", skald_error_message());
+    skald_options_free(o);
+    if (!loaded)
+        exit(test_end());
+    return loaded;
+}
+
 static inline skald_adapter *adapter_load(skald_model *for_model, const made_adapter *made,
                                           const char *more)
 {

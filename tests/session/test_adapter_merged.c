@@ -36,16 +36,6 @@ static sk_gguf *open_view(const void *data, size_t size)
     return file;
 }
 
-static skald_model *load(const void *data, size_t size)
-{
-    skald_model *model = NULL;
-    skald_options *o = adapter_options(data, size, "n_threads=2");
-    int32_t status = skald_model_load(NULL, o, &model);
-    CHECKF(status == 0, "%s", skald_error_message());
-    skald_options_free(o);
-    return model;
-}
-
 static float *floats_of(const sk_gguf *file, const sk_gguf_tensor *t)
 {
     uint64_t n = t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
@@ -213,7 +203,7 @@ static void check_merged(const merging *m)
     made_adapter *made = make_for(m, NULL, is_taken);
     skald_adapter *adapter = adapter_load(m->model, made, "");
     uint8_t *merged = merge(m, made, MERGED_SCALE);
-    skald_model *other = load(merged, m->size);
+    skald_model *other = adapter_model(merged, m->size);
     float *plain = run_model(m, m->model, NULL, &width);
     float *adapted = run_model(m, m->model, adapter, &width);
     float *wanted = run_model(m, other, NULL, &width);
@@ -241,7 +231,7 @@ static void check_head(const char *name)
     bool floats = true;
     for (uint64_t i = 0; i < sk_gguf_n_tensors(m.file); i++)
         floats = floats && sk_gguf_tensor_at(m.file, i)->dtype == SK_F32;
-    m.model = floats ? load(m.data, m.size) : NULL;
+    m.model = floats ? adapter_model(m.data, m.size) : NULL;
     if (m.model) {
         int64_t n_vocab = 0;
         skald_model_get_int(m.model, "n_vocab", &n_vocab);

@@ -108,18 +108,6 @@ static void head(const ranker *r, const float *vector, size_t n, double *labels)
         labels[k] /= sum;
 }
 
-static skald_model *load(const void *data, size_t size)
-{
-    skald_model *model = NULL;
-    skald_options *o = adapter_options(data, size, "n_threads=2");
-    int32_t status = skald_model_load(NULL, o, &model);
-    CHECKF(status == 0, "%s", skald_error_message());
-    skald_options_free(o);
-    if (!model)
-        exit(test_end());
-    return model;
-}
-
 static skald_context *new_context(skald_model *model, const char *text)
 {
     skald_options *o = NULL;
@@ -171,7 +159,8 @@ static void check_ranker(const ranker *r)
     int64_t n_label = 0;
     open_golden(r->name, &data, &size, &file);
     make_ranker(r, file, &ranked, &ranked_size);
-    skald_model *model = load(data, size), *rank = load(ranked, (size_t)ranked_size);
+    skald_model *model = adapter_model(data, size),
+                *rank = adapter_model(ranked, (size_t)ranked_size);
     CHECK_INT(skald_model_get_int(rank, "n_label", &n_label), 0);
     CHECK_INT(n_label, r->n_labels);
     snprintf(pooling, sizeof pooling, "n_ctx=64 normalise=0 pooling=%s", r->pooling);
@@ -238,7 +227,7 @@ static void check_edits(const char *name, const char *options)
     size_t size;
     sk_gguf *file;
     open_golden(name, &data, &size, &file);
-    skald_model *model = load(data, size);
+    skald_model *model = adapter_model(data, size);
     skald_context *ctx = new_context(model, options);
     CHECK_INT(figure(ctx, "can_shift"), 0);
     CHECK_INT(skald_set_tokens(ctx, tokens, N_TOKENS), 0);

@@ -21,12 +21,7 @@ static void open_model(const char *name)
     free(data);
     snprintf(path, sizeof path, "model/golden/%s.head.gguf", name);
     data = golden_expand(test_data(path), 11, &size);
-    skald_options *o = adapter_options(data, size, "n_threads=2");
-    int32_t status = skald_model_load(NULL, o, &model);
-    CHECKF(status == 0, "%s", skald_error_message());
-    skald_options_free(o);
-    if (!model)
-        exit(test_end());
+    model = adapter_model(data, size);
     skald_model_get_int(model, "n_vocab", &n_vocab);
     for (int i = 0; i < MOST; i++)
         text[i] = (int32_t)((uint32_t)i * 2654435761u >> 7) % (int32_t)n_vocab;
