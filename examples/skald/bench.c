@@ -142,26 +142,26 @@ static double spread(const bench *b, const bench_result *r)
     return middle > 0 ? (r->rate[b->v->n_round - 1] - r->rate[0]) / middle : 0;
 }
 
-/* How many times as fast as one context N contexts are together; 0: not measured. */
-static double batch_gain(const bench *b)
+/* How many times as fast one test was as another; 0: they were not both made. */
+static double gain(const bench *b, bench_timing *from, bench_timing *to)
 {
-    double one = 0, many = 0;
+    double before = 0, after = 0;
     for (int i = 0; i < b->n_test; i++) {
-        one = b->test[i].time == bench_decode ? median(b, b->test[i].rate) : one;
-        many = b->test[i].time == bench_batch ? median(b, b->test[i].rate) : many;
+        before = b->test[i].time == from ? median(b, b->test[i].rate) : before;
+        after = b->test[i].time == to ? median(b, b->test[i].rate) : after;
     }
-    return one > 0 ? many / one : 0;
+    return before > 0 ? after / before : 0;
 }
 
-/* How many times as fast a text is decoded with guesses; 0: not measured. */
+/* N contexts together, to one; guesses, to none. */
+static double batch_gain(const bench *b)
+{
+    return gain(b, bench_decode, bench_batch);
+}
+
 static double draft_gain(const bench *b)
 {
-    double plain = 0, drafts = 0;
-    for (int i = 0; i < b->n_test; i++) {
-        plain = b->test[i].time == bench_repeat ? median(b, b->test[i].rate) : plain;
-        drafts = b->test[i].time == bench_draft ? median(b, b->test[i].rate) : drafts;
-    }
-    return plain > 0 ? drafts / plain : 0;
+    return gain(b, bench_repeat, bench_draft);
 }
 
 static void print_table(const bench *b)

@@ -71,6 +71,13 @@ void bench_close(bench_side *s);
 typedef int bench_timing(bench_side *s, const bench_values *v, double *seconds);
 bench_timing bench_prompt, bench_decode, bench_batch, bench_load, bench_repeat, bench_draft;
 
+/* An arbitrary token, the next after *state, by a linear congruence. */
+static inline int32_t bench_token(uint64_t *state, int64_t n_vocab)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (int32_t)((*state >> 33) % (uint64_t)n_vocab);
+}
+
 /* Complains with the library's sentence; EXIT_ERROR. */
 int bench_fail(const bench_side *s, skald_context *ctx);
 void bench_draft_close(bench_side *s);

@@ -36,9 +36,8 @@ static bool write_script(bench_side *s, const bench_values *v)
     for (int64_t i = 0; i < n; i++) {
         const int64_t written = i - v->n_prompt;
         const bool fresh = written < 0 || (v->edit > 0 && written % v->edit == v->edit - 1);
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        script->ids[i] = fresh ? (int32_t)((state >> 33) % (uint64_t)s->n_vocab)
-                               : script->ids[written % v->n_prompt];
+        const int32_t other = bench_token(&state, s->n_vocab);
+        script->ids[i] = fresh ? other : script->ids[written % v->n_prompt];
     }
     return true;
 }

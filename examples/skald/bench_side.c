@@ -94,8 +94,7 @@ static int append_noise(const bench_side *s, skald_context *ctx, int64_t n)
 {
     uint64_t state = 0x9E3779B97F4A7C15u;
     for (int64_t i = 0; i < n; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        const int32_t id = (int32_t)((state >> 33) % (uint64_t)s->n_vocab);
+        const int32_t id = bench_token(&state, s->n_vocab);
         if (s->lib.skald_append_tokens(ctx, &id, 1) < 0)
             return bench_fail(s, ctx);
     }

@@ -75,8 +75,7 @@ static int slices_prompt_of(slices *s, int64_t n, int64_t n_predict)
     skald_truncate(s->ctx, s->v->n_depth);
     skald_context_set_int(s->ctx, "n_predict", n_predict);
     for (int64_t i = 0; i < n; i++) {
-        s->random = s->random * 6364136223846793005u + 1442695040888963407u;
-        const int32_t id = (int32_t)((s->random >> 33) % (uint64_t)n_vocab);
+        const int32_t id = bench_token(&s->random, n_vocab);
         if (skald_append_tokens(s->ctx, &id, 1) < 0)
             return tool_fail(s->tool, "%s", skald_context_message(s->ctx));
     }
